@@ -1,0 +1,43 @@
+"""See what RL post-training taught a language model: which skills, in which order, and where composing them fails."""
+
+from ramify.algebra.catalog import patterns
+from ramify.algebra.expression import Expression
+from ramify.algebra.parser import ParseError, parse
+from ramify.algebra.pattern import Pattern
+from ramify.algebra.solver import solve
+from ramify.algebra.structure import Structure, family
+from ramify.analysis.estimators import pass_at_k
+from ramify.errors import ConfigError, MissingExtraError, RamifyError, RunError
+from ramify.experiment import ExperimentConfig
+from ramify.records import Attempt, Completion, Estimate, Grade, Puzzle, Verdict
+from ramify.run import Run
+from ramify.tasks.attempts import find_attempts
+from ramify.tasks.countdown import CountdownConfig
+from ramify.tasks.grading import grade
+
+__all__ = [
+    "Attempt",
+    "Completion",
+    "ConfigError",
+    "CountdownConfig",
+    "Estimate",
+    "ExperimentConfig",
+    "Expression",
+    "Grade",
+    "MissingExtraError",
+    "ParseError",
+    "Pattern",
+    "Puzzle",
+    "RamifyError",
+    "Run",
+    "RunError",
+    "Structure",
+    "Verdict",
+    "family",
+    "find_attempts",
+    "grade",
+    "parse",
+    "pass_at_k",
+    "patterns",
+    "solve",
+]

@@ -1,0 +1,108 @@
+"""Expressions over integers and + - * /, held in postfix order so that no operation recurses."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2}
+_ATOM = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A tree of integer leaves and binary operators.
+
+    `postfix` lists leaves (int) and operators (str) so that each operator follows its two operands.
+
+    >>> e = Expression((3, 7, "*", 8, "+"))
+    >>> e.text, e.value, e.numbers
+    ('3*7+8', Fraction(29, 1), (3, 7, 8))
+    """
+
+    postfix: tuple[int | str, ...]
+
+    @classmethod
+    def of(cls, number: int) -> "Expression":
+        """The expression that is one number."""
+        return cls((number,))
+
+    def join(self, operator: str, other: "Expression") -> "Expression":
+        """`self operator other`.
+
+        >>> Expression.of(8).join("/", Expression.of(4).join("/", Expression.of(2))).text
+        '8/(4/2)'
+        """
+        return Expression((*self.postfix, *other.postfix, operator))
+
+    def fold(self, leaf: Callable[[int], T], node: Callable[[str, T, T], T]) -> T:
+        """Compute a value bottom-up: `leaf(number)` at leaves, `node(operator, left, right)` above them."""
+        stack: list[T] = []
+        for item in self.postfix:
+            if isinstance(item, str):
+                right = stack.pop()
+                stack[-1] = node(item, stack[-1], right)
+            else:
+                stack.append(leaf(item))
+        return stack[0]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The leaves in reading order."""
+        return tuple(item for item in self.postfix if not isinstance(item, str))
+
+    @property
+    def value(self) -> Fraction | None:
+        """The exact value; None where a division by zero occurs.
+
+        >>> Expression((1, 2, 2, "-", "/")).value is None
+        True
+        """
+        pair = self.fold(_leaf_value, _node_value)
+        return None if pair is None else Fraction(*pair)
+
+    @property
+    def text(self) -> str:
+        """Plain text with the fewest parentheses that keep the tree.
+
+        >>> Expression((1, 2, 3, "+", "+")).text
+        '1+(2+3)'
+        """
+        return self.render(str)
+
+    def render(self, leaf: Callable[[int], str]) -> str:
+        """The text with each leaf written by `leaf`."""
+        return self.fold(lambda number: (leaf(number), _ATOM), _node_text)[0]
+
+    def uses(self, numbers: tuple[int, ...]) -> bool:
+        """Whether the leaves are exactly these numbers, each as often as it is given."""
+        return len(numbers) * 2 - 1 == len(self.postfix) and Counter(self.numbers) == Counter(numbers)
+
+
+def _leaf_value(number: int) -> tuple[int, int] | None:
+    return number, 1
+
+
+def _node_value(operator: str, left: tuple[int, int] | None, right: tuple[int, int] | None) -> tuple[int, int] | None:
+    if left is None or right is None:
+        return None
+    (a, b), (c, d) = left, right
+    match operator:
+        case "+":
+            return a * d + c * b, b * d
+        case "-":
+            return a * d - c * b, b * d
+        case "*":
+            return a * c, b * d
+        case _:
+            return None if c == 0 else (a * d, b * c)
+
+
+def _node_text(operator: str, left: tuple[str, int], right: tuple[str, int]) -> tuple[str, int]:
+    level = PRECEDENCE[operator]
+    before = f"({left[0]})" if left[1] < level else left[0]
+    after = f"({right[0]})" if right[1] <= level else right[0]
+    return f"{before}{operator}{after}", level

@@ -1,0 +1,311 @@
+r"""Read expressions from text: a grammar, never `eval`; bounded, linear in the text, without recursion.
+
+    statement = part ("=" part)*              at the top, and inside brackets: (3*7=21)+8=29
+    part      = ["-"] term (("+" | "-" | "+-") term)*
+    term      = operand (("*" | "/") operand)*
+    operand   = integer | "(" statement ")" | "[" statement "]" | \frac{statement}{statement}
+
+The signs × ÷ − · ∗ \times \div \cdot and an x between operands are operators; \left and \right are white space. A
+minus sign before an operand of a sum folds into a subtraction (-3+5 is 5-3, 7+-2 is 7-2); a sum of which no operand
+is plain (-3-5) is not an expression. Leading zeros, decimals, `**`, `//`, digits joined by spaces, digits of other
+scripts and implicit multiplication are errors.
+"""
+
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ramify.algebra.expression import Expression
+
+MAX_LENGTH = 20_000
+MAX_LEVELS = 1_000
+MAX_DIGITS = 1_000
+
+_TOKEN = re.compile(
+    r"(?P<space>\s+|\\(?:left|right)(?![a-zA-Z])|\\[,;:! ])"
+    r"|(?P<number>[0-9]+)"
+    r"|(?P<operator>[-+*/×÷−·∗xX]|\\(?:times|div|cdot)(?![a-zA-Z]))"
+    r"|(?P<fraction>\\[dt]?frac\s*\{)"
+    r"|(?P<open>[(\[])"
+    r"|(?P<close>[)\]}])"
+    r"|(?P<equals>=)"
+)
+MEANING = {"×": "*", "·": "*", "∗": "*", "x": "*", "X": "*", "\\times": "*", "\\cdot": "*"}
+MEANING |= {"÷": "/", "\\div": "/", "−": "-"}
+CLOSERS = {"(": ")", "[": "]"}
+
+Node = int | tuple[str, "Node", "Node"]
+
+
+class ParseError(ValueError):
+    """A text that is not an expression.
+
+    Attributes:
+        position: index of the first character that cannot be read.
+    """
+
+    def __init__(self, reason: str, position: int) -> None:
+        super().__init__(f"{reason} at position {position}")
+        self.position = position
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An expression and what was stated with it.
+
+    Attributes:
+        expression: the first part.
+        tails: what was stated by `=` after the expression.
+        claims: what was stated, inside brackets too, each as (part, stated to equal it).
+    """
+
+    expression: Expression
+    tails: tuple[Expression, ...] = ()
+    claims: tuple[tuple[Node, Node], ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether every claim is true. The cost grows with claims times leaves: check the leaves of hostile text first.
+
+        >>> parse_statement("(3*7=21)+8 = 29").holds, parse_statement("(3*7=22)+8 = 30").holds
+        (True, False)
+        """
+        return all(_value(part) is not None and _value(part) == _value(stated) for part, stated in self.claims)
+
+
+def parse(text: str) -> Expression:
+    r"""Read one expression; a `= value` tail is read and left out.
+
+    Raises:
+        ParseError: the text is not an expression, is over 20,000 characters, or nests over 1,000 levels.
+
+    >>> parse("[3 × 7] + 8 = 29").text
+    '3*7+8'
+    >>> parse(r"\\frac{12}{4} \\cdot 5".replace("\\\\", "\\")).text
+    '12/4*5'
+    >>> parse("2**3")
+    Traceback (most recent call last):
+    ramify.algebra.parser.ParseError: a number or bracket is missing at position 2
+    """
+    return parse_statement(text).expression
+
+
+def parse_statement(text: str) -> Statement:
+    """Read one expression with the values that are stated beside it.
+
+    >>> statement = parse_statement("(3*7=21)+8 = 30")
+    >>> statement.expression.text, len(statement.claims), statement.holds
+    ('3*7+8', 2, False)
+    """
+    if len(text) > MAX_LENGTH:
+        raise ParseError(f"longer than {MAX_LENGTH} characters", MAX_LENGTH)
+    builder = Builder()
+    position, end = 0, len(text)
+    while position < end:
+        token = _TOKEN.match(text, position)
+        if token is None:
+            raise ParseError(f"unexpected {text[position]!r}", position)
+        kind, word = token.lastgroup, token.group()
+        match kind:
+            case "number":
+                builder.number(word, position)
+            case "operator":
+                builder.operator(MEANING.get(word, word), position)
+            case "open":
+                builder.open(CLOSERS[word], position)
+            case "fraction":
+                builder.open("}{", position)
+            case "close":
+                position = _close(builder, text, word, token.end(), position)
+                continue
+            case "equals":
+                builder.equals(position)
+            case _:
+                pass
+        position = token.end()
+    return builder.finish(end)
+
+
+_NEXT_BRACE = re.compile(r"\s*\{")
+
+
+def _close(builder: "Builder", text: str, word: str, after: int, position: int) -> int:
+    """Close a bracket; between the halves of a \\frac, read on to the second brace. Returns where to go on."""
+    if word == "}" and builder.closer == "}{":
+        brace = _NEXT_BRACE.match(text, after)
+        if brace is None:
+            raise ParseError("the second part of a fraction is missing", after)
+        builder.close("}{", position)
+        builder.operator("/", position)
+        builder.open("}", position)
+        return brace.end()
+    builder.close(word, position)
+    return after
+
+
+@dataclass(slots=True)
+class _Frame:
+    """An open bracket (or the top level): what has been read of its statement."""
+
+    closer: str
+    first: Node | None = None
+    terms: list[tuple[str, Node]] = field(default_factory=list)
+    sign: str = "+"
+    term: Node | None = None
+    pending: str | None = None
+    last: Node | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been read since it was opened."""
+        return self.first is None and self.term is None and not self.terms and self.sign == "+"
+
+
+class Builder:
+    """Builds a statement from tokens, one at a time; each call raises ParseError where the token does not fit."""
+
+    def __init__(self) -> None:
+        self.frames = [_Frame("")]
+        self.claims: list[tuple[Node, Node]] = []
+
+    @property
+    def closer(self) -> str:
+        """What closes the innermost bracket; empty at the top."""
+        return self.frames[-1].closer
+
+    @property
+    def expects_operand(self) -> bool:
+        """Whether a number or an opening bracket has to come next."""
+        frame = self.frames[-1]
+        return frame.term is None or frame.pending is not None
+
+    def number(self, digits: str, position: int) -> None:
+        """An integer."""
+        if len(digits) > 1 and digits[0] == "0":
+            raise ParseError("a leading zero", position)
+        if len(digits) > MAX_DIGITS:
+            raise ParseError(f"an integer of more than {MAX_DIGITS} digits", position)
+        self._operand(int(digits), position)
+
+    def operator(self, symbol: str, position: int) -> None:
+        """One of + - * /."""
+        frame = self.frames[-1]
+        if not self.expects_operand:
+            if symbol in "*/":
+                frame.pending = symbol
+            else:
+                assert frame.term is not None
+                frame.terms.append((frame.sign, frame.term))
+                frame.sign, frame.term = symbol, None
+        elif symbol == "-" and frame.term is None and frame.sign == "+":
+            frame.sign = "-"  # a sign before an operand of a sum; a second one does not fit
+        else:
+            raise ParseError("a number or bracket is missing", position)
+
+    def open(self, closer: str, position: int) -> None:
+        """An opening bracket that `closer` will close."""
+        if not self.expects_operand:
+            raise ParseError("an operator is missing", position)
+        if len(self.frames) > MAX_LEVELS:
+            raise ParseError(f"more than {MAX_LEVELS} levels", position)
+        self.frames.append(_Frame(closer))
+
+    def close(self, closer: str, position: int) -> None:
+        """A closing bracket."""
+        if len(self.frames) == 1 or closer != self.closer:
+            raise ParseError("a bracket that closes nothing", position)
+        node = self._end_part(position)
+        self.frames.pop()
+        self._operand(node, position)
+
+    def equals(self, position: int) -> None:
+        """An equals sign: what follows states the value of what precedes."""
+        if self.frames[-1].first is None and any(frame.first is not None for frame in self.frames):
+            raise ParseError("a statement inside a stated value", position)  # so that checking claims stays linear
+        first = self._end_part(position)
+        self.frames[-1] = _Frame(self.closer, first)
+
+    def finish(self, position: int) -> Statement:
+        """The statement that has been read."""
+        if len(self.frames) > 1:
+            raise ParseError("a bracket is not closed", position)
+        self._end_part(position)
+        return self._statement(self.frames[0])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the text could end here."""
+        return len(self.frames) == 1 and not self.expects_operand
+
+    @property
+    def in_tail(self) -> bool:
+        """Whether the value of a whole expression is being stated."""
+        return len(self.frames) == 1 and self.frames[0].first is not None
+
+    def salvage(self) -> Statement | None:
+        """The statement in what has been read: brackets opened before it and an unfinished tail are left out."""
+        while len(self.frames) > 1 and self.frames[0].is_empty:
+            del self.frames[0]
+        frame = self.frames[0]
+        if self.is_whole:
+            try:
+                return self.finish(0)
+            except ParseError:
+                return None
+        return None if frame.first is None else self._statement(frame)
+
+    def _statement(self, frame: _Frame) -> Statement:
+        """The statement of a frame; its last part is its first where nothing was stated."""
+        first = frame.first if frame.first is not None else frame.last
+        assert first is not None
+        tails = tuple(_flatten(stated) for part, stated in self.claims if part is first and frame.first is not None)
+        return Statement(_flatten(first), tails, tuple(self.claims))
+
+    def _operand(self, node: Node, position: int) -> None:
+        frame = self.frames[-1]
+        if frame.term is None:
+            frame.term = node
+        elif frame.pending is not None:
+            frame.term = (frame.pending, frame.term, node)
+            frame.pending = None
+        else:
+            raise ParseError("an operator is missing", position)
+
+    def _end_part(self, position: int) -> Node:
+        """End the sum at hand; returns the first part of the statement, whose value a later part states."""
+        frame = self.frames[-1]
+        if frame.term is None or frame.pending is not None:
+            raise ParseError("a number or bracket is missing", position)
+        terms = [*frame.terms, (frame.sign, frame.term)]
+        # The first plain operand goes in front, the others keep their order.
+        lead = next((index for index, (sign, _) in enumerate(terms) if sign == "+"), None)
+        if lead is None and frame.first is None:
+            raise ParseError("a sum without a plain operand", position)
+        node: Node = 0 if lead is None else terms[lead][1]  # only a stated value may be negative as a whole
+        for index, (sign, term) in enumerate(terms):
+            if index != lead:
+                node = (sign, node, term)
+        if frame.first is None:
+            frame.last = node
+            return node
+        self.claims.append((frame.first, node))
+        return frame.first
+
+
+def _value(node: Node) -> Fraction | None:
+    return _flatten(node).value
+
+
+def _flatten(node: Node) -> Expression:
+    """Postfix of a tree, without recursion."""
+    items: list[int | str] = []
+    stack: list[Node] = [node]
+    while stack:  # right operand before left, then reversed
+        current = stack.pop()
+        if isinstance(current, tuple):
+            items.append(current[0])
+            stack.append(current[1])
+            stack.append(current[2])
+        else:
+            items.append(current)
+    return Expression(tuple(reversed(items)))

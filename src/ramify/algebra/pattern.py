@@ -1,0 +1,206 @@
+"""Patterns: classes of expressions under commutativity and associativity, with unlabelled leaves.
+
+A pattern is its structure: sums and products alternate, each a group of plain children (+ or *) and inverse children
+(- or /) of which at least one is plain. Groups are sorted, so equal structure is equality; the text is a view.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from ramify.algebra.expression import Expression
+from ramify.algebra.parser import ParseError, parse
+
+if TYPE_CHECKING:
+    from ramify.algebra.structure import Structure
+
+Kind = Literal["leaf", "sum", "product"]
+
+MAX_SIZE = 200
+"""Patterns have at most this many leaves, so that nothing that walks one can recurse too deep."""
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SYMBOLS = {"sum": ("+", "-"), "product": ("*", "/")}
+_KINDS: dict[str, tuple[Kind, bool]] = {op: (k, op == s[1]) for k, s in _SYMBOLS.items() for op in s}  # type: ignore
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Pattern:
+    """The shape of an expression.
+
+    Attributes:
+        kind: leaf, sum or product.
+        plain: children that are added or multiplied, sorted.
+        inverse: children that are subtracted or divided by, sorted.
+        size: number of leaves.
+
+    >>> Pattern.of(parse("8/4*2")) == Pattern.of(parse("2*8/4")) == Pattern.parse("A*B/C")
+    True
+    """
+
+    kind: Kind
+    plain: "tuple[Pattern, ...]" = ()
+    inverse: "tuple[Pattern, ...]" = ()
+    size: int = field(default=1, compare=False)
+    order: tuple = field(default=(-1,), compare=False)
+    _hash: int = field(default=0, compare=False)  # of integers only: the same in every process
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @classmethod
+    def group(cls, kind: Kind, plain: "Iterable[Pattern]", inverse: "Iterable[Pattern]" = ()) -> "Pattern":
+        """The sum or product of these children; a child of the same kind is merged, with signs propagated.
+
+        >>> difference = Pattern.group("sum", [LEAF], [LEAF])
+        >>> Pattern.group("sum", [LEAF], [difference]).text
+        'A+B-C'
+        """
+        sides: tuple[list[Pattern], list[Pattern]] = ([], [])
+        for side, children in enumerate((plain, inverse)):
+            for child in children:
+                if child.kind == kind:
+                    sides[side].extend(child.plain)
+                    sides[1 - side].extend(child.inverse)
+                else:
+                    sides[side].append(child)
+        if not sides[0]:
+            raise ValueError(f"a {kind} needs a plain child")
+        ordered = tuple(tuple(sorted(children, key=lambda child: child.order)) for children in sides)
+        return _interned(kind, *ordered)
+
+    @classmethod
+    def of(cls, expression: Expression) -> "Pattern":
+        """The pattern of an expression.
+
+        Raises:
+            ValueError: more than 200 leaves.
+
+        >>> Pattern.of(parse("7-(3-(2-1))")).text
+        'A+B-C-D'
+        """
+        if len(expression.postfix) > 2 * MAX_SIZE:
+            raise ValueError(f"a pattern has at most {MAX_SIZE} leaves")
+        return expression.fold(lambda _: LEAF, combine)
+
+    @classmethod
+    def parse(cls, text: str) -> "Pattern":
+        """Read a pattern such as `A/(B-C/D)`; letters stand for any number, and need not be in order.
+
+        Raises:
+            ParseError: not an expression over single letters.
+
+        >>> Pattern.parse("(X-Y)+Z").text
+        'A+B-C'
+        """
+        for position, character in enumerate(text):
+            if character.isalpha() and not character.isascii():
+                raise ParseError(f"unexpected {character!r}", position)
+        letters = "".join("1" if character.isalpha() else character for character in text)
+        if any(character.isdigit() for character in text):
+            raise ParseError("a pattern is written with letters", next(i for i, c in enumerate(text) if c.isdigit()))
+        return cls.of(parse(letters))
+
+    @property
+    def tree(self) -> Expression:
+        """The binary tree: the left fold of the groups, with the leaves numbered 0, 1, 2 … in reading order.
+
+        >>> Pattern.parse("A+B-C*D").tree.render(lambda leaf: LETTERS[leaf])
+        'A+B-C*D'
+        """
+        return _tree(self)
+
+    @property
+    def text(self) -> str:
+        """The canonical text, letters in reading order, fewest parentheses.
+
+        >>> Pattern.parse("C-D/E-F*G+A*B*H").text
+        'A*B*C+D-E*F-G/H'
+        """
+        return self.tree.render(lambda leaf: LETTERS[leaf] if leaf < 26 else f"X{leaf}")
+
+    @property
+    def structure(self) -> "Structure":
+        """Depth, lookahead, split, shape class and the like."""
+        from ramify.algebra.structure import structure
+
+        return structure(self)
+
+    @property
+    def twins(self) -> "frozenset[Pattern]":
+        """The other patterns that are the same rational function up to renaming the inputs.
+
+        >>> {twin.text for twin in Pattern.parse("A-(B-C)*D").twins}
+        {'(A-B)*C+D'}
+        """
+        from ramify.algebra.structure import twins
+
+        return twins(self)
+
+    @property
+    def skills(self) -> "frozenset[Pattern]":
+        """The sub-patterns: every subtree of every binary tree of the class, itself included.
+
+        >>> sorted(skill.text for skill in Pattern.parse("A+B*C").skills)
+        ['A', 'A*B', 'A*B+C']
+        """
+        from ramify.algebra.structure import skills
+
+        return skills(self)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Pattern({self.text!r})"
+
+
+@lru_cache(maxsize=None)
+def _interned(kind: Kind, plain: tuple[Pattern, ...], inverse: tuple[Pattern, ...]) -> Pattern:
+    size = sum(child.size for child in plain + inverse)
+    # Larger before smaller, then sums, then more plain children; then the children decide, in their own order.
+    order = (
+        -size,
+        kind != "sum",
+        -len(plain),
+        tuple(child.order for child in plain),
+        tuple(child.order for child in inverse),
+    )
+    return Pattern(kind, plain, inverse, size, order, hash(order))
+
+
+LEAF = Pattern("leaf", _hash=hash((-1,)))
+
+
+@lru_cache(maxsize=1 << 16)
+def combine(operator: str, left: Pattern, right: Pattern) -> Pattern:
+    """The pattern of `left operator right`."""
+    kind, inverts = _KINDS[operator]
+    return Pattern.group(kind, (left,), (right,)) if inverts else Pattern.group(kind, (left, right))
+
+
+@lru_cache(maxsize=1 << 16)
+def _tree(pattern: Pattern) -> Expression:
+    items: list[int | str] = []
+    leaves = 0
+
+    def write(part: Pattern) -> None:
+        nonlocal leaves
+        if part.kind == "leaf":
+            items.append(leaves)
+            leaves += 1
+            return
+        for position, (symbol, child) in enumerate(signed_children(part)):
+            write(child)
+            if position:
+                items.append(symbol)
+
+    write(pattern)
+    return Expression(tuple(items))
+
+
+def signed_children(pattern: Pattern) -> list[tuple[str, Pattern]]:
+    """The children of a group in canonical order, each with its operator."""
+    plain, inverse = _SYMBOLS[pattern.kind]
+    return [(plain, child) for child in pattern.plain] + [(inverse, child) for child in pattern.inverse]

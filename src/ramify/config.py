@@ -1,0 +1,132 @@
+"""Settings: TOML files and dotted overrides, checked into frozen records with a digest.
+
+TOML and not YAML, which reads `1e-6` as a text. Every settings class stands beside the code that it configures and
+derives from `Config`; unknown keys are errors.
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ramify.errors import ConfigError
+
+
+class Config(BaseModel):
+    """A frozen record of settings.
+
+    >>> class Training(Config):
+    ...     steps: int = 10
+    >>> Training.load(overrides=["steps=20"]).steps
+    20
+    >>> Training.load(overrides=["stepz=20"])
+    Traceback (most recent call last):
+    ramify.errors.ConfigError: stepz = 20: unknown setting; did you mean steps?
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @classmethod
+    def load(cls, source: str | Path | None = None, overrides: Iterable[str] = ()) -> Self:
+        """Read a TOML file (a path, or the name of a preset), put the overrides on top, and validate.
+
+        Args:
+            source: a path that ends in `.toml`, the name of a preset, or None for the defaults.
+            overrides: texts like `train.steps=20`; the right side is read as TOML, and as plain text where that fails.
+
+        Raises:
+            ConfigError: one sentence that names the setting and its value.
+        """
+        settings = read_toml(source) if source is not None else {}
+        for text in overrides:
+            _override(settings, text)
+        return cls.check(settings)
+
+    @classmethod
+    def check(cls, settings: Mapping[str, Any]) -> Self:
+        """Validate a nested mapping; pydantic's complaint becomes one sentence."""
+        try:
+            return cls.model_validate(settings)
+        except ValidationError as error:
+            raise ConfigError(_sentence(cls, error)) from None
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change when any setting changes."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def presets() -> dict[str, str]:
+    """The presets that come with the package: name to TOML text."""
+    files = sorted(resources.files("ramify.presets").iterdir(), key=lambda file: file.name)
+    return {file.name.removesuffix(".toml"): file.read_text() for file in files if file.name.endswith(".toml")}
+
+
+def read_toml(source: str | Path) -> dict[str, Any]:
+    """The settings in a TOML file or preset, as plain data."""
+    path = Path(source)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such file")
+        text = path.read_text()
+    else:
+        known = presets()
+        if str(source) not in known:
+            raise ConfigError(f"{source}: no such preset; there are {', '.join(known)} (a file must end in .toml)")
+        text = known[str(source)]
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not valid TOML: {error}") from None
+
+
+def _override(settings: dict[str, Any], text: str) -> None:
+    dotted, equals, right = text.partition("=")
+    if not equals or not dotted:
+        raise ConfigError(f"{text}: an override is written setting=value, for example train.steps=20")
+    *parents, last = dotted.strip().split(".")
+    for parent in parents:
+        settings = settings.setdefault(parent, {})
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{dotted}: {parent} is a value, not a table of settings")
+    try:
+        settings[last] = tomllib.loads(f"value = {right}")["value"]
+    except tomllib.TOMLDecodeError:
+        settings[last] = right.strip()
+
+
+def _sentence(cls: type[BaseModel], error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or cls.__name__
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"{where} = {first['input']}: unknown setting; {_nearest(cls, first['loc'])}{more}"
+    if first["type"] == "missing":
+        return f"{where}: this setting is required{more}"
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error" and isinstance(first["input"], dict):
+        return f"{reason}{more}"
+    return f"{where} = {first['input']}: {reason[:1].lower()}{reason[1:]}{more}"
+
+
+def _nearest(cls: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """What could have been meant by an unknown setting."""
+    from difflib import get_close_matches
+
+    for part in location[:-1]:
+        for option in _models(cls.model_fields[str(part)].annotation) if str(part) in cls.model_fields else ():
+            cls = option
+    names = list(cls.model_fields)
+    close = get_close_matches(str(location[-1]), names, n=1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models(argument)]

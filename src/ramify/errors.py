@@ -1,0 +1,26 @@
+"""The errors a user can cause.
+
+    RamifyError           one sentence that names the setting, the value and the remedy; the command line exits with 2
+    ├── ConfigError       a setting, an override or a file of settings
+    └── RunError          a run folder that cannot be used as asked
+    MissingExtraError     an optional dependency that is not installed (also an ImportError)
+"""
+
+
+class RamifyError(Exception):
+    """An error whose text is meant for the person at the terminal."""
+
+
+class ConfigError(RamifyError):
+    """A setting that does not exist, has the wrong type, or contradicts another."""
+
+
+class RunError(RamifyError):
+    """A run folder, or a file in it, that cannot be used as asked."""
+
+
+class MissingExtraError(RamifyError, ImportError):
+    """A part of ramify whose optional dependencies are not installed."""
+
+    def __init__(self, part: str, extra: str) -> None:
+        super().__init__(f"{part} needs packages that are not installed: pip install 'ramify[{extra}]'")

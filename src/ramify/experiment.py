@@ -1,0 +1,220 @@
+"""One experiment, from puzzles to report: the stages that `ramify run` goes through, each of which skips what exists."""
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from importlib import metadata, resources
+from pathlib import Path
+
+import polars as pl
+from pydantic import Field
+
+from ramify.analysis.annotate import annotate
+from ramify.analysis.metrics import estimate
+from ramify.config import Config
+from ramify.errors import ConfigError, RunError
+from ramify.report.page import write_report
+from ramify.run import Run
+from ramify.sampling.hf import HFSamplerConfig
+from ramify.tables import completion_frame, is_current, puzzle_frame, puzzles_in, read_table, write_json, write_table
+from ramify.tasks.countdown import EVALUATION_SETS, CountdownConfig, make_puzzles
+from ramify.train.grpo import GRPOConfig, train_grpo
+
+Report = Callable[[str, int, int], None]
+"""Told of progress: what is being done, how much of it is done, how much there is."""
+
+
+class ExperimentConfig(Config):
+    """Everything that a run needs to know."""
+
+    name: str = Field("quickstart", min_length=1)
+    """The run's folder under `runs/`."""
+    seeds: tuple[int, ...] = Field((1,), min_length=1)
+    """Training seeds; each is a training run of its own over the same puzzles."""
+    model: str = "bundled"
+    """The base model: `bundled`, a folder, or a name on the hub."""
+    task: CountdownConfig = CountdownConfig()
+    train: GRPOConfig = GRPOConfig()
+    sample: HFSamplerConfig = HFSamplerConfig()
+
+    def steps(self) -> list[int]:
+        """The checkpoints that are sampled; 0 is the base model."""
+        return [0, *self.train.saved_steps()]
+
+    def checked(self) -> "ExperimentConfig":
+        """These settings, if the run could start: what does not depend on one setting alone is tested here.
+
+        Raises:
+            ConfigError: the model folder does not exist, or the settings contradict each other.
+        """
+        self.train.checked()
+        if self.model != "bundled" and ("/" not in self.model or self.model.startswith((".", "/", "~"))):
+            if not (Path(self.model).expanduser() / "config.json").is_file():
+                raise ConfigError(f"model = {self.model}: no model folder with a config.json is there")
+        if not any(self.task.train.values()):
+            raise ConfigError("task.train: there are no puzzles to train on; give it, for example, {3 = 1000}")
+        return self
+
+
+def model_path(name: str) -> Path | str:
+    """Where the base model is: the bundled one in the package, a folder, or a hub name as it stands."""
+    if name == "bundled":
+        return Path(str(resources.files("ramify.models") / "base"))
+    folder = Path(name).expanduser()
+    return folder if folder.exists() else name
+
+
+def open_run(config: ExperimentConfig, root: Path) -> Run:
+    """The run's folder, made if it does not exist.
+
+    Raises:
+        RunError: it holds a run with other settings.
+    """
+    return Run.open(root / config.name, config.model_dump(mode="json"), config.digest)
+
+
+def generate(config: ExperimentConfig, run: Run, report: Report) -> None:
+    """Draw the puzzles, tag them, certify the split."""
+    names = [*EVALUATION_SETS, "train"]
+    if run.certificate_file.is_file():
+        return
+    report("puzzles", 0, 1)
+    sets, certificate = make_puzzles(config.task)
+    for name in names:
+        write_table(puzzle_frame(sets[name]), run.puzzles_file(name))
+    if not certificate.is_clean:
+        raise RunError(f"{run.path}: the split is not clean: {certificate}")
+    write_json(certificate.to_dict(), run.certificate_file)
+    report("puzzles", 1, 1)
+
+
+def train(config: ExperimentConfig, run: Run, report: Report) -> None:
+    """Train each seed to its last step, going on from its last whole checkpoint."""
+    total = config.train.steps
+    for seed in config.seeds:
+        if total in run.checkpoints(seed):
+            continue
+        done = max(run.checkpoints(seed), default=0)
+        report(f"training, seed {seed}", done, total)
+        train_grpo(
+            config.train,
+            run,
+            seed,
+            model_path(config.model),
+            config.task.prompt,
+            config.task.reward,
+            lambda step, seed=seed: report(f"training, seed {seed}", step, total),
+        )
+
+
+def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
+    """Sample every checkpoint on every evaluation set; a batch that is on disk is not made again."""
+    sets = {name: puzzles_in(run.puzzles(name)) for name in EVALUATION_SETS}
+    for seed in config.seeds:
+        checkpoints = {0: model_path(config.model), **run.checkpoints(seed)}
+        for step in config.steps():
+            missing = [name for name in sets if not run.completions_file(seed, name, step).is_file()]
+            if not missing:
+                continue
+            if step not in checkpoints:
+                raise RunError(f"{run.path}: seed {seed} has no checkpoint of step {step}; train it with ramify train")
+            sampler = config.sample.build(checkpoints[step])
+            batches = {name: list(sampler.batches(sets[name])) for name in missing}
+            total, done = sum(map(len, batches.values())), 0
+            for name in missing:
+                parts = []
+                for number, (greedy, puzzles) in enumerate(batches[name]):
+                    report(f"sampling step {step}, seed {seed}", done, total)
+                    part = run.completions_part(seed, name, step, number)
+                    if not part.is_file():
+                        found = sampler.sample(
+                            puzzles, config.task.prompt, greedy, f"{seed}/{name}/{step}/{number}"
+                        )
+                        write_table(completion_frame(found), part)
+                    parts.append(part)
+                    done += 1
+                whole = run.completions_file(seed, name, step)
+                if parts:
+                    write_table(pl.concat([read_table(part) for part in parts]), whole)
+                    _remove(parts)
+            report(f"sampling step {step}, seed {seed}", total, total)
+
+
+def _remove(parts: list[Path]) -> None:
+    for part in parts:
+        part.unlink()
+    parts[0].parent.rmdir()
+
+
+def score(run: Run, report: Report) -> None:
+    """Grade every completion, find its attempts, and make the estimates; tables of another grader are made again."""
+    work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
+    if not work:
+        raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
+    fresh = False
+    for done, (seed, name, step) in enumerate(work):
+        report("scoring", done, len(work) + 1)
+        files = {kind: run.derived_file(kind, seed, name, step) for kind in ("grades", "attempts")}
+        if all(is_current(file) for file in files.values()):
+            continue
+        puzzles = {puzzle.id: puzzle for puzzle in puzzles_in(run.puzzles(name))}
+        completions = read_table(run.completions_file(seed, name, step))
+        for file, frame in zip(files.values(), annotate(completions, puzzles), strict=True):
+            write_table(frame, file)
+        fresh = True
+    report("scoring", len(work), len(work) + 1)
+    if fresh or not is_current(run.estimates_file):
+        write_table(estimate(run), run.estimates_file)
+    report("scoring", len(work) + 1, len(work) + 1)
+
+
+def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
+    """Every stage in order; called again, it goes on where it was cut off."""
+    run = open_run(config.checked(), root)
+    started = time.time()
+    generate(config, run, report)
+    train(config, run, report)
+    sample(config, run, report)
+    score(run, report)
+    if not run.manifest_file.is_file():
+        write_json(manifest(config, time.time() - started), run.manifest_file)
+    write_report(run)
+    return run
+
+
+def manifest(config: ExperimentConfig, seconds: float) -> dict:
+    """What a run was made with: versions, machine, seeds, time of the last start."""
+    packages = ["ramify", "torch", "transformers", "trl", "polars", "numpy"]
+    return {
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
+        "commit": _commit(),
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "device": _device(),
+        "seeds": list(config.seeds),
+        "digest": config.digest,
+        "seconds": round(seconds),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    try:
+        folder = Path(__file__).parent
+        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=folder, check=True)
+        return found.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _device() -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

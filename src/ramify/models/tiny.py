@@ -1,0 +1,189 @@
+"""The tiny model: a Llama with a `generate` of its own that is made for small models on a CPU.
+
+It is an ordinary Llama checkpoint, which AutoModelForCausalLM loads too. `generate` here does the same as that of
+transformers for sampling and greedy search: it keeps keys and values in one buffer a layer, fuses the projections,
+and drops the rows that are finished, so a batch costs what its unfinished rows cost.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from transformers import LlamaForCausalLM
+
+from ramify.models.tokenizer import VOCABULARY
+
+# What must stand at these values for our `generate` to apply; anything else goes to transformers.
+_PLAIN = {"top_k": (None, 0), "top_p": (None, 1.0), "min_p": (None,), "repetition_penalty": (None, 1.0)}
+_PLAIN |= {"num_beams": (None, 1), "num_return_sequences": (None, 1), "suppress_tokens": (None,)}
+
+
+class TinyForCausalLM(LlamaForCausalLM):
+    """A Llama whose `generate` drops finished rows."""
+
+    @torch.no_grad()
+    def generate(self, inputs: Any = None, generation_config: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Sample (or search greedily) after prompts that are padded on the left.
+
+        Takes what `transformers.GenerationMixin.generate` takes, and hands over to it whatever goes beyond plain
+        sampling at a temperature.
+
+        Returns:
+            Token ids of shape (rows, prompt + generated), padded on the right after the end token.
+        """
+        input_ids = kwargs.get("input_ids", inputs)
+        settings = generation_config or self.generation_config
+        changed = {key: value for key, value in kwargs.items() if key not in ("input_ids", "attention_mask")}
+        known = {"max_new_tokens", "do_sample", "temperature", "disable_compile", *_PLAIN}
+        read = lambda name: changed.get(name, getattr(settings, name, None))  # noqa: E731
+        plain = all(read(name) in allowed for name, allowed in _PLAIN.items())
+        if input_ids is None or not plain or not set(changed) <= known or read("max_new_tokens") is None:
+            return super().generate(inputs, generation_config=generation_config, **kwargs)
+        mask = kwargs.get("attention_mask")
+        temperature = (read("temperature") or 1.0) if read("do_sample") else 0.0
+        ends = read("eos_token_id")
+        return decode(
+            self,
+            input_ids,
+            torch.ones_like(input_ids) if mask is None else mask,
+            read("max_new_tokens"),
+            temperature,
+            torch.tensor([ends] if isinstance(ends, int) else list(ends), device=input_ids.device),
+            read("pad_token_id") or 0,
+        )
+
+
+def load_model(folder: str | Path) -> Any:
+    """The model in a folder (or by hub name): tiny if it has the tiny model's vocabulary, else what transformers makes."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(folder)
+    tiny = config.model_type == "llama" and config.vocab_size == len(VOCABULARY)
+    return (TinyForCausalLM if tiny else AutoModelForCausalLM).from_pretrained(folder)
+
+
+def decode(
+    model: LlamaForCausalLM,
+    input_ids: torch.Tensor,
+    mask: torch.Tensor,
+    max_new_tokens: int,
+    temperature: float,
+    end_ids: torch.Tensor,
+    pad_id: int,
+) -> torch.Tensor:
+    """Decode token by token; temperature 0 is greedy. Shapes: ids and mask (rows, prompt), result (rows, longer)."""
+    layers = [_fused(layer) for layer in model.model.layers]
+    rows, width = input_ids.shape
+    heads, size = model.config.num_attention_heads, model.config.head_dim
+    length = width + max_new_tokens
+    shape = (rows, heads, length, size)
+    keys = [input_ids.new_empty(shape, dtype=model.dtype) for _ in layers]
+    cached = [input_ids.new_empty(shape, dtype=model.dtype) for _ in layers]
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    cos, sin = _rotary(model, int(positions.max()) + max_new_tokens + 1)
+    # Additive mask over the columns of the cache: what pads a prompt on the left is never seen.
+    bias = input_ids.new_zeros((rows, 1, 1, length), dtype=model.dtype)
+    bias[..., :width].masked_fill_(mask[:, None, None] == 0, float("-inf"))
+    causal = input_ids.new_full((width, width), float("-inf"), dtype=model.dtype).triu(1)
+    prefill = (bias[..., :width] + causal).clamp(min=torch.finfo(model.dtype).min)
+    logits = _forward(model, layers, input_ids, cos[positions], sin[positions], prefill, keys, cached, 0)[:, -1]
+    positions = positions[:, -1]
+    result = input_ids.new_full((rows, length), pad_id)
+    result[:, :width] = input_ids
+    alive = torch.arange(rows, device=input_ids.device)
+    for column in range(width, length):
+        tokens = _choose(logits, temperature)
+        result[alive, column] = tokens
+        going = ~torch.isin(tokens, end_ids)
+        kept = int(going.sum())
+        if kept == 0:
+            return result[:, : column + 1]
+        if column == length - 1:
+            break
+        if kept < len(alive):
+            alive, tokens, positions, bias = alive[going], tokens[going], positions[going], bias[going]
+            for index in range(len(layers)):
+                keys[index] = keys[index][going, :, : column + 1]
+                cached[index] = cached[index][going, :, : column + 1]
+        if keys[0].shape[2] <= column:  # after rows were dropped, room for some more columns
+            room = (0, 0, 0, min(32, length - column))
+            keys = [F.pad(key, room) for key in keys]
+            cached = [F.pad(value, room) for value in cached]
+        positions = positions + 1
+        logits = _forward(
+            model,
+            layers,
+            tokens[:, None],
+            cos[positions][:, None],
+            sin[positions][:, None],
+            bias[..., : column + 1],
+            keys,
+            cached,
+            column,
+        )[:, -1]
+    return result
+
+
+def _choose(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    if temperature == 0:
+        return logits.argmax(-1)
+    return torch.multinomial(F.softmax(logits.float() / temperature, -1), 1)[:, 0]
+
+
+def _fused(layer: Any) -> tuple[torch.Tensor, ...]:
+    """The weights of a layer, projections that share an input joined."""
+    attention, mlp = layer.self_attn, layer.mlp
+    return (
+        layer.input_layernorm.weight,
+        torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]),
+        attention.o_proj.weight,
+        layer.post_attention_layernorm.weight,
+        torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
+        mlp.down_proj.weight,
+    )
+
+
+def _rotary(model: LlamaForCausalLM, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    rotary: Any = model.model.rotary_emb
+    positions = torch.arange(length, device=rotary.inv_freq.device)
+    angles = positions[:, None].float() * rotary.inv_freq[None].float()
+    angles = torch.cat([angles, angles], -1)
+    return angles.cos().to(model.dtype), angles.sin().to(model.dtype)
+
+
+def _forward(
+    model: LlamaForCausalLM,
+    layers: list[tuple[torch.Tensor, ...]],
+    tokens: torch.Tensor,
+    cos: torch.Tensor,
+    sin: torch.Tensor,
+    bias: torch.Tensor,
+    keys: list[torch.Tensor],
+    cached: list[torch.Tensor],
+    column: int,
+) -> torch.Tensor:
+    """Logits of the last tokens; writes keys and values into the cache from this column on."""
+    rows, new = tokens.shape
+    heads, size = model.config.num_attention_heads, model.config.head_dim
+    epsilon, end = model.config.rms_norm_eps, column + new
+    cos, sin = cos[:, None], sin[:, None]
+    hidden = F.embedding(tokens, model.model.embed_tokens.weight)
+    for index, (norm, qkv, out, norm2, gate_up, down) in enumerate(layers):
+        joined = F.linear(F.rms_norm(hidden, norm.shape, norm, epsilon), qkv)
+        query, key, value = joined.view(rows, new, 3, heads, size).permute(2, 0, 3, 1, 4)
+        keys[index][:, :, column:end] = _rotate(key, cos, sin)
+        cached[index][:, :, column:end] = value
+        seen = F.scaled_dot_product_attention(
+            _rotate(query, cos, sin), keys[index][:, :, :end], cached[index][:, :, :end], bias
+        )
+        hidden = hidden + F.linear(seen.transpose(1, 2).reshape(rows, new, heads * size), out)
+        gate, up = F.linear(F.rms_norm(hidden, norm2.shape, norm2, epsilon), gate_up).chunk(2, -1)
+        hidden = hidden + F.linear(F.silu(gate) * up, down)
+    norm: Any = model.model.norm
+    return F.linear(F.rms_norm(hidden[:, -1:], norm.weight.shape, norm.weight, epsilon), model.lm_head.weight)
+
+
+def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    first, second = x.chunk(2, -1)
+    return x * cos + torch.cat([-second, first], -1) * sin

@@ -1,0 +1,173 @@
+"""The text that the tiny base model is pre-trained on: random search with stated values.
+
+A trace is a prompt and a search through random attempts, one a line, each with the value of every step stated:
+
+    29: A3 B8 C7>(A3*C7=21)-B8=13
+    (A3*C7=21)+B8=29
+    <answer>(A3*C7)+B8</answer>
+
+Trees, operators and the order of the numbers are random and no solver picks them, so a model of this text knows the
+form and the arithmetic, prefers no shape, and finds a solution mostly by chance. An attempt that hits the target ends
+the search; otherwise the search goes on with probability `go_on`, and the answer repeats the last attempt. Hindsight
+(the value of the last attempt becomes the target, in a share of the traces) teaches that a hit ends the search.
+
+No puzzle that is reserved for evaluation occurs, neither as a prompt nor through an attempt that solves it.
+"""
+
+from random import Random
+from typing import NamedTuple
+
+from pydantic import Field
+
+from ramify.config import Config
+from ramify.models.tokenizer import CLOSE, END, OPEN, SLOTS, number_tokens
+from ramify.tasks.splits import is_reserved
+
+LARGEST = 10**6
+"""Attempts in which a numerator or denominator reaches this are drawn again."""
+
+
+class TraceConfig(Config):
+    """What the traces are made of."""
+
+    shares: dict[int, float] = {2: 0.15, 3: 0.40, 4: 0.30, 5: 0.15}
+    """Share of the traces for each n (the number of numbers)."""
+    hindsight: dict[int, float] = {2: 0.6, 3: 0.4, 4: 0.15, 5: 0.03}
+    """Share of the traces of each n whose target is the value of the last attempt."""
+    go_on: float = Field(0.55, ge=0, lt=1)
+    """Probability of another attempt after one that missed."""
+    attempts: int = Field(6, ge=1)
+    """Most attempts in a trace."""
+    largest: int = Field(99, ge=2)
+    """Numbers and targets are 1 to this; a quarter of the traces draw their numbers from a smaller range."""
+
+
+class Tried(NamedTuple):
+    """An attempt: its tokens with stated values, the same without, and its value as a fraction, not reduced."""
+
+    stated: list[str]
+    plain: list[str]
+    numerator: int
+    denominator: int
+
+
+class Trace(NamedTuple):
+    """A prompt and the search that follows it, as tokens."""
+
+    prompt: list[str]
+    search: list[str]
+
+
+def prompt_tokens(numbers: list[int], target: int) -> list[str]:
+    """The prompt of a puzzle, numbers in the order given.
+
+    >>> "".join(prompt_tokens([12, 5], 60))
+    '60:A12B5>'
+    """
+    named = [token for slot, number in zip(SLOTS, numbers, strict=False) for token in (slot, *number_tokens(number))]
+    return [*number_tokens(target), ":", *named, ">"]
+
+
+def value_tokens(numerator: int, denominator: int) -> list[str]:
+    """A value as the model writes it: an integer where it is one, else a fraction as it stands, not reduced.
+
+    >>> "".join(value_tokens(-24, 8)), "".join(value_tokens(12, 8))
+    ('-3', '12|8')
+    """
+    sign = ["-"] if numerator < 0 else []
+    if numerator % denominator == 0:
+        return sign + number_tokens(abs(numerator) // denominator)
+    return sign + number_tokens(abs(numerator)) + ["|"] + number_tokens(denominator)
+
+
+def draw_trace(config: TraceConfig, random: Random) -> Trace:
+    """Draw one trace.
+
+    >>> trace = draw_trace(TraceConfig(), Random("example"))
+    >>> print("".join(trace.prompt + trace.search))
+    """
+    size = random.choices(list(config.shares), list(config.shares.values()))[0]
+    largest = config.largest if random.random() < 0.75 else random.randint(min(9, config.largest), config.largest)
+    while True:
+        trace = _search(config, random, [random.randint(1, largest) for _ in range(size)])
+        if trace is not None:
+            return trace
+
+
+def _search(config: TraceConfig, random: Random, numbers: list[int]) -> Trace | None:
+    """A search over these numbers, or None where the draw has to be made again."""
+    length = 1
+    while length < config.attempts and random.random() < config.go_on:
+        length += 1
+    tried = [_attempt(numbers, random) for _ in range(length)]
+    values = [_in_range(attempt, config.largest) for attempt in tried]
+    if random.random() < config.hindsight.get(len(numbers), 0.0):
+        draws = 0
+        while (target := values[-1]) is None or is_reserved(numbers, target):
+            tried[-1] = _attempt(numbers, random)
+            values[-1] = _in_range(tried[-1], config.largest)
+            draws += 1
+            if draws > 200:
+                return None
+    else:
+        target = random.randint(1, config.largest)
+    if target in values:
+        tried = tried[: values.index(target) + 1]
+    if is_reserved(numbers, target) or any(v is not None and is_reserved(numbers, v) for v in values[: len(tried)]):
+        return None
+    lines = [token for attempt in tried for token in (*attempt.stated, "\n")]
+    return Trace(prompt_tokens(numbers, target), [*lines, OPEN, *tried[-1].plain, CLOSE, END])
+
+
+def _in_range(attempt: Tried, largest: int) -> int | None:
+    value, rest = divmod(attempt.numerator, attempt.denominator)
+    return value if rest == 0 and 1 <= value <= largest else None
+
+
+def _attempt(numbers: list[int], random: Random) -> Tried:
+    order = list(range(len(numbers)))
+    while True:
+        random.shuffle(order)
+        attempt = _tree(numbers, order, random)
+        if attempt is not None:
+            return attempt
+
+
+def _tree(numbers: list[int], order: list[int], random: Random) -> Tried | None:
+    """A random tree over the numbers in this order: every split of the leaves is equally likely.
+
+    None where a division by zero or a value of `LARGEST` or more occurs.
+    """
+    if len(order) == 1:
+        leaf = [SLOTS[order[0]], *number_tokens(numbers[order[0]])]
+        return Tried(leaf, leaf, numbers[order[0]], 1)
+    cut = random.randint(1, len(order) - 1)
+    left, right = _tree(numbers, order[:cut], random), _tree(numbers, order[cut:], random)
+    if left is None or right is None:
+        return None
+    symbol = "+-*/"[int(random.random() * 4)]
+    a, b, c, d = left.numerator, left.denominator, right.numerator, right.denominator
+    match symbol:
+        case "*":
+            top, bottom = a * c, b * d
+        case "/":
+            top, bottom = a * d, b * c
+        case "+":
+            top, bottom = (a + c, b) if b == d else (a * d + c * b, b * d)
+        case _:
+            top, bottom = (a - c, b) if b == d else (a * d - c * b, b * d)
+    if bottom == 0:
+        return None
+    if bottom < 0:
+        top, bottom = -top, -bottom
+    if top % bottom == 0:
+        top, bottom = top // bottom, 1
+    if abs(top) >= LARGEST or bottom >= LARGEST:
+        return None
+    stated = [*_bracket(left.stated, cut > 1), symbol, *_bracket(right.stated, len(order) - cut > 1), "="]
+    plain = [*_bracket(left.plain, cut > 1), symbol, *_bracket(right.plain, len(order) - cut > 1)]
+    return Tried(stated + value_tokens(top, bottom), plain, top, bottom)
+
+
+def _bracket(tokens: list[str], needed: bool) -> list[str]:
+    return ["(", *tokens, ")"] if needed else tokens

@@ -1,0 +1,170 @@
+"""A run folder. This is the only module that knows the names of the files in it.
+
+    config.json  manifest.json  certificate.json
+    puzzles/{train,test,length,held_out}.parquet
+    seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that it is complete
+           train.jsonl                     what the trainer logs, a line a step
+           rollouts/step-000001.parquet    every training completion
+           completions/test/step-000015.parquet, and step-000015.parts/ until it is complete
+           grades/, attempts/              derived from completions; can be deleted
+    estimates.parquet  report.html         derived
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ramify.errors import RunError
+from ramify.tables import read_table, write_json
+
+
+class Run:
+    """A run folder that exists.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        RunError: the folder is not a run.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / "config.json").is_file():
+            raise RunError(f"{path}: not a run folder (it has no config.json); make one with ramify run")
+
+    @classmethod
+    def open(cls, path: Path, config: Mapping[str, Any], digest: str) -> "Run":
+        """Open a run with these settings, making the folder if there is none.
+
+        Raises:
+            RunError: the folder holds a run with other settings; the changed ones are named.
+        """
+        if not path.exists():
+            write_json({"digest": digest, "config": config}, path / "config.json")
+        run = cls(path)
+        if run._saved["digest"] != digest:
+            changed = ", ".join(_differences(run._saved["config"], config))
+            raise RunError(f"{path}: this folder holds a run with other settings ({changed}); give this one a name=…")
+        return run
+
+    @property
+    def _saved(self) -> dict[str, Any]:
+        return json.loads((self.path / "config.json").read_text())
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved settings, as plain data."""
+        return self._saved["config"]
+
+    @property
+    def digest(self) -> str:
+        """The digest of the settings."""
+        return self._saved["digest"]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds for which there is anything."""
+        return sorted(int(folder.name.removeprefix("seed-")) for folder in self.path.glob("seed-*"))
+
+    # Files of the whole run.
+
+    @property
+    def manifest_file(self) -> Path:
+        """Versions, machine and times."""
+        return self.path / "manifest.json"
+
+    @property
+    def certificate_file(self) -> Path:
+        """The split certificate."""
+        return self.path / "certificate.json"
+
+    @property
+    def estimates_file(self) -> Path:
+        """Every estimate, tidy."""
+        return self.path / "estimates.parquet"
+
+    @property
+    def report_file(self) -> Path:
+        """The page that people look at."""
+        return self.path / "report.html"
+
+    def puzzles_file(self, name: str) -> Path:
+        """The puzzles of a set."""
+        return self.path / "puzzles" / f"{name}.parquet"
+
+    def puzzles(self, name: str) -> pl.DataFrame:
+        """The puzzles of a set; columns as in `tables.puzzle_frame`."""
+        return read_table(self.puzzles_file(name))
+
+    def estimates(self) -> pl.DataFrame:
+        """Every estimate: metric, set, step, seed (null: pooled), by, group, value, low, high, n."""
+        return read_table(self.estimates_file)
+
+    # Files of one seed.
+
+    def seed_folder(self, seed: int) -> Path:
+        """Everything that one training seed made."""
+        return self.path / f"seed-{seed}"
+
+    def checkpoints_folder(self, seed: int) -> Path:
+        """Where the trainer keeps its checkpoints."""
+        return self.seed_folder(seed) / "checkpoints"
+
+    def checkpoints(self, seed: int) -> dict[int, Path]:
+        """The whole checkpoints, by step."""
+        folders = self.checkpoints_folder(seed).glob("checkpoint-*")
+        whole = {int(f.name.removeprefix("checkpoint-")): f for f in folders if self.whole_mark(f).is_file()}
+        return dict(sorted(whole.items()))
+
+    @staticmethod
+    def whole_mark(checkpoint: Path) -> Path:
+        """The file that says that a checkpoint is complete."""
+        return checkpoint / "whole"
+
+    def drop_broken_checkpoints(self, seed: int) -> None:
+        """Delete checkpoint folders that were cut off while being written."""
+        whole = set(self.checkpoints(seed).values())
+        for folder in self.checkpoints_folder(seed).glob("checkpoint-*"):
+            if folder not in whole:
+                shutil.rmtree(folder)
+
+    def train_log(self, seed: int) -> Path:
+        """What the trainer logs, a JSON line a step."""
+        return self.seed_folder(seed) / "train.jsonl"
+
+    def rollouts_file(self, seed: int, step: int) -> Path:
+        """The training completions of a step."""
+        return self.seed_folder(seed) / "rollouts" / f"step-{step:06d}.parquet"
+
+    def completions_file(self, seed: int, name: str, step: int) -> Path:
+        """The evaluation completions of a set at a checkpoint."""
+        return self.seed_folder(seed) / "completions" / name / f"step-{step:06d}.parquet"
+
+    def completions_part(self, seed: int, name: str, step: int, batch: int) -> Path:
+        """A batch of them, until all are there."""
+        whole = self.completions_file(seed, name, step)
+        return whole.with_suffix(".parts") / f"batch-{batch:05d}.parquet"
+
+    def derived_file(self, kind: str, seed: int, name: str, step: int) -> Path:
+        """The grades or attempts that belong to a file of completions."""
+        return self.seed_folder(seed) / kind / name / f"step-{step:06d}.parquet"
+
+    def sampled(self, seed: int) -> list[tuple[str, int]]:
+        """The (set, step) pairs whose completions are complete."""
+        files = (self.seed_folder(seed) / "completions").glob("*/step-*.parquet")
+        return sorted((file.parent.name, int(file.stem.removeprefix("step-"))) for file in files)
+
+
+def _differences(before: Any, after: Any, prefix: str = "") -> list[str]:
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return [f"{prefix}: {json.dumps(before)} there, {json.dumps(after)} here"] if before != after else []
+    found = []
+    for key in {**before, **after}:
+        where = f"{prefix}.{key}" if prefix else str(key)
+        found += _differences(before.get(key), after.get(key), where)
+    return found

@@ -1,0 +1,77 @@
+"""The verdict on a completion: one function for reward, evaluation and analysis."""
+
+import re
+
+from ramify.algebra.parser import ParseError, parse_statement
+from ramify.records import Grade, Puzzle, Verdict
+
+GRADER_VERSION = 1
+"""Kept with every table that is made from grades; it changes when any verdict could."""
+
+_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE | re.ASCII)
+
+
+def grade(puzzle: Puzzle, text: str, truncated: bool = False) -> Grade:
+    r"""Judge a completion; never raises, evaluates exactly, and takes linear time.
+
+    The answer is the last `<answer>…</answer>`, or the last `\boxed{…}` if there is none. Where several verdicts
+    apply, the order is: truncated without an answer, no answer, unparsable, wrong numbers, undefined, wrong value. A
+    stated `= value` that is false is a wrong value.
+
+    >>> puzzle = Puzzle((3, 7, 8), 29)
+    >>> grade(puzzle, "<answer> 3 × 7 + 8 = 29 </answer>").verdict
+    <Verdict.CORRECT: 'correct'>
+    >>> grade(puzzle, "<answer> 3 * 7 + 8 = 30 </answer>").verdict
+    <Verdict.WRONG_VALUE: 'wrong value'>
+    >>> grade(puzzle, "<answer> 21 + 8 </answer>").verdict
+    <Verdict.WRONG_NUMBERS: 'wrong numbers'>
+    """
+    span = answer_span(text)
+    if span is None:
+        return Grade(Verdict.TRUNCATED if truncated else Verdict.NO_ANSWER)
+    answer = text[slice(*span)]
+    try:
+        statement = parse_statement(answer)
+    except ParseError:
+        return Grade(Verdict.UNPARSABLE, answer)
+    expression = statement.expression
+    if not expression.uses(puzzle.numbers):
+        return Grade(Verdict.WRONG_NUMBERS, answer, expression)
+    value = expression.value
+    if value is None:
+        return Grade(Verdict.UNDEFINED, answer, expression)
+    correct = value == puzzle.target and statement.holds
+    return Grade(Verdict.CORRECT if correct else Verdict.WRONG_VALUE, answer, expression, value)
+
+
+def answer_span(text: str) -> tuple[int, int] | None:
+    r"""Where the answer stands in a completion; None if there is none.
+
+    >>> text = "in <answer> tags: <answer>3+5</answer>"
+    >>> text[slice(*answer_span(text))]
+    '3+5'
+    >>> text = r"so \boxed{\frac{3}{5}} it is"
+    >>> text[slice(*answer_span(text))]
+    '\\frac{3}{5}'
+    """
+    opened, span = None, None
+    for tag in _TAG.finditer(text):
+        if not tag.group(1):
+            opened = tag.end()
+        elif opened is not None:
+            span = (opened, tag.start())
+    # A closing tag that closes nothing new still ends the last opening tag before it.
+    return span or _boxed(text)
+
+
+def _boxed(text: str) -> tuple[int, int] | None:
+    start = text.rfind("\\boxed{")
+    if start < 0:
+        return None
+    start += len("\\boxed{")
+    level = 1
+    for brace in re.compile(r"[{}]").finditer(text, start):
+        level += 1 if brace.group() == "{" else -1
+        if level == 0:
+            return start, brace.start()
+    return None
