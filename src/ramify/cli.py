@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -181,7 +182,9 @@ def report(folder: RunFolder) -> None:
 
 
 @app.command()
-def config(source: Annotated[str | None, typer.Argument(help="A preset's name; without it, all are listed.")] = None) -> None:
+def config(
+    source: Annotated[str | None, typer.Argument(help="A preset's name; without it, all are listed.")] = None,
+) -> None:
     """Print a preset with its comments, to start a file of settings from."""
     from ramify.config import presets, read_toml
 
@@ -200,16 +203,24 @@ def pretrain(
     source: Source, overrides: Overrides = None, output: Annotated[Path, typer.Option(help="Where to.")] = Path("runs")
 ) -> None:
     """Pre-train the tiny base model, going on from the last checkpoint."""
-    from ramify.models.pretrain import PretrainConfig, pretrain as make
+    from ramify.models.pretrain import PretrainConfig
+    from ramify.models.pretrain import pretrain as make
 
     settings = PretrainConfig.load(source, overrides or [])
     print(f"model: {make(settings, output / f'pretrain-{settings.name}')}")
 
 
 @contextmanager
-def _progress():
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar a stage, with the time left; yields the callback that the stages report to."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description:<26}"),
@@ -235,12 +246,13 @@ def _progress():
 def _print_summary(finished: Any) -> None:
     from ramify.report.summary import changes, interval
 
-    table = Table("puzzles", "metric", "base", "trained", "change", title=f"{finished.config['name']}: what RL changed")
+    table = Table("puzzles", "metric", "base", "trained", "", title=f"{finished.config['name']}: what RL changed")
     last = ""
     for row in changes(finished.estimates()):
         percent = row.metric != "attempts"
-        label = row.label if row.label != last else ""
-        last = row.label
-        table.add_row(label, row.metric, interval(row.before, percent), interval(row.after, percent), row.verdict)
+        label = row.short if row.short != last else ""
+        last = row.short
+        mark = row.verdict if row.verdict in ("rose", "fell") else ""
+        table.add_row(label, row.metric, interval(row.before, percent), interval(row.after, percent), mark)
     console.print(table)
     console.print(f"report: {finished.report_file.resolve()}", soft_wrap=True)

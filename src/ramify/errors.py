@@ -1,9 +1,9 @@
 """The errors a user can cause.
 
-    RamifyError           one sentence that names the setting, the value and the remedy; the command line exits with 2
-    ├── ConfigError       a setting, an override or a file of settings
-    └── RunError          a run folder that cannot be used as asked
-    MissingExtraError     an optional dependency that is not installed (also an ImportError)
+RamifyError           one sentence that names the setting, the value and the remedy; the command line exits with 2
+├── ConfigError       a setting, an override or a file of settings
+└── RunError          a run folder that cannot be used as asked
+MissingExtraError     an optional dependency that is not installed (also an ImportError)
 """
 
 

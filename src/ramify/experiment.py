@@ -1,10 +1,11 @@
-"""One experiment, from puzzles to report: the stages that `ramify run` goes through, each of which skips what exists."""
+"""One experiment, from puzzles to report: the stages of `ramify run`, each of which skips what exists."""
 
 import os
 import platform
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -50,9 +51,9 @@ class ExperimentConfig(Config):
             ConfigError: the model folder does not exist, or the settings contradict each other.
         """
         self.train.checked()
-        if self.model != "bundled" and ("/" not in self.model or self.model.startswith((".", "/", "~"))):
-            if not (Path(self.model).expanduser() / "config.json").is_file():
-                raise ConfigError(f"model = {self.model}: no model folder with a config.json is there")
+        is_folder = self.model.startswith((".", "/", "~")) or self.model.count("/") != 1
+        if self.model != "bundled" and is_folder and not (Path(self.model).expanduser() / "config.json").is_file():
+            raise ConfigError(f"model = {self.model}: no model folder with a config.json is there")
         if not any(self.task.train.values()):
             raise ConfigError("task.train: there are no puzzles to train on; give it, for example, {3 = 1000}")
         return self
@@ -105,8 +106,12 @@ def train(config: ExperimentConfig, run: Run, report: Report) -> None:
             model_path(config.model),
             config.task.prompt,
             config.task.reward,
-            lambda step, seed=seed: report(f"training, seed {seed}", step, total),
+            partial(_stepped, report, f"training, seed {seed}", total),
         )
+
+
+def _stepped(report: Report, stage: str, total: int, step: int) -> None:
+    report(stage, step, total)
 
 
 def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
@@ -129,9 +134,7 @@ def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
                     report(f"sampling step {step}, seed {seed}", done, total)
                     part = run.completions_part(seed, name, step, number)
                     if not part.is_file():
-                        found = sampler.sample(
-                            puzzles, config.task.prompt, greedy, f"{seed}/{name}/{step}/{number}"
-                        )
+                        found = sampler.sample(puzzles, config.task.prompt, greedy, f"{seed}/{name}/{step}/{number}")
                         write_table(completion_frame(found), part)
                     parts.append(part)
                     done += 1

@@ -1,13 +1,13 @@
 """A run folder. This is the only module that knows the names of the files in it.
 
-    config.json  manifest.json  certificate.json
-    puzzles/{train,test,length,held_out}.parquet
-    seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that it is complete
-           train.jsonl                     what the trainer logs, a line a step
-           rollouts/step-000001.parquet    every training completion
-           completions/test/step-000015.parquet, and step-000015.parts/ until it is complete
-           grades/, attempts/              derived from completions; can be deleted
-    estimates.parquet  report.html         derived
+config.json  manifest.json  certificate.json
+puzzles/{train,test,length,held_out}.parquet
+seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that it is complete
+       train.jsonl                     what the trainer logs, a line a step
+       rollouts/step-000001.parquet    every training completion
+       completions/test/step-000015.parquet, and step-000015.parts/ until it is complete
+       grades/, attempts/              derived from completions; can be deleted
+estimates.parquet  report.html         derived
 """
 
 import json

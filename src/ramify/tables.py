@@ -93,7 +93,7 @@ def _atomic(path: Path, write: Callable[[Path], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     write(temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def puzzle_frame(tagged: Iterable[Tagged]) -> pl.DataFrame:
@@ -126,7 +126,7 @@ def puzzle_frame(tagged: Iterable[Tagged]) -> pl.DataFrame:
                 "multiplicity": entry.multiplicity,
             }
         )
-    schema = {
+    schema: dict[str, Any] = {
         "puzzle_id": pl.String,
         "numbers": pl.List(pl.Int32),
         "target": pl.Int32,

@@ -1,14 +1,15 @@
 """All patterns of a size, in a stable order."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 
 from ramify.algebra.pattern import LEAF, Kind, Pattern
 
 MAX_CATALOG = 8
+_KINDS: tuple[tuple[Kind, Kind], ...] = (("sum", "product"), ("product", "sum"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def patterns(size: int) -> tuple[Pattern, ...]:
     """Every pattern with this many leaves, sorted; the position in the tuple is the pattern's index.
 
@@ -26,7 +27,7 @@ def patterns(size: int) -> tuple[Pattern, ...]:
         return (LEAF,)
     found = [
         Pattern.group(kind, plain, inverse)
-        for kind, other in (("sum", "product"), ("product", "sum"))
+        for kind, other in _KINDS
         for plain_size in range(1, size + 1)
         for plain in _multisets(other, plain_size, size - 1)
         for inverse in _multisets(other, size - plain_size, size - 1)
@@ -35,18 +36,18 @@ def patterns(size: int) -> tuple[Pattern, ...]:
     return tuple(sorted(found, key=lambda pattern: pattern.order))
 
 
-@lru_cache(maxsize=None)
+@cache
 def index_of(pattern: Pattern) -> int:
     """The position of a pattern in `patterns(pattern.size)`."""
     return _indices(pattern.size)[pattern]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _indices(size: int) -> dict[Pattern, int]:
     return {pattern: index for index, pattern in enumerate(patterns(size))}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _multisets(kind: Kind, total: int, largest: int) -> tuple[tuple[Pattern, ...], ...]:
     """Multisets of leaves and groups of this kind, `total` leaves in all, no child of more than `largest`."""
     return tuple(_multisets_from(kind, total, min(total, largest), 0))

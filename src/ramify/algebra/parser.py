@@ -27,12 +27,14 @@ _TOKEN = re.compile(
     r"|(?P<operator>[-+*/×÷−·∗xX]|\\(?:times|div|cdot)(?![a-zA-Z]))"
     r"|(?P<fraction>\\[dt]?frac\s*\{)"
     r"|(?P<open>[(\[])"
+    r"|(?P<brace>\{)"
     r"|(?P<close>[)\]}])"
     r"|(?P<equals>=)"
 )
 MEANING = {"×": "*", "·": "*", "∗": "*", "x": "*", "X": "*", "\\times": "*", "\\cdot": "*"}
 MEANING |= {"÷": "/", "\\div": "/", "−": "-"}
 CLOSERS = {"(": ")", "[": "]"}
+_FRACTION = "fraction"
 
 Node = int | tuple[str, "Node", "Node"]
 
@@ -114,10 +116,11 @@ def parse_statement(text: str) -> Statement:
             case "open":
                 builder.open(CLOSERS[word], position)
             case "fraction":
-                builder.open("}{", position)
+                builder.open_fraction(position)
+            case "brace":
+                builder.open("}", position)
             case "close":
-                position = _close(builder, text, word, token.end(), position)
-                continue
+                builder.close(word, position)
             case "equals":
                 builder.equals(position)
             case _:
@@ -126,26 +129,12 @@ def parse_statement(text: str) -> Statement:
     return builder.finish(end)
 
 
-_NEXT_BRACE = re.compile(r"\s*\{")
-
-
-def _close(builder: "Builder", text: str, word: str, after: int, position: int) -> int:
-    """Close a bracket; between the halves of a \\frac, read on to the second brace. Returns where to go on."""
-    if word == "}" and builder.closer == "}{":
-        brace = _NEXT_BRACE.match(text, after)
-        if brace is None:
-            raise ParseError("the second part of a fraction is missing", after)
-        builder.close("}{", position)
-        builder.operator("/", position)
-        builder.open("}", position)
-        return brace.end()
-    builder.close(word, position)
-    return after
-
-
 @dataclass(slots=True)
 class _Frame:
-    """An open bracket (or the top level): what has been read of its statement."""
+    """An open bracket (or the top level): what has been read of its statement.
+
+    A \\frac is a frame of its own, closed by its second part; its parts are closed by "}{" and "}".
+    """
 
     closer: str
     first: Node | None = None
@@ -185,11 +174,15 @@ class Builder:
             raise ParseError("a leading zero", position)
         if len(digits) > MAX_DIGITS:
             raise ParseError(f"an integer of more than {MAX_DIGITS} digits", position)
+        if self.closer == _FRACTION:
+            raise ParseError("the second part of a fraction is missing", position)
         self._operand(int(digits), position)
 
     def operator(self, symbol: str, position: int) -> None:
         """One of + - * /."""
         frame = self.frames[-1]
+        if frame.closer == _FRACTION:
+            raise ParseError("the second part of a fraction is missing", position)
         if not self.expects_operand:
             if symbol in "*/":
                 frame.pending = symbol
@@ -203,23 +196,40 @@ class Builder:
             raise ParseError("a number or bracket is missing", position)
 
     def open(self, closer: str, position: int) -> None:
-        """An opening bracket that `closer` will close."""
+        """An opening bracket that `closer` will close; a brace only opens the second part of a fraction."""
+        frame = self.frames[-1]
         if not self.expects_operand:
             raise ParseError("an operator is missing", position)
+        if (closer == "}") is not (frame.closer == _FRACTION and frame.pending is not None):
+            raise ParseError("a brace out of place", position)
         if len(self.frames) > MAX_LEVELS:
             raise ParseError(f"more than {MAX_LEVELS} levels", position)
         self.frames.append(_Frame(closer))
 
-    def close(self, closer: str, position: int) -> None:
+    def open_fraction(self, position: int) -> None:
+        r"""A `\frac{`, up to the first brace."""
+        self.open(_FRACTION, position)
+        self.frames.append(_Frame("}{"))
+
+    def close(self, bracket: str, position: int) -> None:
         """A closing bracket."""
-        if len(self.frames) == 1 or closer != self.closer:
+        closer = self.closer
+        if bracket != closer[:1] or closer == _FRACTION:
             raise ParseError("a bracket that closes nothing", position)
         node = self._end_part(position)
         self.frames.pop()
         self._operand(node, position)
+        if closer == "}{":
+            self.frames[-1].pending = "/"
+        elif closer == "}":
+            node = self._end_part(position)
+            self.frames.pop()
+            self._operand(node, position)
 
     def equals(self, position: int) -> None:
         """An equals sign: what follows states the value of what precedes."""
+        if self.closer == _FRACTION:
+            raise ParseError("the second part of a fraction is missing", position)
         if self.frames[-1].first is None and any(frame.first is not None for frame in self.frames):
             raise ParseError("a statement inside a stated value", position)  # so that checking claims stays linear
         first = self._end_part(position)

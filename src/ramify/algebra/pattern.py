@@ -6,7 +6,7 @@ A pattern is its structure: sums and products alternate, each a group of plain c
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from ramify.algebra.expression import Expression
@@ -21,8 +21,8 @@ MAX_SIZE = 200
 """Patterns have at most this many leaves, so that nothing that walks one can recurse too deep."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_SYMBOLS = {"sum": ("+", "-"), "product": ("*", "/")}
-_KINDS: dict[str, tuple[Kind, bool]] = {op: (k, op == s[1]) for k, s in _SYMBOLS.items() for op in s}  # type: ignore
+_SYMBOLS: dict[Kind, tuple[str, str]] = {"sum": ("+", "-"), "product": ("*", "/")}
+_KINDS: dict[str, tuple[Kind, bool]] = {op: (k, op == s[1]) for k, s in _SYMBOLS.items() for op in s}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -156,7 +156,7 @@ class Pattern:
         return f"Pattern({self.text!r})"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _interned(kind: Kind, plain: tuple[Pattern, ...], inverse: tuple[Pattern, ...]) -> Pattern:
     size = sum(child.size for child in plain + inverse)
     # Larger before smaller, then sums, then more plain children; then the children decide, in their own order.

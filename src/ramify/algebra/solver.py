@@ -13,7 +13,7 @@ subtracted, x-g; likewise for products.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class Program:
         return left.join(_SYMBOLS[self.operator[inner]], right)
 
 
-@lru_cache(maxsize=None)
+@cache
 def program(size: int) -> Program:
     """Build the table of a size.
 
@@ -130,7 +130,8 @@ def _joined(table: dict, kind: str, groups: bool) -> tuple[np.ndarray, np.ndarra
             chosen.append((index, pattern, np.ones(len(index), dtype=bool)))
         elif groups:
             chosen.append((index, pattern, plain))
-    return tuple(np.concatenate(parts) for parts in zip(*chosen, strict=True))  # type: ignore
+    index, pattern, plain = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
+    return index, pattern, plain
 
 
 def _combined(op: int, a: np.ndarray, b: np.ndarray, known: list[Pattern], ids: Mapping[Pattern, int]) -> np.ndarray:
@@ -176,9 +177,7 @@ def solve(numbers: Sequence[int], target: int) -> dict[Pattern, Expression]:
     for node in hits:
         witnesses.setdefault(int(table.pattern[node - table.first_full]), int(node))
     listed = patterns(len(numbers))
-    return {
-        listed[index]: table.expression(len(numbers) + node, numbers) for index, node in sorted(witnesses.items())
-    }
+    return {listed[index]: table.expression(len(numbers) + node, numbers) for index, node in sorted(witnesses.items())}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The structure of a pattern: what makes one harder than another, which skills it is made of, who its relatives are."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import combinations, permutations
 from typing import Literal
 
@@ -52,7 +52,7 @@ class Structure:
         return min(self.left, self.right) / max(self.left, self.right, 1)
 
 
-@lru_cache(maxsize=None)
+@cache
 def structure(pattern: Pattern) -> Structure:
     """The structure of a pattern.
 
@@ -101,7 +101,7 @@ def _alternation(pattern: Pattern) -> int:
     return 1 + max(map(_alternation, children)) if children else 0
 
 
-@lru_cache(maxsize=None)
+@cache
 def _min_depth(pattern: Pattern) -> int:
     """Join the two shallowest children until one is left: optimal for a binary tree over given heights.
 
@@ -114,7 +114,7 @@ def _min_depth(pattern: Pattern) -> int:
     return heights[0] if heights else 0
 
 
-@lru_cache(maxsize=None)
+@cache
 def skills(pattern: Pattern) -> frozenset[Pattern]:
     """Every subtree of every binary tree in the pattern's class, the pattern itself included.
 
@@ -143,7 +143,7 @@ def skills(pattern: Pattern) -> frozenset[Pattern]:
     return frozenset(found)
 
 
-@lru_cache(maxsize=None)
+@cache
 def family(skill: Pattern, size: int) -> tuple[Pattern, ...]:
     """Every pattern of this size that has the skill, or a twin of it, among its skills, and the twins of these.
 
@@ -166,7 +166,7 @@ def twins(pattern: Pattern) -> frozenset[Pattern]:
     return frozenset(other for other, key in classes.items() if key == classes[pattern] and other != pattern)
 
 
-@lru_cache(maxsize=None)
+@cache
 def function_classes(size: int) -> dict[Pattern, int]:
     """A number for each pattern of this size; two patterns have the same number iff they are the same function.
 
@@ -176,7 +176,7 @@ def function_classes(size: int) -> dict[Pattern, int]:
     below 1e-6 at n = 6. Sizes to 6.
     """
     random = np.random.default_rng(size)
-    keys: dict[Pattern, bytes] = {pattern: b"" for pattern in patterns(size)}
+    keys: dict[Pattern, bytes] = dict.fromkeys(patterns(size), b"")
     for prime in _PRIMES:
         point = random.integers(2, prime, size)
         points = np.array([point[list(order)] for order in permutations(range(size))]).T

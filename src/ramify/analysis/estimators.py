@@ -93,6 +93,8 @@ def over_seeds(means: Sequence[float]) -> Estimate:
     if n < 2:
         return Estimate(value, nan, nan, n)
     df = n - 1
-    quantile = _T[df - 1] if df <= len(_T) else Z + (Z**3 + Z) / (4 * df)
+    # Beyond the table, the quantile's expansion in 1/df (Abramowitz and Stegun 26.7.5).
+    expansion = Z + (Z**3 + Z) / (4 * df) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * df * df)
+    quantile = _T[df - 1] if df <= len(_T) else expansion
     half = quantile * float(values.std(ddof=1)) / sqrt(n)
     return Estimate(value, value - half, value + half, n)

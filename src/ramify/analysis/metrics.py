@@ -111,9 +111,7 @@ def cells(run: Run, seed: int, name: str, step: int) -> pl.DataFrame:
             on="puzzle_id",
             how="left",
         )
-        .join(
-            grades.filter(~sampled).select("puzzle_id", greedy=correct.cast(pl.Int32)), on="puzzle_id", how="left"
-        )
+        .join(grades.filter(~sampled).select("puzzle_id", greedy=correct.cast(pl.Int32)), on="puzzle_id", how="left")
         .with_columns(pl.col("stated", "right").fill_null(0))
         .sort("puzzle_id")
     )
@@ -138,7 +136,7 @@ def _rows(run: Run, seed: int, name: str, step: int) -> Iterator[tuple]:
     frame = cells(run, seed, name, step)
     if frame.is_empty():
         return
-    k = int(frame["k"].max())  # type: ignore[arg-type]
+    k = max(frame["k"].to_list())
     for by, columns in GROUPINGS.items():
         parts = frame.partition_by(columns, as_dict=True, maintain_order=True) if columns else {("all",): frame}
         for group, part in sorted(parts.items(), key=lambda item: str(item[0])):

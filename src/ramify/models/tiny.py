@@ -23,7 +23,7 @@ class TinyForCausalLM(LlamaForCausalLM):
     """A Llama whose `generate` drops finished rows."""
 
     @torch.no_grad()
-    def generate(self, inputs: Any = None, generation_config: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
+    def generate(self, inputs: Any = None, generation_config: Any = None, **kwargs: Any) -> Any:
         """Sample (or search greedily) after prompts that are padded on the left.
 
         Takes what `transformers.GenerationMixin.generate` takes, and hands over to it whatever goes beyond plain
@@ -33,10 +33,13 @@ class TinyForCausalLM(LlamaForCausalLM):
             Token ids of shape (rows, prompt + generated), padded on the right after the end token.
         """
         input_ids = kwargs.get("input_ids", inputs)
-        settings = generation_config or self.generation_config
+        settings: Any = generation_config or self.generation_config
         changed = {key: value for key, value in kwargs.items() if key not in ("input_ids", "attention_mask")}
         known = {"max_new_tokens", "do_sample", "temperature", "disable_compile", *_PLAIN}
-        read = lambda name: changed.get(name, getattr(settings, name, None))  # noqa: E731
+
+        def read(name: str) -> Any:
+            return changed.get(name, getattr(settings, name, None))
+
         plain = all(read(name) in allowed for name, allowed in _PLAIN.items())
         if input_ids is None or not plain or not set(changed) <= known or read("max_new_tokens") is None:
             return super().generate(inputs, generation_config=generation_config, **kwargs)
@@ -55,7 +58,7 @@ class TinyForCausalLM(LlamaForCausalLM):
 
 
 def load_model(folder: str | Path) -> Any:
-    """The model in a folder (or by hub name): tiny if it has the tiny model's vocabulary, else what transformers makes."""
+    """The model in a folder or on the hub; one with the tiny model's vocabulary gets the tiny model's `generate`."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = AutoConfig.from_pretrained(folder)
@@ -180,8 +183,8 @@ def _forward(
         hidden = hidden + F.linear(seen.transpose(1, 2).reshape(rows, new, heads * size), out)
         gate, up = F.linear(F.rms_norm(hidden, norm2.shape, norm2, epsilon), gate_up).chunk(2, -1)
         hidden = hidden + F.linear(F.silu(gate) * up, down)
-    norm: Any = model.model.norm
-    return F.linear(F.rms_norm(hidden[:, -1:], norm.weight.shape, norm.weight, epsilon), model.lm_head.weight)
+    last: Any = model.model.norm
+    return F.linear(F.rms_norm(hidden[:, -1:], last.weight.shape, last.weight, epsilon), model.lm_head.weight)
 
 
 def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

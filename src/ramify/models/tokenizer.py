@@ -51,12 +51,10 @@ def build_tokenizer() -> "PreTrainedTokenizerFast":
 
     tokenizer = Tokenizer(models.WordLevel(vocab=TOKEN_IDS, unk_token="<unk>"))
     # A "#" before every pair of digits that is followed by whole pairs only and preceded by a digit.
-    tokenizer.normalizer = normalizers.Replace(Regex(r"(?<=\d)(?=(\d\d)+(?!\d))"), "#")  # pyright: ignore
+    tokenizer.normalizer = normalizers.Replace(Regex(r"(?<=\d)(?=(\d\d)+(?!\d))"), "#")
     pieces = Regex(r"</?answer>|#\d\d|\d{1,2}|\S|\n")
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(pieces, behavior="removed", invert=True)  # pyright: ignore
-    tokenizer.decoder = decoders.Sequence(  # pyright: ignore
-        [decoders.Replace("#", ""), decoders.Replace("|", "/"), decoders.Fuse()]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(pieces, behavior="removed", invert=True)
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("#", ""), decoders.Replace("|", "/"), decoders.Fuse()])
     tokenizer.add_special_tokens([AddedToken(slot, special=True, normalized=False) for slot in SLOTS])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

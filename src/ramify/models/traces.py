@@ -30,9 +30,9 @@ LARGEST = 10**6
 class TraceConfig(Config):
     """What the traces are made of."""
 
-    shares: dict[int, float] = {2: 0.15, 3: 0.40, 4: 0.30, 5: 0.15}
+    shares: dict[int, float] = Field({2: 0.15, 3: 0.40, 4: 0.30, 5: 0.15})
     """Share of the traces for each n (the number of numbers)."""
-    hindsight: dict[int, float] = {2: 0.6, 3: 0.4, 4: 0.15, 5: 0.03}
+    hindsight: dict[int, float] = Field({2: 0.6, 3: 0.4, 4: 0.15, 5: 0.03})
     """Share of the traces of each n whose target is the value of the last attempt."""
     go_on: float = Field(0.55, ge=0, lt=1)
     """Probability of another attempt after one that missed."""

@@ -1,4 +1,4 @@
-"""Figures as plain SVG text: line panels with bands, small interval bars, pattern trees. Colours are classes of the page."""
+"""Figures as plain SVG text: line panels with bands, interval bars, pattern trees. Colours are classes of the page."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +59,9 @@ def line_panel(series: Sequence[Series], label: str, top: float | None = None, p
     for step in sorted({point.step for point in everything}):
         parts.append(f'<text class="tick" x="{x(step)}" y="{HEIGHT - 18}" text-anchor="middle">{step}</text>')
     middle = (_LEFT + WIDTH - _RIGHT) / 2
-    parts.append(f'<text class="tick" x="{middle}" y="{HEIGHT - 3}" text-anchor="middle">training step (0: base)</text>')
+    parts.append(
+        f'<text class="tick" x="{middle}" y="{HEIGHT - 3}" text-anchor="middle">training step (0: base)</text>'
+    )
     for line in series:
         parts += [_path(thread, x, y, f"thread {line.style}") for thread in line.threads]
         banded = [point for point in line.points if point.low is not None and point.high is not None]

@@ -124,9 +124,7 @@ def _success(estimates: pl.DataFrame) -> list[Panel]:
     for name in ("test", "length"):
         for group in groups(estimates, name, "n"):
             metrics = metrics_shown(estimates)[:3]
-            lines = [
-                _line(estimates, m, name, "n", group, m, style) for m, style in zip(metrics, styles, strict=False)
-            ]
+            lines = [_line(estimates, m, name, "n", group, m, style) for m, style in zip(metrics, styles, strict=False)]
             panels.append(_panel(f"n = {group}" + (" (never trained)" if name == "length" else ""), lines))
     return _kept(panels)
 
@@ -242,5 +240,3 @@ def _completion(run: Run, seed: int, name: str, step: int, puzzle_id: str, title
             pieces += [(text[at:start], ""), (text[start:end], f"{style} miscalculated" if wrong else style)]
             at = end
     return Shown(title, verdict, [*pieces, (text[at:], "")])
-
-

@@ -6,6 +6,7 @@ import polars as pl
 
 from ramify.report.figures import Point
 
+SHORT = {"test": "", "length": "(longer)", "held_out": "(held out)"}
 SET_NAMES = {"test": "seen patterns, unseen puzzles", "length": "longer than trained", "held_out": "held-out family"}
 
 
@@ -14,11 +15,12 @@ class Change:
     """A metric of a group at the base and at the last checkpoint.
 
     Attributes:
-        label: the group in words.
+        label, short: the group in words, and in few.
         n: what the estimate rests on: puzzles for one seed, seeds when pooled.
     """
 
     label: str
+    short: str
     metric: str
     before: Point
     after: Point
@@ -27,11 +29,12 @@ class Change:
     @property
     def verdict(self) -> str:
         """`rose`, `fell`, or `no clear change` where the intervals overlap."""
-        if None in (self.before.low, self.before.high, self.after.low, self.after.high):
+        before, after = (self.before.low, self.before.high), (self.after.low, self.after.high)
+        if before[0] is None or before[1] is None or after[0] is None or after[1] is None:
             return "no interval"
-        if self.after.low > self.before.high:  # type: ignore[operator]
+        if after[0] > before[1]:
             return "rose"
-        return "fell" if self.after.high < self.before.low else "no clear change"  # type: ignore[operator]
+        return "fell" if after[1] < before[0] else "no clear change"
 
 
 def chosen(estimates: pl.DataFrame) -> pl.DataFrame:
@@ -78,7 +81,11 @@ def changes(estimates: pl.DataFrame) -> list[Change]:
                         & (pl.col("group") == group)
                         & (pl.col("step") == line[-1].step)
                     )["n"].item()
-                    rows.append(Change(f"n = {group}, {words}", metric, line[0], line[-1], n))
+                    rows.append(
+                        Change(
+                            f"n = {group}, {words}", f"n = {group} {SHORT[name]}".strip(), metric, line[0], line[-1], n
+                        )
+                    )
     return rows
 
 

@@ -87,9 +87,7 @@ class HFSampler:
         owners = [(puzzle, -1 if greedy else k) for puzzle in puzzles for k in range(repeats)]
         return [
             Completion(puzzle.id, sample, text, length, not end)
-            for (puzzle, sample), text, length, end in zip(
-                owners, texts, lengths.tolist(), ended.tolist(), strict=True
-            )
+            for (puzzle, sample), text, length, end in zip(owners, texts, lengths.tolist(), ended.tolist(), strict=True)
         ]
 
     def batches(self, puzzles: Sequence[Puzzle]) -> Iterator[tuple[bool, Sequence[Puzzle]]]:

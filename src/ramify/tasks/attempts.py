@@ -23,8 +23,10 @@ _TOKEN = re.compile(
     r"|(?P<times>[xX](?![a-zA-Z_]))"
     r"|(?P<function>[A-Za-z_]\w*\()"
     r"|(?P<operator>[-+*/×÷−·∗]|\\(?:times|div|cdot)(?![a-zA-Z]))"
+    r"|(?P<fraction>\\[dt]?frac\s*\{)"
     r"|(?P<open>[(\[])"
-    r"|(?P<close>[)\]])"
+    r"|(?P<brace>\{)"
+    r"|(?P<close>[)\]}])"
     r"|(?P<equals>=)"
     r"|(?P<stop>\w+|.)",
     re.DOTALL,
@@ -144,15 +146,15 @@ class _Reader:
 
     def _add(self, kind: str, word: str, position: int, after: int, text: str) -> None:
         builder = self.builder
-        if kind in ("number", "open") and not builder.expects_operand:
+        if kind in ("number", "open", "fraction") and not builder.expects_operand:
             if position == self.end:  # 3(5+2): a product without its sign
                 self.spoiled = True
                 return
             self.end_statement()
             builder = self.builder
-        if kind in ("operator", "times") and not self.started:
-            if word not in "-−" or text[after : after + 1].isspace():  # the mark of a list item, not a sign
-                return
+        is_sign = word in "-−" and not text[after : after + 1].isspace()  # else it marks a list item
+        if kind in ("operator", "times") and not self.started and not is_sign:
+            return
         match kind:
             case "number":
                 builder.number(word, position)
@@ -160,6 +162,12 @@ class _Reader:
                 builder.operator(MEANING.get(word, word), position)
             case "open":
                 builder.open(CLOSERS[word], position)
+            case "fraction":
+                builder.open_fraction(position)
+            case "brace":
+                if not self.started:
+                    return
+                builder.open("}", position)
             case "close":
                 if not builder.closer:
                     self.end_statement()

@@ -1,10 +1,10 @@
 """The Countdown task: its settings and the puzzle sets that they describe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ramify.algebra.catalog import patterns
 from ramify.algebra.parser import ParseError
@@ -30,13 +30,13 @@ class CountdownConfig(Config):
     """Smallest and largest number."""
     target: tuple[int, int] = (1, 99)
     """Smallest and largest target."""
-    train: dict[int, int] = {3: 1360, 4: 1350}
+    train: dict[int, int] = Field({3: 1440, 4: 1440})
     """Puzzles to train on, of patterns that are not held out."""
-    test: dict[int, int] = {3: 170, 4: 180}
+    test: dict[int, int] = Field({3: 170, 4: 180})
     """Puzzles of the trained sizes and patterns, disjoint from all training."""
-    length: dict[int, int] = {5: 140}
+    length: dict[int, int] = Field({5: 140})
     """Puzzles of sizes that are not trained."""
-    held_out: dict[int, int] = {3: 40, 4: 60}
+    held_out: dict[int, int] = Field({3: 40, 4: 60})
     """Puzzles of the held-out families."""
     hold_out: tuple[str, ...] = ("A-B*C",)
     """Skills whose families solve no training puzzle."""
@@ -157,7 +157,7 @@ def _reserved(puzzles: Sequence[Puzzle]) -> list[bool]:
     return [is_reserved(puzzle.numbers, puzzle.target) for puzzle in puzzles]
 
 
-def _not_reserved(banned: frozenset[Pattern]):
+def _not_reserved(banned: frozenset[Pattern]) -> Callable[[Sequence[Puzzle]], list[bool]]:
     def accept(puzzles: Sequence[Puzzle]) -> list[bool]:
         open_to_training = [not reserved for reserved in _reserved(puzzles)]
         if not banned:

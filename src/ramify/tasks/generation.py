@@ -1,6 +1,6 @@
-"""Draw puzzles for a pattern: uniform over its instances, by vectorised rejection in exact integer arithmetic."""
+"""Draw puzzles for a pattern, by enumeration or vectorised rejection, in exact integer arithmetic."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -10,7 +10,9 @@ from ramify.records import Puzzle
 
 BATCH = 1 << 16
 MAX_TRIES = 1 << 25
-"""A pattern that gives nothing new in this many draws is said to be short."""
+"""Random assignments that are tried for one pattern before it is said to be short."""
+ENUMERATED = 1 << 20
+"""Up to so many assignments are listed instead of drawn."""
 
 Range = tuple[int, int]
 
@@ -44,26 +46,30 @@ def _apply(op: str, left: tuple, right: tuple) -> tuple[np.ndarray, np.ndarray]:
             return a * d, b * c * (d != 0)
 
 
-def draw(
-    pattern: Pattern,
-    random: np.random.Generator,
-    numbers: Range = (1, 99),
-    target: Range = (1, 99),
-) -> list[Puzzle]:
-    """One batch of draws: the instances of the pattern among `BATCH` random assignments, numbers shuffled.
+def instances(pattern: Pattern, numbers: np.ndarray, target: Range) -> np.ndarray:
+    """The distinct puzzles among these assignments: rows of sorted numbers and the target, sorted.
 
-    >>> puzzles = draw(Pattern.parse("A*B+C"), generator("example"))
-    >>> len(puzzles) > 100, all(len(puzzle.numbers) == 3 for puzzle in puzzles)
-    (True, True)
+    >>> instances(Pattern.parse("A-B"), np.array([[3, 1], [1, 3], [5, 3]]), (1, 99)).tolist()
+    [[1, 3, 2], [3, 5, 2]]
     """
-    drawn = random.integers(numbers[0], numbers[1] + 1, (BATCH, pattern.size))
-    top, bottom = values(pattern, drawn)
+    top, bottom = values(pattern, numbers)
     defined = bottom != 0
     bottom = np.where(defined, bottom, 1)
     value = top // bottom
     hit = defined & (value * bottom == top) & (value >= target[0]) & (value <= target[1])
-    shuffled = random.permuted(drawn[hit], axis=1)
-    return [Puzzle(tuple(row), int(v), pattern) for row, v in zip(shuffled.tolist(), value[hit].tolist(), strict=True)]
+    return np.unique(np.column_stack([np.sort(numbers[hit], axis=1), value[hit]]), axis=0)
+
+
+def _batches(pattern: Pattern, random: np.random.Generator, numbers: Range, target: Range) -> Iterator[np.ndarray]:
+    """Distinct puzzles in random order: all of them at once where that is cheap, else batch after batch."""
+    span = numbers[1] - numbers[0] + 1
+    if span**pattern.size <= ENUMERATED:
+        axes = np.meshgrid(*[np.arange(numbers[0], numbers[1] + 1)] * pattern.size, indexing="ij")
+        yield random.permutation(instances(pattern, np.stack([axis.ravel() for axis in axes], axis=1), target))
+        return
+    for _ in range(MAX_TRIES // BATCH):
+        drawn = random.integers(numbers[0], numbers[1] + 1, (BATCH, pattern.size))
+        yield random.permutation(instances(pattern, drawn, target))
 
 
 def draw_distinct(
@@ -77,22 +83,24 @@ def draw_distinct(
 ) -> list[Puzzle]:
     """Puzzles of a pattern that are accepted and whose identity is not taken yet; takes their identities.
 
-    Returns fewer than `count` where `MAX_TRIES` draws in a row bring nothing new.
+    Where all assignments can be listed (`ENUMERATED`) the draw is uniform over the pattern's puzzles, and fewer than
+    `count` means that there are no more. Elsewhere it is uniform over the instances, and fewer than `count` means
+    that `MAX_TRIES` random assignments held no more.
+
+    >>> [p.id for p in draw_distinct(Pattern.parse("A+B"), 9, generator("x"), lambda p: [True] * len(p), set(), (1, 2))]
+    ['1,1=2', '1,2=3', '2,2=4']
     """
     found: list[Puzzle] = []
-    tries = 0
-    while len(found) < count and tries < MAX_TRIES:
-        tries += BATCH
-        fresh = list({puzzle.id: puzzle for puzzle in draw(pattern, random, numbers, target)}.values())
-        fresh = [puzzle for puzzle in fresh if puzzle.id not in taken]
-        # What is needed as a rule first, so that the costly test does not see a whole batch.
-        for start in range(0, len(fresh), 256):
-            part = fresh[start : start + 256]
-            new = [puzzle for puzzle, good in zip(part, accept(part), strict=True) if good][: count - len(found)]
-            found += new
-            taken.update(puzzle.id for puzzle in new)
-            if new:
-                tries = 0
+    for rows in _batches(pattern, random, numbers, target):
+        for start in range(0, len(rows), 256):  # the costly test is not put to a whole batch
+            part = rows[start : start + 256]
+            shown = random.permuted(part[:, :-1], axis=1)
+            puzzles = [Puzzle(tuple(r), t, pattern) for r, t in zip(shown.tolist(), part[:, -1].tolist(), strict=True)]
+            puzzles = [puzzle for puzzle in puzzles if puzzle.id not in taken]
+            good = [puzzle for puzzle, fits in zip(puzzles, accept(puzzles), strict=True) if fits]
+            good = good[: count - len(found)]
+            found += good
+            taken.update(puzzle.id for puzzle in good)
             if len(found) == count:
-                break
+                return found
     return found

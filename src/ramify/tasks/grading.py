@@ -60,7 +60,6 @@ def answer_span(text: str) -> tuple[int, int] | None:
             opened = tag.end()
         elif opened is not None:
             span = (opened, tag.start())
-    # A closing tag that closes nothing new still ends the last opening tag before it.
     return span or _boxed(text)
 
 

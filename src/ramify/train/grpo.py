@@ -169,5 +169,7 @@ def _reward(puzzles: list[Puzzle], config: RewardConfig, run: Run, seed: int) ->
 def _cut_log(log: Path, last: int) -> None:
     """Drop the lines after a step: what comes after the last checkpoint will be made again."""
     if log.is_file():
-        lines = [line for line in log.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= last]
+        lines = [
+            line for line in log.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= last
+        ]
         log.write_text("".join(line + "\n" for line in lines))

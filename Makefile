@@ -1,0 +1,48 @@
+# make demo and make test set everything up themselves. EXTRA_INDEX adds a package index, for example
+#   make demo EXTRA_INDEX=https://download.pytorch.org/whl/cpu
+# which spares a machine without a GPU the CUDA build of torch.
+
+PYTHON ?= python3
+EXTRA_INDEX ?=
+BIN := .venv/bin
+PIP_INDEX := $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA_INDEX))
+
+export HF_HUB_OFFLINE = 1
+export TOKENIZERS_PARALLELISM = false
+
+.PHONY: setup setup-dev demo test test-all check bench clean
+
+setup: .venv/ready
+setup-dev: .venv/ready-dev
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'ramify needs Python 3.11 or later')"
+	test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_INDEX) -c constraints.txt -e '.[train]'
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_INDEX) -c constraints.txt -e '.[train,dev]'
+	touch $@
+
+demo: .venv/ready
+	$(BIN)/ramify run quickstart
+
+test: check
+	$(BIN)/pytest tests
+
+test-all: check
+	$(BIN)/pytest tests -m ""
+
+check: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest --doctest-modules src
+
+bench: .venv/ready-dev
+	$(BIN)/python benchmarks/core.py
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

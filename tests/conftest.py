@@ -1,0 +1,53 @@
+"""A run folder that no model made, whose truth is known."""
+
+from pathlib import Path
+
+import pytest
+
+from ramify import ExperimentConfig, Run
+from ramify.experiment import generate, open_run, score
+from ramify.records import Completion
+from ramify.tables import completion_frame, write_table
+from ramify.tasks.countdown import EVALUATION_SETS
+
+HOSTILE = "<script>alert('x')</script> & </div><b>\"bold\"</b> <answer>1+1</answer>"
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Reports nothing."""
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> ExperimentConfig:
+    task = {"train": {3: 51}, "test": {3: 34}, "length": {4: 8}, "held_out": {3: 4}}
+    train = {"steps": 4, "save_steps": 2, "prompts_per_step": 4, "samples_per_prompt": 4, "micro_batch": 8}
+    train["max_new_tokens"] = 48
+    sample = {"samples": 4, "batch_size": 64, "max_new_tokens": 48}
+    return ExperimentConfig.check({"name": "tiny", "task": task, "train": train, "sample": sample})
+
+
+@pytest.fixture
+def known_run(tmp_path: Path, tiny_config: ExperimentConfig) -> Run:
+    """At step 0 nobody solves anything; at step 4 every second sample is right, and so is the greedy one."""
+    run = open_run(tiny_config, tmp_path)
+    generate(tiny_config, run, silent)
+    for name in EVALUATION_SETS:
+        for step in (0, 4):
+            rows = []
+            for puzzle_id, numbers, solved in run.puzzles(name).select("puzzle_id", "numbers", "solving").iter_rows():
+                target = int(puzzle_id.split("=")[1])
+                right = _solution(numbers, target, solved[0])
+                wrong = "*".join(map(str, numbers)) + f"=0\n{HOSTILE}"
+                for sample in range(-1, 4):
+                    solves = step == 4 and sample in (-1, 0, 2)
+                    text = f"{right}={target}\n<answer>{right}</answer>" if solves else wrong
+                    rows.append(Completion(puzzle_id, sample, text, len(text), False))
+            write_table(completion_frame(rows), run.completions_file(1, name, step))
+    score(run, silent)
+    return run
+
+
+def _solution(numbers: list[int], target: int, pattern: str) -> str:
+    from ramify import Pattern, solve
+
+    return solve(numbers, target)[Pattern.parse(pattern)].text

@@ -1,0 +1,87 @@
+"""The command line: what it prints, and the errors a user can cause."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ramify import Run
+
+
+def ramify(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    code = "from ramify.cli import main; main()"
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd)
+
+
+def test_solve() -> None:
+    assert ramify("solve", "3", "7", "8", "--target", "29").stdout.split() == ["A*B+C", "3*7+8", "=", "29"]
+    assert json.loads(ramify("solve", "3", "7", "8", "--target", "29", "--json").stdout) == {"A*B+C": "3*7+8"}
+    assert "no expression" in ramify("solve", "1", "1", "--target", "50").stdout
+
+
+def test_patterns() -> None:
+    rows = json.loads(ramify("patterns", "--size", "4", "--json").stdout)
+    assert len(rows) == 96
+    row = json.loads(ramify("patterns", "A/(B-C/D)", "--json").stdout)
+    assert (row["shape class"], row["lookahead"], row["split"]) == ("right-heavy", 4, "[1]/[3]")
+
+
+def test_config_is_a_start() -> None:
+    assert "quickstart" in ramify("config").stdout
+    assert 'hold_out = ["A-B*C"]' in ramify("config", "quickstart").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "quickstart", "train.stepz=3"], "did you mean steps?"),
+        (["run", "quickstart", "task.test.3=-5"], "cannot be negative"),
+        (["run", "quickstart", "task.test.12=5"], "2 to 6 numbers"),
+        (["run", "quickstart", "task.target=[5,0]"], "smallest <= largest"),
+        (["run", "quickstart", "train.steps=many"], "train.steps = many"),
+        (["run", "quickstart", "train.micro_batch=100"], "must divide"),
+        (["run", "quickstart", "model=./nowhere"], "no model folder"),
+        (["run", "quickstart", "train"], "setting=value"),
+        (["run", "quickstar"], "there are base, quickstart"),
+        (["run", "nowhere.toml"], "no such file"),
+        (["sample", "nowhere"], "not a run folder"),
+        (["report", "nowhere"], "not a run folder"),
+        (["patterns", "A-"], "not a pattern"),
+        (["patterns", "--size", "0"], "sizes 1 to 8"),
+        (["patterns"], "--size"),
+        (["solve", "1", "--target", "1"], "2 to 6 numbers"),
+    ],
+)
+def test_errors_are_one_sentence_and_write_nothing(arguments: list[str], words: str, tmp_path: Path) -> None:
+    done = ramify(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_folder_of_other_settings_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    from ramify.experiment import ExperimentConfig, open_run
+
+    open_run(ExperimentConfig.load("quickstart"), tmp_path / "runs")
+    done = ramify("generate", "quickstart", "train.steps=3", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "train.steps: 45 there, 3 here" in done.stderr
+    assert sorted(file.name for file in tmp_path.rglob("*.*")) == ["config.json"]
+
+
+def test_a_missing_checkpoint_is_named(known_run: Run) -> None:
+    known_run.completions_file(1, "test", 4).unlink()
+    done = ramify("sample", str(known_run.path))
+    assert done.returncode == 2
+    assert "seed 1 has no checkpoint of step" in done.stderr
+
+
+def test_report_says_where_it_is(known_run: Run) -> None:
+    done = ramify("report", str(known_run.path))
+    assert done.returncode == 0, done.stderr
+    assert str(known_run.report_file) in done.stdout
+    assert known_run.report_file.is_file()
