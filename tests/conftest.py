@@ -1,5 +1,6 @@
 """A run folder that no model made, whose truth is known."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,15 @@ def tiny_config() -> ExperimentConfig:
 
 
 @pytest.fixture
-def known_run(tmp_path: Path, tiny_config: ExperimentConfig) -> Run:
+def known_run(tmp_path: Path, known_run_once: Run) -> Run:
     """At step 0 nobody solves anything; at step 4 every second sample is right, and so is the greedy one."""
-    run = open_run(tiny_config, tmp_path)
+    return Run(shutil.copytree(known_run_once.path, tmp_path / "known"))
+
+
+@pytest.fixture(scope="session")
+def known_run_once(tmp_path_factory: pytest.TempPathFactory, tiny_config: ExperimentConfig) -> Run:
+    """What `known_run` is a copy of."""
+    run = open_run(tiny_config, tmp_path_factory.mktemp("known"))
     generate(tiny_config, run, silent)
     for name in EVALUATION_SETS:
         for step in (0, 4):
