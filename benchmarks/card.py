@@ -51,8 +51,12 @@ def main() -> None:
             sampled = of.filter(pl.col("sample") >= 0).with_columns(hit=pl.col("verdict") == "correct")
             each = sampled.group_by("puzzle_id").agg(pl.col("hit").mean(), pl.col("attempts").mean()).sort("puzzle_id")
             once = of.filter(pl.col("sample") < 0)
-            tried = attempts.join(ids, on="puzzle_id", how="semi").filter(~pl.col("is_answer") & (pl.col("sample") >= 0))
-            right = tried.group_by("puzzle_id").agg(n=pl.len(), right=(~pl.col("miscalculated")).sum()).sort("puzzle_id")
+            tried = attempts.join(ids, on="puzzle_id", how="semi").filter(
+                ~pl.col("is_answer") & (pl.col("sample") >= 0)
+            )
+            right = (
+                tried.group_by("puzzle_id").agg(n=pl.len(), right=(~pl.col("miscalculated")).sum()).sort("puzzle_id")
+            )
             ones = [1.0] * len(each)
             found = [
                 ratio(each["hit"].to_list(), ones, True, "card"),
@@ -61,7 +65,11 @@ def main() -> None:
             ]
             cells = [interval(Point(0, e.value, e.low, e.high)) for e in found]
             # Whatever the puzzle was drawn from, an attempt counts for the shape that it has.
-            seen = {text for text in tried["pattern"].unique() if shape in ("all", structure(Pattern.parse(text)).shape_class)}
+            seen = {
+                text
+                for text in tried["pattern"].unique()
+                if shape in ("all", structure(Pattern.parse(text)).shape_class)
+            }
             listed = [p for p in patterns(size) if shape in ("all", structure(p).shape_class)]
             per = f"{each['attempts'].mean():.2f}"
             print(f"| {size} | {shape} | {len(ids)} | {' | '.join(cells)} | {per} | {len(seen)} of {len(listed)} |")

@@ -35,9 +35,6 @@ def main() -> None:
     except RamifyError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
 
 
 @app.command()
@@ -133,6 +130,9 @@ def generate(source: Source, overrides: Overrides = None, root: Root = Path("run
 def train(source: Source, overrides: Overrides = None, root: Root = Path("runs")) -> None:
     """Train every seed of a run (its puzzles are made first), going on from the last checkpoint."""
     from ramify import experiment
+    from ramify.errors import require
+
+    require("ramify train", "train")
 
     config = experiment.ExperimentConfig.load(source, overrides or []).checked()
     opened = experiment.open_run(config, root)
@@ -203,9 +203,11 @@ def pretrain(
     source: Source, overrides: Overrides = None, output: Annotated[Path, typer.Option(help="Where to.")] = Path("runs")
 ) -> None:
     """Pre-train the tiny base model, going on from the last checkpoint."""
+    from ramify.errors import require
     from ramify.models.pretrain import PretrainConfig
     from ramify.models.pretrain import pretrain as make
 
+    require("ramify pretrain", "train")
     settings = PretrainConfig.load(source, overrides or [])
     print(f"model: {make(settings, output / f'pretrain-{settings.name}')}")
 

@@ -6,6 +6,8 @@ RamifyError           one sentence that names the setting, the value and the rem
 MissingExtraError     an optional dependency that is not installed (also an ImportError)
 """
 
+from importlib.util import find_spec
+
 
 class RamifyError(Exception):
     """An error whose text is meant for the person at the terminal."""
@@ -24,3 +26,12 @@ class MissingExtraError(RamifyError, ImportError):
 
     def __init__(self, part: str, extra: str) -> None:
         super().__init__(f"{part} needs packages that are not installed: pip install 'ramify[{extra}]'")
+
+
+_MODULES = {"train": ("torch", "transformers", "trl", "datasets", "accelerate", "safetensors")}
+
+
+def require(part: str, extra: str) -> None:
+    """Raise MissingExtraError if a package of an extra is not installed; imports nothing."""
+    if any(find_spec(module) is None for module in _MODULES[extra]):
+        raise MissingExtraError(part, extra)

@@ -15,7 +15,7 @@ from pydantic import Field
 from ramify.analysis.annotate import annotate
 from ramify.analysis.metrics import estimate
 from ramify.config import Config
-from ramify.errors import ConfigError, RunError
+from ramify.errors import ConfigError, RunError, require
 from ramify.report.page import write_report
 from ramify.run import Run
 from ramify.sampling.hf import HFSamplerConfig
@@ -175,6 +175,7 @@ def score(run: Run, report: Report) -> None:
 
 def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
     """Every stage in order; called again, it goes on where it was cut off."""
+    require("ramify run", "train")
     run = open_run(config.checked(), root)
     started = time.time()
     generate(config, run, report)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from ramify.config import Config
+from ramify.errors import ConfigError
 from ramify.models.tokenizer import TOKEN_IDS, build_tokenizer
 from ramify.models.traces import Trace, TraceConfig, draw_trace
 
@@ -36,6 +37,8 @@ class PretrainConfig(Config):
 
     name: str = "base"
     seed: int = 1
+    start: str = ""
+    """A model folder to go on from, with a learning rate of its own; random weights where it is empty."""
     traces: TraceConfig = TraceConfig()
     architecture: ArchitectureConfig = ArchitectureConfig()
     steps: int = Field(7000, ge=1)
@@ -92,24 +95,33 @@ def collate(traces: list[Trace]) -> dict[str, "torch.Tensor"]:
 
 
 def pretrain(config: PretrainConfig, folder: Path) -> Path:
-    """Pre-train, or go on from the last checkpoint in the folder; returns the folder of the finished model."""
+    """Pre-train, or go on from the last checkpoint in the folder; returns the folder of the finished model.
+
+    Raises:
+        ConfigError: `start` is not a model folder.
+    """
+    if config.start and not (Path(config.start) / "config.json").is_file():
+        raise ConfigError(f"start = {config.start}: no model folder with a config.json is there")
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
     from transformers.trainer_utils import get_last_checkpoint
 
     set_seed(config.seed)
     tokenizer = build_tokenizer()
-    model = LlamaForCausalLM(
-        LlamaConfig(
+    # Eager attention is faster than fused attention at these lengths on a CPU.
+    if config.start:
+        model = LlamaForCausalLM.from_pretrained(config.start, attn_implementation="eager")
+    else:
+        architecture = LlamaConfig(
             vocab_size=len(TOKEN_IDS),
             tie_word_embeddings=True,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
             bos_token_id=None,
-            attn_implementation="eager",  # faster than fused attention at these lengths on a CPU
+            attn_implementation="eager",
             **config.architecture.model_dump(),
         )
-    )
+        model = LlamaForCausalLM(architecture)
     if config.compile:
         model.compile(dynamic=True)
     arguments = TrainingArguments(

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from ramify.config import Config
-from ramify.errors import MissingExtraError, RunError
+from ramify.errors import RunError, require
 from ramify.records import Completion, Puzzle
 from ramify.tasks.prompts import Template, prompt
 
@@ -39,13 +39,12 @@ class HFSampler:
     """
 
     def __init__(self, config: HFSamplerConfig, model: str | Path) -> None:
-        try:
-            import torch
-            from transformers import AutoTokenizer
+        require("sampling with transformers", "train")
+        import torch
+        from transformers import AutoTokenizer
 
-            from ramify.models.tiny import load_model
-        except ModuleNotFoundError:
-            raise MissingExtraError("sampling with transformers", "train") from None
+        from ramify.models.tiny import load_model
+
         self.config = config
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         try:

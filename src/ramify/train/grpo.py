@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Field
 
 from ramify.config import Config
-from ramify.errors import ConfigError, MissingExtraError
+from ramify.errors import ConfigError, require
 from ramify.records import Puzzle
 from ramify.run import Run
 from ramify.tables import puzzles_in, write_table
@@ -73,18 +73,17 @@ def train_grpo(
 ) -> None:
     """Train from the model, or go on from the run's last whole checkpoint; calls `on_step` after each step."""
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    try:
-        import datasets
-        import torch
-        from transformers import AutoTokenizer
-        from transformers.utils import logging
-        from trl.trainer.grpo_config import GRPOConfig as TRLConfig
+    require("training", "train")
+    import datasets
+    import torch
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+    from trl.trainer.grpo_config import GRPOConfig as TRLConfig
 
-        from ramify.models.tiny import load_model
-        from ramify.train.callbacks import RunCallback
-        from ramify.train.compact import CompactGRPOTrainer
-    except ModuleNotFoundError:
-        raise MissingExtraError("training", "train") from None
+    from ramify.models.tiny import load_model
+    from ramify.train.callbacks import RunCallback
+    from ramify.train.compact import CompactGRPOTrainer
+
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     run.drop_broken_checkpoints(seed)

@@ -1,0 +1,79 @@
+"""The loss without waste has the gradient of TRL's own."""
+
+from pathlib import Path
+
+import datasets
+import pytest
+import torch
+from transformers import LlamaConfig
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from ramify.models.tiny import TinyForCausalLM
+from ramify.models.tokenizer import VOCABULARY, build_tokenizer
+from ramify.train import compact
+from ramify.train.compact import CompactGRPOTrainer
+
+
+def trainer(kind: type, folder: Path, loss_type: str) -> GRPOTrainer:
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = LlamaConfig(vocab_size=len(VOCABULARY), pad_token_id=0, eos_token_id=1, bos_token_id=None, **sizes)
+    arguments = GRPOConfig(
+        output_dir=str(folder),
+        per_device_train_batch_size=16,
+        num_generations=4,
+        max_completion_length=24,
+        loss_type=loss_type,
+        scale_rewards="none",
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        report_to="none",
+    )
+    made = kind(
+        model=TinyForCausalLM(config),
+        args=arguments,
+        reward_funcs=lambda completions, **_: [0.0] * len(completions),
+        train_dataset=datasets.Dataset.from_list([{"prompt": "3:A1B2>"}] * 8),
+        processing_class=build_tokenizer(),
+    )
+    made.current_gradient_accumulation_steps = 1
+    made.model.eval()  # no dropout; and the metrics of the trainer go to its evaluation log
+    return made
+
+
+def batch() -> dict[str, torch.Tensor]:
+    random = torch.Generator().manual_seed(1)
+    lengths = torch.randint(1, 25, (16,), generator=random)
+    mask = (torch.arange(24)[None] < lengths[:, None]).long()
+    advantages = torch.randn(16, generator=random)
+    advantages[::3] = 0
+    return {
+        "prompt_ids": torch.randint(12, 200, (16, 9), generator=random),
+        "prompt_mask": torch.ones(16, 9, dtype=torch.long),
+        "completion_ids": torch.randint(12, 200, (16, 24), generator=random) * mask,
+        "completion_mask": mask,
+        "advantages": advantages,
+        "num_items_in_batch": mask.sum(),
+    }
+
+
+def gradient(made: GRPOTrainer, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    made.model.zero_grad()
+    made.compute_loss(made.model, inputs).backward()
+    return torch.cat([parameter.grad.flatten() for parameter in made.model.parameters()])
+
+
+@pytest.mark.parametrize("loss_type", ["grpo", "dr_grpo", "dapo", "bnpo"])
+def test_same_gradient(loss_type: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compact, "CHUNK", 5)
+    plain = gradient(trainer(GRPOTrainer, tmp_path / "plain", loss_type), batch())
+    ours = gradient(trainer(CompactGRPOTrainer, tmp_path / "compact", loss_type), batch())
+    assert plain.abs().max() > 1e-4
+    torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-7)
+
+
+def test_a_batch_without_advantage_has_no_gradient(tmp_path: Path) -> None:
+    inputs = batch() | {"advantages": torch.zeros(16)}
+    assert not gradient(trainer(CompactGRPOTrainer, tmp_path, "dr_grpo"), inputs).any()
