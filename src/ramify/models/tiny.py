@@ -5,6 +5,7 @@ transformers for sampling and greedy search: it keeps keys and values in one buf
 and drops the rows that are finished, so a batch costs what its unfinished rows cost.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from ramify.models.tokenizer import VOCABULARY
 # What must stand at these values for our `generate` to apply; anything else goes to transformers.
 _PLAIN = {"top_k": (None, 0), "top_p": (None, 1.0), "min_p": (None,), "repetition_penalty": (None, 1.0)}
 _PLAIN |= {"num_beams": (None, 1), "num_return_sequences": (None, 1), "suppress_tokens": (None,)}
+
+
+CHUNK = 128
+"""Rows that are decoded together: more do not fit the cache of a core, fewer pay for each call."""
 
 
 class TinyForCausalLM(LlamaForCausalLM):
@@ -46,7 +51,7 @@ class TinyForCausalLM(LlamaForCausalLM):
         mask = kwargs.get("attention_mask")
         temperature = (read("temperature") or 1.0) if read("do_sample") else 0.0
         ends = read("eos_token_id")
-        return decode(
+        return decode_in_chunks(
             self,
             input_ids,
             torch.ones_like(input_ids) if mask is None else mask,
@@ -66,7 +71,7 @@ def load_model(folder: str | Path) -> Any:
     return (TinyForCausalLM if tiny else AutoModelForCausalLM).from_pretrained(folder)
 
 
-def decode(
+def decode_in_chunks(
     model: LlamaForCausalLM,
     input_ids: torch.Tensor,
     mask: torch.Tensor,
@@ -75,14 +80,47 @@ def decode(
     end_ids: torch.Tensor,
     pad_id: int,
 ) -> torch.Tensor:
-    """Decode token by token; temperature 0 is greedy. Shapes: ids and mask (rows, prompt), result (rows, longer)."""
+    """Decode `CHUNK` rows at a time, two chunks side by side where there are cores for it.
+
+    Each chunk has random numbers of its own, seeded from the global ones, so the result does not depend on which
+    chunk is faster. Shapes: ids and mask (rows, prompt), result (rows, longer).
+    """
+    chunks = list(zip(input_ids.split(CHUNK), mask.split(CHUNK), strict=True))
+    seeds = torch.randint(2**62, (len(chunks),)).tolist()
+
+    def work(index: int) -> torch.Tensor:
+        ids, seen = chunks[index]
+        random = torch.Generator(ids.device).manual_seed(seeds[index])
+        with torch.no_grad():
+            return decode(model, ids, seen, max_new_tokens, temperature, end_ids, pad_id, random)
+
+    if input_ids.device.type == "cpu":  # one thread a chunk: the operations are too small to share
+        with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            parts = list(pool.map(work, range(len(chunks))))
+    else:
+        parts = [work(index) for index in range(len(chunks))]
+    width = max(part.shape[1] for part in parts)
+    return torch.cat([F.pad(part, (0, width - part.shape[1]), value=pad_id) for part in parts])
+
+
+def decode(
+    model: LlamaForCausalLM,
+    input_ids: torch.Tensor,
+    mask: torch.Tensor,
+    max_new_tokens: int,
+    temperature: float,
+    end_ids: torch.Tensor,
+    pad_id: int,
+    random: torch.Generator,
+) -> torch.Tensor:
+    """Decode one chunk token by token; temperature 0 is greedy."""
     layers = [_fused(layer) for layer in model.model.layers]
     rows, width = input_ids.shape
     heads, size = model.config.num_attention_heads, model.config.head_dim
     length = width + max_new_tokens
     shape = (rows, heads, length, size)
-    keys = [input_ids.new_empty(shape, dtype=model.dtype) for _ in layers]
-    cached = [input_ids.new_empty(shape, dtype=model.dtype) for _ in layers]
+    keys = [input_ids.new_zeros(shape, dtype=model.dtype) for _ in layers]
+    cached = [input_ids.new_zeros(shape, dtype=model.dtype) for _ in layers]
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     cos, sin = _rotary(model, int(positions.max()) + max_new_tokens + 1)
     # Additive mask over the columns of the cache: what pads a prompt on the left is never seen.
@@ -94,25 +132,22 @@ def decode(
     positions = positions[:, -1]
     result = input_ids.new_full((rows, length), pad_id)
     result[:, :width] = input_ids
-    alive = torch.arange(rows, device=input_ids.device)
+    alive = torch.arange(rows, device=input_ids.device)  # the rows of the result that are still in the batch
+    done = torch.zeros(rows, dtype=torch.bool, device=input_ids.device)
     for column in range(width, length):
-        tokens = _choose(logits, temperature)
+        tokens = _choose(logits, temperature, random).masked_fill(done, pad_id)
         result[alive, column] = tokens
-        going = ~torch.isin(tokens, end_ids)
-        kept = int(going.sum())
-        if kept == 0:
+        done |= torch.isin(tokens, end_ids)
+        finished = int(done.sum())
+        if finished == len(done):
             return result[:, : column + 1]
         if column == length - 1:
             break
-        if kept < len(alive):
-            alive, tokens, positions, bias = alive[going], tokens[going], positions[going], bias[going]
-            for index in range(len(layers)):
-                keys[index] = keys[index][going, :, : column + 1]
-                cached[index] = cached[index][going, :, : column + 1]
-        if keys[0].shape[2] <= column:  # after rows were dropped, room for some more columns
-            room = (0, 0, 0, min(32, length - column))
-            keys = [F.pad(key, room) for key in keys]
-            cached = [F.pad(value, room) for value in cached]
+        if finished * 4 >= len(done):  # dropping rows copies the cache, so it waits for a quarter of them
+            going = ~done
+            alive, tokens, positions, bias, done = (x[going] for x in (alive, tokens, positions, bias, done))
+            keys = [key[going] for key in keys]
+            cached = [value[going] for value in cached]
         positions = positions + 1
         logits = _forward(
             model,
@@ -128,10 +163,10 @@ def decode(
     return result
 
 
-def _choose(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+def _choose(logits: torch.Tensor, temperature: float, random: torch.Generator) -> torch.Tensor:
     if temperature == 0:
         return logits.argmax(-1)
-    return torch.multinomial(F.softmax(logits.float() / temperature, -1), 1)[:, 0]
+    return torch.multinomial(F.softmax(logits.float() / temperature, -1), 1, generator=random)[:, 0]
 
 
 def _fused(layer: Any) -> tuple[torch.Tensor, ...]:

@@ -44,7 +44,8 @@ def find_attempts(puzzle: Puzzle, text: str) -> list[Attempt]:
     answer = answer_span(text) or (len(text), len(text))
     attempts = []
     for start, end, statement in statements(text):
-        for expression in _wholes(statement, puzzle):
+        expression = _whole(statement, puzzle)
+        if expression is not None:
             value = expression.value
             attempts.append(
                 Attempt(
@@ -62,12 +63,15 @@ def find_attempts(puzzle: Puzzle, text: str) -> list[Attempt]:
     return attempts
 
 
-def _wholes(statement: Statement, puzzle: Puzzle) -> list[Expression]:
-    """The parts of a statement that use all the numbers: one as a rule, also in `29 = 3*7+8`."""
+def _whole(statement: Statement, puzzle: Puzzle) -> Expression | None:
+    """The first part of a statement that uses all the numbers, also in `29 = 3*7+8`; None if no part does.
+
+    One statement is one attempt: in `6/68 = 6/68` the second part states a value.
+    """
     if not 2 <= len(puzzle.numbers) <= MAX_SIZE:
-        return []
+        return None
     parts = (statement.expression, *statement.tails)
-    return [part for part in parts if part.uses(puzzle.numbers)]
+    return next((part for part in parts if part.uses(puzzle.numbers)), None)
 
 
 def statements(text: str) -> list[tuple[int, int, Statement]]:
