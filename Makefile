@@ -39,7 +39,7 @@ check: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --doctest-modules src
+	$(BIN)/pytest --doctest-modules --doctest-glob='*.md' src README.md
 
 bench: .venv/ready-dev
 	$(BIN)/python benchmarks/core.py

@@ -17,7 +17,7 @@ class HFSamplerConfig(Config):
     """How every checkpoint is sampled."""
 
     kind: str = Field("hf", pattern="^hf$")
-    samples: int = Field(8, ge=1)
+    samples: int = Field(4, ge=1)
     """Completions a puzzle at the temperature."""
     greedy: bool = True
     """Whether to add one completion at temperature 0."""
