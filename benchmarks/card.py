@@ -44,9 +44,11 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     for size in (2, 3, 4, 5):
         shapes = ["all"] if size == 2 else ["all", "left-heavy", "right-heavy", *(["balanced"] if size > 3 else [])]
+        of_size = columns.filter(pl.col("n") == size)
+        searched = attempts.filter(~pl.col("is_answer") & (pl.col("sample") >= 0))
+        every = searched.join(of_size, on="puzzle_id", how="semi")["pattern"].unique().to_list()
         for shape in shapes:
-            chosen = columns.filter((pl.col("n") == size) & ((pl.col("shape_class") == shape) | (shape == "all")))
-            ids = chosen.select("puzzle_id")
+            ids = of_size.filter((pl.col("shape_class") == shape) | (shape == "all")).select("puzzle_id")
             of = grades.join(ids, on="puzzle_id", how="semi")
             sampled = of.filter(pl.col("sample") >= 0).with_columns(hit=pl.col("verdict") == "correct")
             each = sampled.group_by("puzzle_id").agg(pl.col("hit").mean(), pl.col("attempts").mean()).sort("puzzle_id")
@@ -64,15 +66,11 @@ def main() -> None:
                 ratio(right["right"].to_list(), right["n"].to_list(), True, "card"),
             ]
             cells = [interval(Point(0, e.value, e.low, e.high)) for e in found]
-            # Whatever the puzzle was drawn from, an attempt counts for the shape that it has.
-            seen = {
-                text
-                for text in tried["pattern"].unique()
-                if shape in ("all", structure(Pattern.parse(text)).shape_class)
-            }
+            # Whatever its puzzle was drawn from, an attempt counts for the shape that it has itself.
+            fits = [text for text in every if shape in ("all", structure(Pattern.parse(text)).shape_class)]
             listed = [p for p in patterns(size) if shape in ("all", structure(p).shape_class)]
             per = f"{each['attempts'].mean():.2f}"
-            print(f"| {size} | {shape} | {len(ids)} | {' | '.join(cells)} | {per} | {len(seen)} of {len(listed)} |")
+            print(f"| {size} | {shape} | {len(ids)} | {' | '.join(cells)} | {per} | {len(fits)} of {len(listed)} |")
 
 
 if __name__ == "__main__":

@@ -85,6 +85,8 @@ def draw_trace(config: TraceConfig, random: Random) -> Trace:
 
     >>> trace = draw_trace(TraceConfig(), Random("example"))
     >>> print("".join(trace.prompt + trace.search))
+    1:A20B84C86D16>(D16-A20=-4)+(C86/B84=86|84)=-2#50|84
+    <answer>(D16-A20)+(C86/B84)</answer><eos>
     """
     size = random.choices(list(config.shares), list(config.shares.values()))[0]
     largest = config.largest if random.random() < 0.75 else random.randint(min(9, config.largest), config.largest)

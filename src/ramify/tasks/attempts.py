@@ -8,8 +8,9 @@ included; work that is spread over several statements is not linked.
 
 import re
 
+from ramify.algebra.builder import Builder, ParseError, Statement
 from ramify.algebra.expression import Expression
-from ramify.algebra.parser import CLOSERS, MEANING, Builder, ParseError, Statement
+from ramify.algebra.parser import CLOSERS, MEANING
 from ramify.algebra.pattern import MAX_SIZE, Pattern
 from ramify.records import Attempt, Puzzle
 from ramify.tasks.grading import answer_span

@@ -28,8 +28,8 @@ def prompt(puzzle: Puzzle, template: Template) -> str:
 
     >>> prompt(Puzzle((12, 5, 30), 47), "slots")
     '47:A12B5C30>'
-    >>> prompt(Puzzle((12, 5, 30), 47), "tinyzero")[-60:]
-    'Assistant: Let me solve this step by step.\\n<think>'
+    >>> prompt(Puzzle((12, 5, 30), 47), "tinyzero").splitlines()[-2]
+    'Assistant: Let me solve this step by step.'
     """
     if template == "tinyzero":
         return _TINYZERO.format(numbers=list(puzzle.numbers), target=puzzle.target)

@@ -7,6 +7,7 @@ parameters. All of it is settings.
 
 import json
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -97,6 +98,8 @@ def train_grpo(
     if not on_gpu:
         policy.set_attn_implementation("eager")  # faster than fused attention on a CPU at these lengths
     completions = config.prompts_per_step * config.samples_per_prompt
+    # TRL still sets what transformers is about to rename.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     arguments = TRLConfig(
         output_dir=str(run.checkpoints_folder(seed)),
         max_steps=config.steps,

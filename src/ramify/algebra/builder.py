@@ -1,0 +1,245 @@
+"""Statements, and the builder that makes them from tokens: shared by the parser and the search for attempts."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ramify.algebra.expression import Expression
+
+MAX_LEVELS = 1_000
+MAX_DIGITS = 1_000
+_FRACTION = "fraction"
+
+Node = int | tuple[str, "Node", "Node"]
+
+
+class ParseError(ValueError):
+    """A text that is not an expression.
+
+    Attributes:
+        position: index of the first character that cannot be read.
+    """
+
+    def __init__(self, reason: str, position: int) -> None:
+        super().__init__(f"{reason} at position {position}")
+        self.position = position
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An expression and what was stated with it.
+
+    Attributes:
+        expression: the first part.
+        tails: what was stated by `=` after the expression.
+        claims: what was stated, inside brackets too, each as (part, stated to equal it).
+    """
+
+    expression: Expression
+    tails: tuple[Expression, ...] = ()
+    claims: tuple[tuple[Node, Node], ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether every claim is true. The cost grows with claims times leaves: check the leaves of hostile text first.
+
+        >>> from ramify.algebra.parser import parse_statement
+        >>> parse_statement("(3*7=21)+8 = 29").holds, parse_statement("(3*7=22)+8 = 30").holds
+        (True, False)
+        """
+        return all(_value(part) is not None and _value(part) == _value(stated) for part, stated in self.claims)
+
+
+@dataclass(slots=True)
+class _Frame:
+    """An open bracket (or the top level): what has been read of its statement.
+
+    A \\frac is a frame of its own, closed by its second part; its parts are closed by "}{" and "}".
+    """
+
+    closer: str
+    first: Node | None = None
+    terms: list[tuple[str, Node]] = field(default_factory=list)
+    sign: str = "+"
+    term: Node | None = None
+    pending: str | None = None
+    last: Node | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been read since it was opened."""
+        return self.first is None and self.term is None and not self.terms and self.sign == "+"
+
+
+class Builder:
+    """Builds a statement from tokens, one at a time; each call raises ParseError where the token does not fit."""
+
+    def __init__(self) -> None:
+        self.frames = [_Frame("")]
+        self.claims: list[tuple[Node, Node]] = []
+        self.stating = 0  # how many of the frames are past an equals sign
+
+    @property
+    def closer(self) -> str:
+        """What closes the innermost bracket; empty at the top."""
+        return self.frames[-1].closer
+
+    @property
+    def expects_operand(self) -> bool:
+        """Whether a number or an opening bracket has to come next."""
+        frame = self.frames[-1]
+        return frame.term is None or frame.pending is not None
+
+    def number(self, digits: str, position: int) -> None:
+        """An integer."""
+        if len(digits) > 1 and digits[0] == "0":
+            raise ParseError("a leading zero", position)
+        if len(digits) > MAX_DIGITS:
+            raise ParseError(f"an integer of more than {MAX_DIGITS} digits", position)
+        if self.closer == _FRACTION:
+            raise ParseError("the second part of a fraction is missing", position)
+        self._operand(int(digits), position)
+
+    def operator(self, symbol: str, position: int) -> None:
+        """One of + - * /."""
+        frame = self.frames[-1]
+        if frame.closer == _FRACTION:
+            raise ParseError("the second part of a fraction is missing", position)
+        if not self.expects_operand:
+            if symbol in "*/":
+                frame.pending = symbol
+            else:
+                assert frame.term is not None
+                frame.terms.append((frame.sign, frame.term))
+                frame.sign, frame.term = symbol, None
+        elif symbol == "-" and frame.term is None and frame.sign == "+":
+            frame.sign = "-"  # a sign before an operand of a sum; a second one does not fit
+        else:
+            raise ParseError("a number or bracket is missing", position)
+
+    def open(self, closer: str, position: int) -> None:
+        """An opening bracket that `closer` will close; a brace only opens the second part of a fraction."""
+        frame = self.frames[-1]
+        if not self.expects_operand:
+            raise ParseError("an operator is missing", position)
+        if (closer == "}") is not (frame.closer == _FRACTION and frame.pending is not None):
+            raise ParseError("a brace out of place", position)
+        if len(self.frames) > MAX_LEVELS:
+            raise ParseError(f"more than {MAX_LEVELS} levels", position)
+        self.frames.append(_Frame(closer))
+
+    def open_fraction(self, position: int) -> None:
+        r"""A `\frac{`, up to the first brace."""
+        self.open(_FRACTION, position)
+        self.frames.append(_Frame("}{"))
+
+    def close(self, bracket: str, position: int) -> None:
+        """A closing bracket."""
+        closer = self.closer
+        if bracket != closer[:1] or closer == _FRACTION:
+            raise ParseError("a bracket that closes nothing", position)
+        self._pop(position)
+        if closer == "}{":
+            self.frames[-1].pending = "/"
+        elif closer == "}":
+            self._pop(position)
+
+    def equals(self, position: int) -> None:
+        """An equals sign: what follows states the value of what precedes."""
+        if self.closer == _FRACTION:
+            raise ParseError("the second part of a fraction is missing", position)
+        if self.stating and self.frames[-1].first is None:
+            raise ParseError("a statement inside a stated value", position)  # so that checking claims stays linear
+        first = self._end_part(position)
+        self.stating += self.frames[-1].first is None
+        self.frames[-1] = _Frame(self.closer, first)
+
+    def finish(self, position: int) -> Statement:
+        """The statement that has been read."""
+        if len(self.frames) > 1:
+            raise ParseError("a bracket is not closed", position)
+        self._end_part(position)
+        return self._statement(self.frames[0])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the text could end here."""
+        return len(self.frames) == 1 and not self.expects_operand
+
+    @property
+    def in_tail(self) -> bool:
+        """Whether the value of a whole expression is being stated."""
+        return len(self.frames) == 1 and self.frames[0].first is not None
+
+    def salvage(self) -> Statement | None:
+        """The statement in what has been read: brackets opened before it and an unfinished tail are left out."""
+        while len(self.frames) > 1 and self.frames[0].is_empty:
+            del self.frames[0]
+        frame = self.frames[0]
+        if self.is_whole:
+            try:
+                return self.finish(0)
+            except ParseError:
+                return None
+        return None if frame.first is None else self._statement(frame)
+
+    def _statement(self, frame: _Frame) -> Statement:
+        """The statement of a frame; its last part is its first where nothing was stated."""
+        first = frame.first if frame.first is not None else frame.last
+        assert first is not None
+        tails = tuple(_flatten(stated) for part, stated in self.claims if part is first and frame.first is not None)
+        return Statement(_flatten(first), tails, tuple(self.claims))
+
+    def _pop(self, position: int) -> None:
+        """End the innermost frame; it becomes an operand of the one around it."""
+        node = self._end_part(position)
+        self.stating -= self.frames.pop().first is not None
+        self._operand(node, position)
+
+    def _operand(self, node: Node, position: int) -> None:
+        frame = self.frames[-1]
+        if frame.term is None:
+            frame.term = node
+        elif frame.pending is not None:
+            frame.term = (frame.pending, frame.term, node)
+            frame.pending = None
+        else:
+            raise ParseError("an operator is missing", position)
+
+    def _end_part(self, position: int) -> Node:
+        """End the sum at hand; returns the first part of the statement, whose value a later part states."""
+        frame = self.frames[-1]
+        if frame.term is None or frame.pending is not None:
+            raise ParseError("a number or bracket is missing", position)
+        terms = [*frame.terms, (frame.sign, frame.term)]
+        # The first plain operand goes in front, the others keep their order.
+        lead = next((index for index, (sign, _) in enumerate(terms) if sign == "+"), None)
+        if lead is None and frame.first is None:
+            raise ParseError("a sum without a plain operand", position)
+        node: Node = 0 if lead is None else terms[lead][1]  # only a stated value may be negative as a whole
+        for index, (sign, term) in enumerate(terms):
+            if index != lead:
+                node = (sign, node, term)
+        if frame.first is None:
+            frame.last = node
+            return node
+        self.claims.append((frame.first, node))
+        return frame.first
+
+
+def _value(node: Node) -> Fraction | None:
+    return _flatten(node).value
+
+
+def _flatten(node: Node) -> Expression:
+    """Postfix of a tree, without recursion."""
+    items: list[int | str] = []
+    stack: list[Node] = [node]
+    while stack:  # right operand before left, then reversed
+        current = stack.pop()
+        if isinstance(current, tuple):
+            items.append(current[0])
+            stack.append(current[1])
+            stack.append(current[2])
+        else:
+            items.append(current)
+    return Expression(tuple(reversed(items)))
