@@ -69,7 +69,7 @@ def test_a_run_folder_of_other_settings_is_refused(tmp_path: Path) -> None:
     open_run(ExperimentConfig.load("quickstart"), tmp_path / "runs")
     done = ramify("generate", "quickstart", "train.steps=3", cwd=tmp_path)
     assert done.returncode == 2
-    assert "train.steps: 40 there, 3 here" in done.stderr
+    assert "train.steps: 30 there, 3 here" in done.stderr
     assert sorted(file.name for file in tmp_path.rglob("*.*")) == ["config.json"]
 
 

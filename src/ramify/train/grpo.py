@@ -30,7 +30,7 @@ class GRPOConfig(Config):
     """How the model is trained."""
 
     kind: Literal["grpo"] = "grpo"
-    steps: int = Field(40, ge=1)
+    steps: int = Field(30, ge=1)
     save_steps: int = Field(10, ge=1)
     """A checkpoint every so many steps; the last step always has one."""
     prompts_per_step: int = Field(64, ge=1)
