@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -248,13 +249,16 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 def _print_summary(finished: Any) -> None:
     from ramify.report.summary import changes, interval
 
-    table = Table("puzzles", "metric", "base", "trained", "", title=f"{finished.config['name']}: what RL changed")
+    table = Table(title=f"{finished.config['name']}: what RL changed", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("puzzles", "metric", "base", "trained", ""):
+        table.add_column(column, no_wrap=True)
     last = ""
     for row in changes(finished.estimates()):
         percent = row.metric != "attempts"
         label = row.short if row.short != last else ""
         last = row.short
-        mark = row.verdict if row.verdict in ("rose", "fell") else ""
+        mark = {"rose": "↑", "fell": "↓"}.get(row.verdict, "")
         table.add_row(label, row.metric, interval(row.before, percent), interval(row.after, percent), mark)
     console.print(table)
+    console.print("↑ ↓: the 95 % intervals do not overlap")
     console.print(f"report: {finished.report_file.resolve()}", soft_wrap=True)

@@ -62,6 +62,17 @@ def test_pooled_rows_count_seeds(known_run: Run) -> None:
     assert (pooled["value"], pooled["low"], pooled["n"]) == (0.5, None, 1)
 
 
+def test_pooling() -> None:
+    """By hand: t for seeds that differ, cut at 0; the puzzles' interval for seeds that agree."""
+    differ = pl.DataFrame({"value": [0.0, 0.1, 0.2], "low": [0.0] * 3, "high": [0.3] * 3})
+    found = metrics._pooled(differ, bounded=True)
+    assert (found.value, found.low) == (pytest.approx(0.1), 0.0)
+    assert found.high == pytest.approx(0.1 + 4.3027 * 0.1 / 3**0.5, abs=1e-4)
+    agree = pl.DataFrame({"value": [0.2, 0.2, 0.2], "low": [0.1] * 3, "high": [0.3] * 3})
+    found = metrics._pooled(agree, bounded=True)
+    assert (found.low, found.high, found.n) == (0.1, 0.3, 3)
+
+
 def test_missing_is_missing(known_run: Run) -> None:
     """Without attempts there is no execution, not an execution of zero."""
     frame = read_table(known_run.derived_file("attempts", 1, "test", 4)).clear()

@@ -28,20 +28,21 @@ Metric = Callable[[pl.DataFrame, str], Estimate]
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A metric and its name; `{k}` in the name is the number of samples."""
+    """A metric and its name (`{k}` in it is the number of samples); `bounded` if it is a share."""
 
     name: str
     function: Metric
+    bounded: bool
 
 
 METRICS: list[Registered] = []
 
 
-def metric(name: str) -> Callable[[Metric], Metric]:
+def metric(name: str, bounded: bool = True) -> Callable[[Metric], Metric]:
     """Register a function of (cells, name of the estimate) as a metric."""
 
     def register(function: Metric) -> Metric:
-        METRICS.append(Registered(name, function))
+        METRICS.append(Registered(name, function, bounded))
         return function
 
     return register
@@ -73,7 +74,7 @@ def execution(cells: pl.DataFrame, name: str) -> Estimate:
     return ratio(cells["right"].to_list(), cells["stated"].to_list(), True, name)
 
 
-@metric("attempts")
+@metric("attempts", bounded=False)
 def attempts(cells: pl.DataFrame, name: str) -> Estimate:
     """Attempts a completion, the answer not counted."""
     return ratio(cells["attempts"].to_list(), cells["k"].to_list(), False, name)
@@ -122,14 +123,28 @@ def estimate(run: Run) -> pl.DataFrame:
     rows = [row for seed in run.seeds for name, step in run.sampled(seed) for row in _rows(run, seed, name, step)]
     single = pl.DataFrame(rows, schema=ESTIMATES, orient="row")
     keys = ["metric", "set", "step", "by", "group"]
+    unbounded = {registered.name for registered in METRICS if not registered.bounded}
     pooled = []
     for key, part in single.filter(pl.col("value").is_not_nan()).group_by(keys, maintain_order=True):
-        found = over_seeds(part["value"].to_list())
         metric_name, name, step, by, group = key
+        found = _pooled(part, bounded=metric_name not in unbounded)
         pooled.append((metric_name, name, step, None, by, group, found.value, found.low, found.high, found.n))
     both = pl.concat([single, pl.DataFrame(pooled, schema=ESTIMATES, orient="row")])
     # NaN is what a computation gives; in a table a missing measurement is null.
     return both.with_columns(pl.col("value", "low", "high").fill_nan(None))
+
+
+def _pooled(seeds: pl.DataFrame, bounded: bool) -> Estimate:
+    """The estimate over seeds, its interval cut to what is possible.
+
+    Where all seeds agree exactly (the base model at temperature 0 is one measurement), Student's t has no width, and
+    the interval over puzzles stands.
+    """
+    found = over_seeds(seeds["value"].to_list())
+    low, high = found.low, found.high
+    if high - low < 1e-9:
+        low, high = seeds["low"].to_list()[0], seeds["high"].to_list()[0]
+    return Estimate(found.value, max(low, 0.0), min(high, 1.0) if bounded else high, found.n)
 
 
 def _rows(run: Run, seed: int, name: str, step: int) -> Iterator[tuple]:
