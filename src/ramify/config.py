@@ -63,8 +63,9 @@ class Config(BaseModel):
 
 def presets() -> dict[str, str]:
     """The presets that come with the package: name to TOML text."""
-    files = sorted(resources.files("ramify.presets").iterdir(), key=lambda file: file.name)
-    return {file.name.removesuffix(".toml"): file.read_text() for file in files if file.name.endswith(".toml")}
+    files = resources.files("ramify.presets").iterdir()
+    found = {file.name.removesuffix(".toml"): file.read_text() for file in files if file.name.endswith(".toml")}
+    return dict(sorted(found.items()))
 
 
 def read_toml(source: str | Path) -> dict[str, Any]:
