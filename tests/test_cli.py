@@ -44,6 +44,7 @@ def test_config_is_a_start() -> None:
         (["run", "quickstart", "train.micro_batch=100"], "must divide"),
         (["run", "quickstart", "model=./nowhere"], "no model folder"),
         (["run", "quickstart", "train"], "setting=value"),
+        (["run", "quickstart", "name=../elsewhere"], "name = ../elsewhere"),
         (["run", "quickstar"], "there are base, base-2, quickstart"),
         (["run", "nowhere.toml"], "no such file"),
         (["sample", "nowhere"], "not a run folder"),

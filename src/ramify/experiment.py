@@ -30,7 +30,7 @@ Report = Callable[[str, int, int], None]
 class ExperimentConfig(Config):
     """Everything that a run needs to know."""
 
-    name: str = Field("quickstart", min_length=1)
+    name: str = Field("quickstart", pattern=r"^\w[\w.-]*$")
     """The run's folder under `runs/`."""
     seeds: tuple[int, ...] = Field((1,), min_length=1)
     """Training seeds; each is a training run of its own over the same puzzles."""

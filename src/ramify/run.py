@@ -44,7 +44,8 @@ class Run:
         Raises:
             RunError: the folder holds a run with other settings; the changed ones are named.
         """
-        if not path.exists():
+        # A folder in which nothing is finished was cut off before its settings were written.
+        if not path.exists() or all(file.name.startswith(".") for file in path.iterdir()):
             write_json({"digest": digest, "config": config}, path / "config.json")
         run = cls(path)
         if run._saved["digest"] != digest:

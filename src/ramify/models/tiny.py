@@ -6,6 +6,7 @@ and drops the rows that are finished, so a batch costs what its unfinished rows 
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +52,9 @@ class TinyForCausalLM(LlamaForCausalLM):
         mask = kwargs.get("attention_mask")
         temperature = (read("temperature") or 1.0) if read("do_sample") else 0.0
         ends = read("eos_token_id")
-        return decode_in_chunks(
-            self,
-            input_ids,
-            torch.ones_like(input_ids) if mask is None else mask,
-            read("max_new_tokens"),
-            temperature,
-            torch.tensor([ends] if isinstance(ends, int) else list(ends), device=input_ids.device),
-            read("pad_token_id") or 0,
-        )
+        end_ids = torch.tensor([ends] if isinstance(ends, int) else list(ends), device=input_ids.device)
+        how = Decoding(read("max_new_tokens"), temperature, end_ids, read("pad_token_id") or 0)
+        return decode_in_chunks(self, input_ids, torch.ones_like(input_ids) if mask is None else mask, how)
 
 
 def load_model(folder: str | Path) -> Any:
@@ -71,14 +66,18 @@ def load_model(folder: str | Path) -> Any:
     return (TinyForCausalLM if tiny else AutoModelForCausalLM).from_pretrained(folder)
 
 
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How to decode; temperature 0 is greedy."""
+
+    max_new_tokens: int
+    temperature: float
+    end_ids: torch.Tensor
+    pad_id: int
+
+
 def decode_in_chunks(
-    model: LlamaForCausalLM,
-    input_ids: torch.Tensor,
-    mask: torch.Tensor,
-    max_new_tokens: int,
-    temperature: float,
-    end_ids: torch.Tensor,
-    pad_id: int,
+    model: LlamaForCausalLM, input_ids: torch.Tensor, mask: torch.Tensor, how: Decoding
 ) -> torch.Tensor:
     """Decode `CHUNK` rows at a time, two chunks side by side where there are cores for it.
 
@@ -92,7 +91,7 @@ def decode_in_chunks(
         ids, seen = chunks[index]
         random = torch.Generator(ids.device).manual_seed(seeds[index])
         with torch.no_grad():
-            return decode(model, ids, seen, max_new_tokens, temperature, end_ids, pad_id, random)
+            return decode(model, ids, seen, how, random)
 
     if input_ids.device.type == "cpu":  # one thread a chunk: the operations are too small to share
         with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -100,29 +99,22 @@ def decode_in_chunks(
     else:
         parts = [work(index) for index in range(len(chunks))]
     width = max(part.shape[1] for part in parts)
-    return torch.cat([F.pad(part, (0, width - part.shape[1]), value=pad_id) for part in parts])
+    return torch.cat([F.pad(part, (0, width - part.shape[1]), value=how.pad_id) for part in parts])
 
 
 def decode(
-    model: LlamaForCausalLM,
-    input_ids: torch.Tensor,
-    mask: torch.Tensor,
-    max_new_tokens: int,
-    temperature: float,
-    end_ids: torch.Tensor,
-    pad_id: int,
-    random: torch.Generator,
+    model: LlamaForCausalLM, input_ids: torch.Tensor, mask: torch.Tensor, how: Decoding, random: torch.Generator
 ) -> torch.Tensor:
-    """Decode one chunk token by token; temperature 0 is greedy."""
+    """Decode one chunk token by token."""
     layers = [_fused(layer) for layer in model.model.layers]
     rows, width = input_ids.shape
     heads, size = model.config.num_attention_heads, model.config.head_dim
-    length = width + max_new_tokens
+    length = width + how.max_new_tokens
     shape = (rows, heads, length, size)
     keys = [input_ids.new_zeros(shape, dtype=model.dtype) for _ in layers]
     cached = [input_ids.new_zeros(shape, dtype=model.dtype) for _ in layers]
     positions = (mask.cumsum(1) - 1).clamp(min=0)
-    cos, sin = _rotary(model, int(positions.max()) + max_new_tokens + 1)
+    cos, sin = _rotary(model, int(positions.max()) + how.max_new_tokens + 1)
     # Additive mask over the columns of the cache: what pads a prompt on the left is never seen.
     bias = input_ids.new_zeros((rows, 1, 1, length), dtype=model.dtype)
     bias[..., :width].masked_fill_(mask[:, None, None] == 0, float("-inf"))
@@ -130,14 +122,14 @@ def decode(
     prefill = (bias[..., :width] + causal).clamp(min=torch.finfo(model.dtype).min)
     logits = _forward(model, layers, input_ids, cos[positions], sin[positions], prefill, keys, cached, 0)[:, -1]
     positions = positions[:, -1]
-    result = input_ids.new_full((rows, length), pad_id)
+    result = input_ids.new_full((rows, length), how.pad_id)
     result[:, :width] = input_ids
     alive = torch.arange(rows, device=input_ids.device)  # the rows of the result that are still in the batch
     done = torch.zeros(rows, dtype=torch.bool, device=input_ids.device)
     for column in range(width, length):
-        tokens = _choose(logits, temperature, random).masked_fill(done, pad_id)
+        tokens = _choose(logits, how.temperature, random).masked_fill(done, how.pad_id)
         result[alive, column] = tokens
-        done |= torch.isin(tokens, end_ids)
+        done |= torch.isin(tokens, how.end_ids)
         finished = int(done.sum())
         if finished == len(done):
             return result[:, : column + 1]
