@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -141,14 +142,8 @@ def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
                 whole = run.completions_file(seed, name, step)
                 if parts:
                     write_table(pl.concat([read_table(part) for part in parts]), whole)
-                    _remove(parts)
+                    shutil.rmtree(parts[0].parent)  # with what a kill may have left half written
             report(f"sampling step {step}, seed {seed}", total, total)
-
-
-def _remove(parts: list[Path]) -> None:
-    for part in parts:
-        part.unlink()
-    parts[0].parent.rmdir()
 
 
 def score(run: Run, report: Report) -> None:
@@ -156,19 +151,18 @@ def score(run: Run, report: Report) -> None:
     work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     if not work:
         raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
-    fresh = False
     for done, (seed, name, step) in enumerate(work):
         report("scoring", done, len(work) + 1)
         files = {kind: run.derived_file(kind, seed, name, step) for kind in ("grades", "attempts")}
         if all(is_current(file) for file in files.values()):
             continue
+        run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
         puzzles = {puzzle.id: puzzle for puzzle in puzzles_in(run.puzzles(name))}
         completions = read_table(run.completions_file(seed, name, step))
         for file, frame in zip(files.values(), annotate(completions, puzzles), strict=True):
             write_table(frame, file)
-        fresh = True
     report("scoring", len(work), len(work) + 1)
-    if fresh or not is_current(run.estimates_file):
+    if not is_current(run.estimates_file):
         write_table(estimate(run), run.estimates_file)
     report("scoring", len(work) + 1, len(work) + 1)
 

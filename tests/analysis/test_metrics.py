@@ -90,6 +90,18 @@ def test_derived_tables_are_rebuilt_the_same(known_run: Run) -> None:
     before = known_run.estimates_file.read_bytes()
     for file in known_run.path.glob("seed-*/grades/*/*.parquet"):
         file.unlink()
-    known_run.estimates_file.unlink()
     score(known_run, lambda *_: None)
     assert known_run.estimates_file.read_bytes() == before
+
+
+def test_estimates_do_not_outlive_what_they_rest_on(known_run: Run) -> None:
+    """Cut off after new grades are written, before new estimates are: the old estimates are gone."""
+    known_run.derived_file("grades", 1, "test", 4).unlink()
+
+    def cut(stage: str, done: int, total: int) -> None:
+        if done == total - 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score(known_run, cut)
+    assert not known_run.estimates_file.exists()

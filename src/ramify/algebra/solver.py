@@ -17,7 +17,7 @@ from functools import cache
 
 import numpy as np
 
-from ramify.algebra.catalog import index_of, patterns
+from ramify.algebra.catalog import patterns
 from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import Pattern, combine
 
@@ -209,8 +209,3 @@ def solve_many(puzzles: Sequence[tuple[Sequence[int], int]]) -> list[Solutions]:
         found = np.unique(table.pattern[hits - table.first_full])
         results.append(Solutions(tuple(found.tolist()), len(hits)))
     return results
-
-
-def solves(pattern: Pattern, solutions: Solutions) -> bool:
-    """Whether a pattern is among the solving ones."""
-    return index_of(pattern) in solutions.patterns

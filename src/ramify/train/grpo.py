@@ -19,7 +19,7 @@ from ramify.config import Config
 from ramify.errors import ConfigError, require
 from ramify.records import Puzzle
 from ramify.run import Run
-from ramify.tables import puzzles_in, write_table
+from ramify.tables import puzzles_in, write_table, write_text
 from ramify.tasks.attempts import find_attempts
 from ramify.tasks.grading import grade
 from ramify.tasks.prompts import Template, prompt
@@ -78,6 +78,7 @@ def train_grpo(
     import datasets
     import torch
     from transformers import AutoTokenizer
+    from transformers.trainer_callback import PrinterCallback
     from transformers.utils import logging
     from trl.trainer.grpo_config import GRPOConfig as TRLConfig
 
@@ -133,14 +134,8 @@ def train_grpo(
         processing_class=AutoTokenizer.from_pretrained(model, padding_side="left"),
         callbacks=[RunCallback(run, seed, on_step)],
     )
-    trainer.remove_callback(_printer())
+    trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(done[last]) if done else None)
-
-
-def _printer() -> Any:
-    from transformers.trainer_callback import PrinterCallback
-
-    return PrinterCallback
 
 
 def _reward(puzzles: list[Puzzle], config: RewardConfig, run: Run, seed: int) -> Callable[..., list[float]]:
@@ -174,4 +169,4 @@ def _cut_log(log: Path, last: int) -> None:
         lines = [
             line for line in log.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= last
         ]
-        log.write_text("".join(line + "\n" for line in lines))
+        write_text("".join(line + "\n" for line in lines), log)
