@@ -48,7 +48,8 @@ def main() -> None:
     )
     for size, count in ((3, 20000), (4, 20000), (5, 2000), (6, 100)):
         puzzles = [([random.randint(1, 99) for _ in range(size)], random.randint(1, 99)) for _ in range(count)]
-        took = seconds(lambda puzzles=puzzles: solve_many(puzzles))
+        numbers, targets = zip(*puzzles, strict=True)
+        took = seconds(lambda n=numbers, t=targets: solve_many(n, t, threads=1))
         table.add_row(f"all solving patterns, n = {size}", f"{took / count * 1e6:,.1f} µs a puzzle")
     texts = [completion(random) for _ in range(200)]
     took = seconds(lambda: [find_attempts(puzzle, text) for puzzle, text in texts])

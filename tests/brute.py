@@ -55,3 +55,37 @@ def subtrees(tree: Tree) -> Iterator[Tree]:
 
 def orders(numbers: tuple[int, ...]) -> set[tuple[int, ...]]:
     return set(permutations(numbers))
+
+
+def solutions(numbers: tuple[int, ...], target: int) -> list[Tree]:
+    """Every tree over the numbers, in every order, that equals the target; equal subtrees are evaluated once."""
+    whole = (1 << len(numbers)) - 1
+    found: dict[int, list[tuple[Fraction, Tree]]] = {1 << k: [(Fraction(v), v)] for k, v in enumerate(numbers)}
+    for subset in range(1, whole + 1):
+        if subset in found:
+            continue
+        found[subset] = []
+        left = (subset - 1) & subset
+        while left:
+            for (a, x), (b, y) in product(found[left], found[subset ^ left]):
+                found[subset] += [(a + b, ("+", x, y)), (a - b, ("-", x, y)), (a * b, ("*", x, y))]
+                if b:
+                    found[subset].append((a / b, ("/", x, y)))
+            left = (left - 1) & subset
+    return [tree for result, tree in found[whole] if result == target]
+
+
+def labelled_class(tree: Tree) -> Any:
+    """A tree up to commutativity and associativity: nested groups merged, their operands as multisets."""
+    if isinstance(tree, int):
+        return tree
+    group = "sum" if tree[0] in "+-" else "product"
+    sides: tuple[list, list] = ([], [])
+    stack = [(tree, 0)]
+    while stack:
+        part, side = stack.pop()
+        if not isinstance(part, int) and (part[0] in "+-") == (group == "sum"):
+            stack += [(part[1], side), (part[2], side ^ (part[0] in "-/"))]
+        else:
+            sides[side].append(labelled_class(part))
+    return (group, *(tuple(sorted(map(repr, operands))) for operands in sides))

@@ -13,7 +13,9 @@ from ramify.records import Attempt, Completion, Estimate, Grade, Puzzle, Verdict
 from ramify.run import Run
 from ramify.tasks.attempts import find_attempts
 from ramify.tasks.countdown import CountdownConfig
+from ramify.tasks.generation import count_puzzles
 from ramify.tasks.grading import grade
+from ramify.tasks.instances import InstanceCount, count_instances
 
 __all__ = [
     "Attempt",
@@ -24,6 +26,7 @@ __all__ = [
     "ExperimentConfig",
     "Expression",
     "Grade",
+    "InstanceCount",
     "MissingExtraError",
     "ParseError",
     "Pattern",
@@ -33,6 +36,8 @@ __all__ = [
     "RunError",
     "Structure",
     "Verdict",
+    "count_instances",
+    "count_puzzles",
     "family",
     "find_attempts",
     "grade",

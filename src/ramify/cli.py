@@ -40,7 +40,7 @@ def main() -> None:
 
 @app.command()
 def solve(
-    numbers: Annotated[list[int], typer.Argument(help="Two to six numbers.")],
+    numbers: Annotated[list[int], typer.Argument(help="Two to seven numbers.")],
     target: Annotated[int, typer.Option("--target", "-t", help="The value to reach.")],
     as_json: AsJson = False,
 ) -> None:

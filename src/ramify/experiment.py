@@ -21,7 +21,7 @@ from ramify.report.page import write_report
 from ramify.run import Run
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.tables import completion_frame, is_current, puzzle_frame, puzzles_in, read_table, write_json, write_table
-from ramify.tasks.countdown import EVALUATION_SETS, CountdownConfig, make_puzzles
+from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, make_puzzles
 from ramify.train.grpo import GRPOConfig, train_grpo
 
 Report = Callable[[str, int, int], None]
@@ -79,17 +79,14 @@ def open_run(config: ExperimentConfig, root: Path) -> Run:
 
 def generate(config: ExperimentConfig, run: Run, report: Report) -> None:
     """Draw the puzzles, tag them, certify the split."""
-    names = [*EVALUATION_SETS, "train"]
     if run.certificate_file.is_file():
         return
-    report("puzzles", 0, 1)
-    sets, certificate = make_puzzles(config.task)
-    for name in names:
+    sets, certificate = make_puzzles(config.task, partial(report, "patterns to draw from"))
+    for name in SETS:
         write_table(puzzle_frame(sets[name]), run.puzzles_file(name))
     if not certificate.is_clean:
         raise RunError(f"{run.path}: the split is not clean: {certificate}")
     write_json(certificate.to_dict(), run.certificate_file)
-    report("puzzles", 1, 1)
 
 
 def train(config: ExperimentConfig, run: Run, report: Report) -> None:

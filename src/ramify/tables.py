@@ -15,8 +15,8 @@ from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
 from ramify.errors import RunError
 from ramify.records import Completion, Puzzle
-from ramify.tasks.countdown import Tagged
 from ramify.tasks.grading import GRADER_VERSION
+from ramify.tasks.tagging import Tagged
 
 SCHEMA_VERSION = "1"
 
@@ -99,7 +99,7 @@ def _atomic(path: Path, write: Callable[[Path], Any]) -> None:
 def puzzle_frame(tagged: Iterable[Tagged]) -> pl.DataFrame:
     """Puzzles with everything that metrics group by, one row a puzzle.
 
-    >>> from ramify.tasks.countdown import tag
+    >>> from ramify.tasks.tagging import tag
     >>> row = puzzle_frame(tag([Puzzle((3, 7, 8), 29, Pattern.parse("A*B+C"))])).row(0, named=True)
     >>> row["pattern"], row["n"], row["shape_class"], row["forced"]
     ('A*B+C', 3, 'left-heavy', True)
@@ -122,7 +122,7 @@ def puzzle_frame(tagged: Iterable[Tagged]) -> pl.DataFrame:
                 "depth": shape.depth,
                 "lookahead": shape.lookahead,
                 "forced": entry.forced,
-                "solving": list(entry.solving),
+                "solving": [pattern.text for pattern in entry.solving],
                 "multiplicity": entry.multiplicity,
             }
         )

@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter, defaultdict
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import brute
-from ramify import Expression, Pattern, patterns
+from ramify import Expression, Pattern, parse, patterns
+from ramify.algebra.arrangement import arranged
 from ramify.algebra.catalog import index_of
 from ramify.algebra.structure import family, function_classes, structure
 
+LETTERS = {ord(c): None for c in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
@@ -21,7 +24,7 @@ def test_counts_are_those_of_the_closed_form(size: int, count: int) -> None:
     assert len(patterns(size)) == len(set(patterns(size))) == count
 
 
-@pytest.mark.parametrize("size", range(1, 6))
+@pytest.mark.parametrize("size", range(1, 7))
 def test_the_text_is_a_view(size: int) -> None:
     for index, pattern in enumerate(patterns(size)):
         assert Pattern.parse(pattern.text) == pattern
@@ -65,9 +68,71 @@ def test_skills_are_the_subtrees_of_the_class(classes: dict) -> None:
         assert pattern.skills == parts, pattern
 
 
-@pytest.mark.parametrize(("size", "count"), [(3, 18), (4, 93), (5, 500)])
+@pytest.mark.parametrize(("size", "count"), [(3, 18), (4, 93), (5, 500), (6, 2844)])
 def test_function_classes(size: int, count: int) -> None:
     assert len(set(function_classes(size).values())) == count
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+def test_function_classes_are_those_of_brute_force(size: int) -> None:
+    """Equal functions have equal values under some renaming; values in Fractions at a point far from everything."""
+    point = [10007, 20011, 30011, 40009, 50021][:size]
+    orders = list(permutations(point))
+    values = {
+        pattern: frozenset(
+            Expression(tuple(o[i] if isinstance(i, int) else i for i in pattern.tree.postfix)).value for o in orders
+        )
+        for pattern in patterns(size)
+    }
+    numbers = function_classes(size)
+    found = {frozenset(p for p in group if values[p] == values[group[0]]) for group in grouped(numbers).values()}
+    assert found == {frozenset(group) for group in grouped(numbers).values()}  # no class is too large
+    assert len(set(values.values())) == len(found)  # none is too small
+
+
+def grouped(numbers: dict[Pattern, int]) -> dict[int, list[Pattern]]:
+    groups = defaultdict(list)
+    for pattern, number in numbers.items():
+        groups[number].append(pattern)
+    return groups
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_twins_are_equal_as_polynomials(size: int) -> None:
+    """No chance is left: some renaming makes numerator times denominator, crosswise, the same polynomial."""
+    for group in grouped(function_classes(size)).values():
+        for other in group[1:]:
+            n, d = quotient(group[0], range(size))
+            renamed = (quotient(other, order) for order in permutations(range(size)))
+            assert any(product_of(n, e) == product_of(m, d) for m, e in renamed), (group[0], other)
+
+
+Polynomial = Counter  # from sorted tuples of variables to coefficients
+
+
+def product_of(one: Polynomial, other: Polynomial) -> Polynomial:
+    found: Polynomial = Counter()
+    for a, x in one.items():
+        for b, y in other.items():
+            found[tuple(sorted(a + b))] += x * y
+    return Counter({key: value for key, value in found.items() if value})
+
+
+def sum_of(one: Polynomial, other: Polynomial, sign: int) -> Polynomial:
+    found = Counter(one)
+    for key, value in other.items():
+        found[key] += sign * value
+    return Counter({key: value for key, value in found.items() if value})
+
+
+def quotient(pattern: Pattern, names) -> tuple[Polynomial, Polynomial]:
+    def node(op: str, left, right):
+        (a, b), (c, d) = left, right
+        if op in "+-":
+            return sum_of(product_of(a, d), product_of(c, b), 1 if op == "+" else -1), product_of(b, d)
+        return (product_of(a, c), product_of(b, d)) if op == "*" else (product_of(a, d), product_of(b, c))
+
+    return pattern.tree.fold(lambda leaf: (Counter({(names[leaf],): 1}), Counter({(): 1})), node)
 
 
 def test_twins_at_four() -> None:
@@ -98,10 +163,26 @@ def test_balanced_and_right_heavy_share_no_depth_at_four() -> None:
     assert not depths["balanced"] & depths["right-heavy"]
 
 
-def test_a_family_is_closed_under_twins() -> None:
-    for skill in patterns(3):
-        members = set(family(skill, 4))
+@pytest.mark.parametrize("size", [4, 5])
+def test_a_family_is_what_has_the_skill_or_a_twin_of_it_and_is_closed_under_twins(size: int) -> None:
+    for skill in (*patterns(3), *patterns(4)[::7]):
+        members = set(family(skill, size))
         assert all(twin in members for member in members for twin in member.twins)
+        having = {p for p in patterns(size) if skill in p.skills or not skill.twins.isdisjoint(p.skills)}
+        assert having <= members
+        assert all(member in having or not member.twins.isdisjoint(having) for member in members)
+
+
+@pytest.mark.parametrize("size", [5, 6])
+def test_the_binary_tree_is_the_left_fold_of_the_text(size: int) -> None:
+    for pattern in patterns(size)[::13]:
+        shape = structure(pattern)
+        read = parse("".join("1" if letter.isalpha() else letter for letter in pattern.text))
+        assert read.fold(lambda _: 0, lambda _, a, b: 1 + max(a, b)) == shape.depth
+        assert read.fold(lambda _: 1, lambda _, a, b: max(a, 1 + b)) == shape.lookahead
+        assert shape.min_depth <= shape.depth
+        assert sum(shape.operators) == size - 1
+        assert shape.left + shape.right == size
 
 
 def expressions() -> st.SearchStrategy[Expression]:
@@ -132,7 +213,12 @@ def test_the_pattern_survives_commuting_and_reassociating(expression: Expression
                 return left.join(op, first).join(after, second)
         return left.join(op, right)
 
-    assert Pattern.of(expression.fold(leaf, node)) == Pattern.of(expression)
+    other = expression.fold(leaf, node)
+    assert Pattern.of(other) == Pattern.of(expression)
+    assert Pattern.of(other).structure == Pattern.of(expression).structure
+    assert arranged(other) == arranged(expression)
+    assert arranged(other).value == expression.value
+    assert arranged(other).text.translate(LETTERS) == Pattern.of(expression).text.translate(LETTERS)
 
 
 def split(expression: Expression) -> tuple[Expression, Expression]:

@@ -2,41 +2,65 @@
 
 from random import Random
 
+import numpy as np
 import pytest
 
 import brute
 from ramify import Expression, Pattern, solve
 from ramify.algebra.catalog import patterns
-from ramify.algebra.solver import program, solve_many
+from ramify.algebra.program import layout, listed_patterns
+from ramify.algebra.solver import solve_many
 
 
 @pytest.mark.parametrize(("size", "labelled"), [(2, 6), (3, 68), (4, 1260), (5, 32632)])
 def test_each_labelled_class_comes_once(size: int, labelled: int) -> None:
-    assert len(program(size).pattern) == labelled
-    assert set(program(size).pattern.tolist()) == set(range(len(patterns(size))))
+    assert layout(size).cuts[-1] == labelled
+    assert set(listed_patterns(size).tolist()) == set(range(len(patterns(size))))
 
 
-def brute_force(numbers: tuple[int, ...], target: int) -> set[Pattern]:
-    return {
-        Pattern.of(Expression(brute.postfix(tree)))
-        for order in brute.orders(numbers)
-        for tree in brute.trees(order)
-        if brute.value(tree) == target
-    }
-
-
-@pytest.mark.parametrize(("size", "puzzles", "largest"), [(2, 300, 12), (3, 150, 12), (4, 4, 9)])
-def test_solving_patterns_are_all_and_only_those(size: int, puzzles: int, largest: int) -> None:
-    random = Random(f"solver/{size}")
+def check(size: int, puzzles: int, largest: int, seed: str) -> None:
+    """Solving patterns, witnesses and multiplicity of random puzzles with distinct numbers."""
+    random = Random(f"{seed}/{size}")
     for _ in range(puzzles):
-        numbers = tuple(random.randint(1, largest) for _ in range(size))
+        numbers = tuple(random.sample(range(1, largest + 1), size))
         target = random.randint(1, largest)
+        trees = brute.solutions(numbers, target)
         found = solve(numbers, target)
-        assert set(found) == brute_force(numbers, target), (numbers, target)
+        assert set(found) == {Pattern.of(Expression(brute.postfix(tree))) for tree in trees}, (numbers, target)
         for pattern, witness in found.items():
             assert Pattern.of(witness) == pattern
             assert witness.value == target
             assert witness.uses(numbers)
+        many = solve_many([numbers], [target])
+        assert [patterns(size)[index] for index in many.of(0)] == list(found)
+        assert many.multiplicity[0] == len({brute.labelled_class(tree) for tree in trees}), (numbers, target)
+
+
+@pytest.mark.parametrize(("size", "puzzles", "largest"), [(2, 500, 12), (3, 2000, 30), (4, 150, 20), (5, 1, 9)])
+def test_solutions_are_all_and_only_those(size: int, puzzles: int, largest: int) -> None:
+    check(size, puzzles, largest, "solver")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "puzzles", "largest"), [(3, 5000, 99), (4, 2500, 99), (5, 40, 20), (5, 20, 99)])
+def test_solutions_of_thousands(size: int, puzzles: int, largest: int) -> None:
+    check(size, puzzles, largest, "thousands")
+
+
+def test_equal_numbers_are_different_leaves() -> None:
+    assert solve_many([[5, 5]], [10]).multiplicity.tolist() == [1]
+    assert solve_many([[5, 5]], [1]).multiplicity.tolist() == [2]  # either five over the other
+    assert set(solve([5, 5, 5], 5)) == {Pattern.parse(text) for text in ("A*B/C", "A+B-C")}
+
+
+def test_zeros_and_negative_targets_are_exact() -> None:
+    assert {p.text for p in solve([4, 4, 7], 0)} == {"(A-B)*C", "(A-B)/C"}
+    assert "A/B/C" not in {p.text for p in solve([1, 2, 3], 0)}
+    assert {p.text: w.text for p, w in solve([3, 8], -5).items()} == {"A-B": "3-8"}
+    for numbers in ([2, 2, 3, 3], [1, 1, 2, 5]):
+        for target in (-3, 0, 1):
+            trees = brute.solutions(tuple(numbers), target)
+            assert set(solve(numbers, target)) == {Pattern.of(Expression(brute.postfix(tree))) for tree in trees}
 
 
 def test_fractions_inside_count() -> None:
@@ -45,15 +69,60 @@ def test_fractions_inside_count() -> None:
     assert Pattern.parse("A/(B/C-D/E)") in solve([87, 96, 48, 21, 25], 75)  # 87/(96/48-21/25)
 
 
-def test_many_at_once_agree_with_one_at_a_time() -> None:
-    random = Random("many")
-    puzzles = [([random.randint(1, 99) for _ in range(random.randint(2, 5))], random.randint(1, 99)) for _ in range(60)]
-    for (numbers, target), solution in zip(puzzles, solve_many(puzzles), strict=True):
-        assert [patterns(len(numbers))[index] for index in solution.patterns] == list(solve(numbers, target))
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+def test_many_at_once_agree_with_one_at_a_time(size: int) -> None:
+    random = np.random.default_rng(size)
+    numbers, targets = random.integers(1, 30, (600, size)), random.integers(1, 30, 600)
+    many = solve_many(numbers, targets)
+    for row in range(0, 600, 10):
+        expected = list(solve(numbers[row].tolist(), int(targets[row])))
+        assert [patterns(size)[index] for index in many.of(row)] == expected
+    assert (solve_many(numbers, targets, threads=1).multiplicity == many.multiplicity).all()
 
 
-def test_inexact_ranges_are_refused() -> None:
-    with pytest.raises(ValueError, match="beyond exact"):
-        solve([10_000] * 5, 1)
-    with pytest.raises(ValueError, match="2 to 6"):
-        solve([1], 1)
+def test_no_puzzles_have_no_solutions() -> None:
+    assert len(solve_many([], []).multiplicity) == 0
+
+
+def test_beyond_float64_integers_take_over() -> None:
+    # 3 * 10**15 + 1 and its like would be lost among float64s.
+    big = 9_007_199_254_740_993  # 2**53 + 1
+    assert {p.text for p in solve([big, 2, 3], big + 5)} == {"A+B+C"}
+    assert solve([big, 2, 3], big + 4) == {}
+    random = Random("integers")
+    for size, count in ((2, 40), (3, 40), (4, 10)):
+        for _ in range(count):
+            numbers = tuple(random.sample(range(1, 15), size))
+            target = random.randint(1, 15)
+            factor = 10**18  # every sum of the numbers scales with it
+            scaled = {p for p in solve([n * factor for n in numbers], target * factor) if not set(p.text) & set("*/")}
+            assert scaled == {p for p in solve(numbers, target) if not set(p.text) & set("*/")}
+    many = solve_many([[big, 2, 3], [3, 7, 8]], [big + 5, 29])
+    assert many.multiplicity.tolist() == [1, 1]
+    assert many.of(1) == [1]
+
+
+def test_integers_agree_with_floats(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    numbers, targets = random.integers(1, 10, (20, 4)), random.integers(0, 10, 20)
+    expected = solve_many(numbers, targets)
+    monkeypatch.setattr("ramify.algebra.solver._is_exact", lambda largest, size: False)
+    again = solve_many(numbers, targets)
+    assert again.multiplicity.tolist() == expected.multiplicity.tolist()
+    assert again.indices.tolist() == expected.indices.tolist()
+
+
+@pytest.mark.parametrize("numbers", [[1], [1] * 8])
+def test_sizes_that_are_not_solved(numbers: list[int]) -> None:
+    with pytest.raises(ValueError, match="2 to 7"):
+        solve(numbers, 1)
+
+
+@pytest.mark.slow
+def test_seven_numbers() -> None:
+    found = solve([1, 2, 3, 4, 5, 6, 7], 91)
+    assert len(found) > 1000
+    for pattern, witness in list(found.items())[::97]:
+        assert Pattern.of(witness) == pattern
+        assert witness.value == 91
+        assert witness.uses((1, 2, 3, 4, 5, 6, 7))

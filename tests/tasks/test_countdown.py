@@ -1,16 +1,14 @@
 """Puzzle sets: reserved, disjoint, clean, the same each time."""
 
-import csv
-from pathlib import Path
+from collections import Counter
 
-import numpy as np
 import pytest
 
 from ramify import ConfigError, CountdownConfig, Pattern, Puzzle, patterns, solve
 from ramify.tasks.countdown import make_puzzles
-from ramify.tasks.generation import draw_distinct, generator, instances, values
 from ramify.tasks.prompts import prompt
-from ramify.tasks.splits import certify, held_out_patterns, is_reserved
+from ramify.tasks.splits import Rules, certify, held_out_patterns, is_of_known_skills, is_reserved
+from ramify.tasks.tagging import tag
 
 CONFIG = CountdownConfig(train={3: 90, 4: 90}, test={3: 34, 4: 45}, length={5: 10}, held_out={3: 5, 4: 6})
 
@@ -48,10 +46,10 @@ def test_tags(made) -> None:
         for tagged in made[0][name]:
             puzzle = tagged.puzzle
             assert puzzle.pattern is not None
-            assert puzzle.pattern.text in tagged.solving
+            assert puzzle.pattern in tagged.solving
             assert is_reserved(puzzle.numbers, puzzle.target)
             assert tagged.multiplicity >= len(tagged.solving)
-            others = {Pattern.parse(text) for text in tagged.solving} - {puzzle.pattern, *puzzle.pattern.twins}
+            others = set(tagged.solving) - {puzzle.pattern, *puzzle.pattern.twins}
             assert tagged.forced is not bool(others)
 
 
@@ -63,28 +61,12 @@ def test_patterns_are_balanced(made) -> None:
 
 
 def test_a_dirty_split_is_called_dirty() -> None:
-    train = [Puzzle((3, 7, 8), 29), Puzzle((9, 2, 3), 3)]  # 9-2*3
-    certificate = certify({"train": train, "test": [Puzzle((8, 7, 3), 29)]}, held_out_patterns(["A-B*C"], [3]))
+    train = tag([Puzzle((3, 7, 8), 29), Puzzle((9, 2, 3), 3)])  # 9-2*3
+    rules = Rules(held_out_patterns(["A-B*C"], [3]), reserved=False)
+    certificate = certify({"train": train, "test": tag([Puzzle((8, 7, 3), 29)])}, rules)
     assert not certificate.is_clean
     assert (certificate.shared, certificate.repeated, certificate.solved_by_held_out) == (1, 1, 1)
-
-
-@pytest.mark.parametrize("size", [3, 4])
-def test_as_many_instances_as_there_are(size: int) -> None:
-    """At n = 3 all assignments are listed: the counts are exact. At n = 4 the share of hits is within four sigma."""
-    with (Path(__file__).parents[1] / "golden" / f"instances_n{size}.csv").open() as file:
-        rows = {row["pattern"]: row for row in csv.DictReader(file)}
-    everything = np.stack([a.ravel() for a in np.meshgrid(*[np.arange(1, 100)] * 3, indexing="ij")], axis=1)
-    for pattern in patterns(size)[:: 1 if size == 3 else 8]:
-        drawn = everything if size == 3 else generator(f"share/{pattern}").integers(1, 100, (1 << 18, 4))
-        top, bottom = values(pattern, drawn)
-        safe = np.where(bottom == 0, 1, bottom)
-        hits = ((bottom != 0) & (top % safe == 0) & (top // safe >= 1) & (top // safe <= 99)).sum()
-        expected = int(rows[pattern.text]["ordered"]) * len(drawn) / 99**size
-        assert abs(hits - expected) <= (0 if size == 3 else 4 * np.sqrt(expected) + 4), pattern
-        if size == 3:
-            puzzles = instances(pattern, drawn, (1, 99))
-            assert len(np.unique(puzzles[:, :3], axis=0)) == int(rows[pattern.text]["distinct_multisets"]), pattern
+    assert certificate.reserved_in_training is None
 
 
 def test_a_shortage_is_stated() -> None:
@@ -94,23 +76,13 @@ def test_a_shortage_is_stated() -> None:
     assert any(shortage.startswith("train A+B: ") for shortage in certificate.shortages)
 
 
-def test_taken_puzzles_are_not_given_twice() -> None:
-    taken: set[str] = set()
-    pattern = Pattern.parse("A+B")
-    everything = [True] * 10_000
-    first = draw_distinct(pattern, 20, generator("a"), lambda p: everything[: len(p)], taken, (1, 9), (1, 9))
-    second = draw_distinct(pattern, 20, generator("a"), lambda p: everything[: len(p)], taken, (1, 9), (1, 9))
-    assert len(first) == 20 > len(second)  # 1+1 … 1+8, 2+2 … : 20 pairs of sum up to 9
-    assert not {p.id for p in first} & {p.id for p in second}
-
-
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"train": {3: -1}}, "cannot be negative"),
         ({"train": {9: 1}}, "2 to 6"),
         ({"target": (50, 10)}, "smallest <= largest"),
-        ({"numbers": (1, 10**6)}, "not exact"),
+        ({"forced": ("tset",)}, "not a set"),
         ({"hold_out": ("A-",)}, "not a pattern"),
         ({"hold_ou": ()}, "did you mean hold_out"),
     ],
@@ -128,3 +100,66 @@ def test_prompts() -> None:
     )
     with pytest.raises(ValueError, match="up to 8"):
         prompt(Puzzle((1,) * 9, 9), "slots")
+
+
+SMALL = {"train": {3: 60}, "test": {3: 30}, "length": {4: 20}, "held_out": {}, "hold_out": ()}
+
+
+def test_counts_can_be_for_each_pattern() -> None:
+    sets, certificate = make_puzzles(CountdownConfig(**{**SMALL, "per_pattern": True, "train": {3: 3}, "test": {3: 1}}))
+    counts = Counter(entry.puzzle.pattern for entry in sets["train"])
+    assert set(counts.values()) == {3}
+    assert len(counts) == 18
+    assert certificate.puzzles["length"] == 20 * 96
+
+
+def test_a_single_pattern_can_be_held_out() -> None:
+    settings = {**SMALL, "train": {3: 40, 4: 40}, "length": {}, "hold_out_patterns": ("A-(B-C)*D",)}
+    sets, certificate = make_puzzles(CountdownConfig(**settings, numbers=(1, 20)))
+    assert certificate.held_out == ("(A-B)*C+D", "A-(B-C)*D")  # with its twin, and no other
+    assert certificate.is_clean
+    assert all(not {"(A-B)*C+D", "A-(B-C)*D"} & {p.text for p in entry.solving} for entry in sets["train"])
+
+
+def test_sets_of_forced_puzzles() -> None:
+    sets, certificate = make_puzzles(CountdownConfig(**SMALL, forced=("test",)))
+    assert all(entry.forced for entry in sets["test"])
+    assert certificate.forced["test"] == 1.0
+    assert certificate.forced["train"] < 1.0
+    assert certificate.not_forced == 0
+    assert certify(sets, Rules(forced=("train",))).not_forced > 0
+
+
+def test_length_sets_of_known_skills() -> None:
+    settings = {**SMALL, "hold_out": ("A-B*C",), "known_skills": True}
+    sets, certificate = make_puzzles(CountdownConfig(**settings))
+    assert certificate.of_unknown_skills == 0
+    banned = Pattern.parse("A-B*C")
+    assert sets["length"]
+    for entry in sets["length"]:
+        assert entry.puzzle.pattern is not None
+        assert banned not in entry.puzzle.pattern.skills
+    trained = set(patterns(3)) - {banned}
+    assert not is_of_known_skills(Pattern.parse("A-B*C-D"), trained)
+    assert (
+        certify(
+            {**sets, "length": tag([Puzzle((9, 2, 3, 4), 7, Pattern.parse("A-B*C+D"))])}, Rules(known_skills=True)
+        ).of_unknown_skills
+        == 1
+    )
+
+
+def test_sets_can_be_disjoint_by_numbers() -> None:
+    narrow = {**SMALL, "train": {3: 150}, "numbers": (1, 12)}
+    assert make_puzzles(CountdownConfig(**narrow))[1].shared_numbers > 0
+    sets, certificate = make_puzzles(CountdownConfig(**narrow, multiset_disjoint=True))
+    assert certificate.numbers_in_both == certificate.shared_numbers == 0
+    numbers = [{tuple(sorted(entry.puzzle.numbers)) for entry in sets[name]} for name in ("train", "test")]
+    assert not numbers[0] & numbers[1]
+
+
+def test_unreserved_sets_are_disjoint_too() -> None:
+    sets, certificate = make_puzzles(CountdownConfig(**SMALL, reserved=False))
+    assert certificate.is_clean
+    assert certificate.reserved_in_training is None
+    assert any(is_reserved(entry.puzzle.numbers, entry.puzzle.target) for entry in sets["train"])

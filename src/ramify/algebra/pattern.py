@@ -118,7 +118,7 @@ class Pattern:
         >>> Pattern.parse("C-D/E-F*G+A*B*H").text
         'A*B*C+D-E*F-G/H'
         """
-        return self.tree.render(lambda leaf: LETTERS[leaf] if leaf < 26 else f"X{leaf}")
+        return _text(self)
 
     @property
     def structure(self) -> "Structure":
@@ -173,10 +173,19 @@ def _interned(kind: Kind, plain: tuple[Pattern, ...], inverse: tuple[Pattern, ..
 LEAF = Pattern("leaf", _hash=hash((-1,)))
 
 
+def kind_of(operator: str) -> tuple[Kind, bool]:
+    """The group that an operator belongs to, and whether its right operand is an inverse child.
+
+    >>> kind_of("/")
+    ('product', True)
+    """
+    return _KINDS[operator]
+
+
 @lru_cache(maxsize=1 << 16)
 def combine(operator: str, left: Pattern, right: Pattern) -> Pattern:
     """The pattern of `left operator right`."""
-    kind, inverts = _KINDS[operator]
+    kind, inverts = kind_of(operator)
     return Pattern.group(kind, (left,), (right,)) if inverts else Pattern.group(kind, (left, right))
 
 
@@ -198,6 +207,11 @@ def _tree(pattern: Pattern) -> Expression:
 
     write(pattern)
     return Expression(tuple(items))
+
+
+@lru_cache(maxsize=1 << 16)
+def _text(pattern: Pattern) -> str:
+    return _tree(pattern).render(lambda leaf: LETTERS[leaf] if leaf < 26 else f"X{leaf}")
 
 
 def signed_children(pattern: Pattern) -> list[tuple[str, Pattern]]:

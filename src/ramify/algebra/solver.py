@@ -1,211 +1,180 @@
 """All solving patterns of a puzzle, exactly.
 
-Each labelled class of expressions (up to commutativity and associativity) over each subset of the numbers is one node
-of a table that is built once per size: an operator and two earlier nodes. Solving a puzzle evaluates the nodes in
-order, as pairs numerator, denominator in float64. That is exact while largest ** size < 2 ** 53 (numbers to 99: up to
-seven of them), since |numerator| and |denominator| of an expression over n integers are at most largest ** n; beyond,
-`solve` raises. Division by zero makes a NaN, which equals nothing.
-
-How each class comes once: in a group over a set S, the child x that holds the smallest element of S is split off and
-the rest g is a group (or a single child) in normal form. The group is then x+g or g-x, or, if no child of g is
-subtracted, x-g; likewise for products.
+Every labelled class of expressions over the numbers is evaluated (see `program`), as numerator and denominator in
+float64. With numbers and target up to M, and M at least 2, both are at most M ** n, so this is exact while M ** n is
+below 2 ** 53: for numbers to 99, up to eight of them. The last comparison c*p == d*q has one side that is exact, and
+the other, where it is not, rounds to no less than 2 ** 53. Larger numbers are evaluated in Python's integers, a
+hundred times slower.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
+from ramify.algebra.arrangement import arranged
 from ramify.algebra.catalog import patterns
 from ramify.algebra.expression import Expression
-from ramify.algebra.pattern import Pattern, combine
+from ramify.algebra.pattern import Pattern
+from ramify.algebra.program import MAX_LISTED, expression, listed_patterns, pattern_indices, program
 
-MAX_SOLVED = 6
-_SYMBOLS = "+-*/"
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """Every labelled class over n numbers, as nodes in an order in which operands come first.
-
-    Attributes:
-        operator, left, right: arrays over the inner nodes; operand k < n is number k, and k >= n inner node k - n.
-        first_full: index of the first inner node that uses every number.
-        pattern: pattern index (within its size) of each inner node from `first_full` on.
-    """
-
-    size: int
-    operator: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    first_full: int
-    pattern: np.ndarray
-
-    def expression(self, node: int, numbers: Sequence[int]) -> Expression:
-        """The expression of an operand over these numbers."""
-        if node < self.size:
-            return Expression.of(int(numbers[node]))
-        inner = node - self.size
-        left, right = (self.expression(int(side[inner]), numbers) for side in (self.left, self.right))
-        return left.join(_SYMBOLS[self.operator[inner]], right)
-
-
-@cache
-def program(size: int) -> Program:
-    """Build the table of a size.
-
-    >>> [len(program(n).pattern) for n in (2, 3, 4)]
-    [6, 68, 1260]
-    """
-    if not 2 <= size <= MAX_SOLVED:
-        raise ValueError(f"size = {size}: puzzles of 2 to {MAX_SOLVED} numbers are solved")
-    known = [pattern for n in range(1, size + 1) for pattern in patterns(n)]
-    ids = {pattern: index for index, pattern in enumerate(known)}
-    tables: dict[int, dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
-    columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    count, first_full, full_patterns = size, 0, []
-    for subset in sorted(range(1, 1 << size), key=lambda s: (s.bit_count(), s)):
-        if subset.bit_count() == 1:
-            one = (np.array([subset.bit_length() - 1]), np.array([0]), np.array([True]))
-            tables[subset] = {"leaf": one}
-            continue
-        if subset == (1 << size) - 1:
-            first_full = count - size
-        tables[subset] = {}
-        for kind, (plus, minus) in (("sum", (0, 1)), ("product", (2, 3))):
-            operators, lefts, rights, found, plain = [], [], [], [], []
-            for block, rest in _blocks(subset):
-                x_index, x_pattern, _ = _joined(tables[block], kind, groups=False)
-                g_index, g_pattern, g_plain = _joined(tables[rest], kind, groups=True)
-                everything = np.ones(len(g_index), dtype=bool)
-                for op, swap, chosen in ((plus, False, everything), (minus, True, everything), (minus, False, g_plain)):
-                    a, b = np.repeat(x_index, chosen.sum()), np.tile(g_index[chosen], len(x_index))
-                    pa, pb = np.repeat(x_pattern, chosen.sum()), np.tile(g_pattern[chosen], len(x_index))
-                    if swap:
-                        a, b, pa, pb = b, a, pb, pa
-                    lefts.append(a)
-                    rights.append(b)
-                    operators.append(np.full(len(a), op, dtype=np.int8))
-                    found.append(_combined(op, pa, pb, known, ids))
-                    plain.append(np.tile(g_plain[chosen], len(x_index)) & (op == plus))
-            size_here = sum(map(len, lefts))
-            index = np.arange(count, count + size_here)
-            count += size_here
-            columns.append((np.concatenate(operators), np.concatenate(lefts), np.concatenate(rights)))
-            tables[subset][kind] = (index, np.concatenate(found), np.concatenate(plain))
-            if subset == (1 << size) - 1:
-                full_patterns.append(tables[subset][kind][1])
-    operator, left, right = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-    offset = ids[patterns(size)[0]]
-    return Program(
-        size,
-        operator,
-        left.astype(np.int32),
-        right.astype(np.int32),
-        first_full,
-        (np.concatenate(full_patterns) - offset).astype(np.int32),
-    )
-
-
-def _blocks(subset: int) -> list[tuple[int, int]]:
-    """Proper parts of the subset that hold its smallest element, each with the rest."""
-    smallest = subset & -subset
-    others = subset ^ smallest
-    parts, part = [], others
-    while part:  # every non-empty part of the others is a rest
-        parts.append((subset ^ part, part))
-        part = (part - 1) & others
-    return parts
-
-
-def _joined(table: dict, kind: str, groups: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes over a subset that may stand in a group of this kind: no group of the kind itself unless `groups`.
-
-    A node of another kind is one plain child.
-    """
-    chosen = []
-    for name, (index, pattern, plain) in table.items():
-        if name != kind:
-            chosen.append((index, pattern, np.ones(len(index), dtype=bool)))
-        elif groups:
-            chosen.append((index, pattern, plain))
-    index, pattern, plain = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
-    return index, pattern, plain
-
-
-def _combined(op: int, a: np.ndarray, b: np.ndarray, known: list[Pattern], ids: Mapping[Pattern, int]) -> np.ndarray:
-    """Pattern ids of `a op b`, each distinct pair computed once."""
-    pairs, inverse = np.unique(a.astype(np.int64) << 32 | b, return_inverse=True)
-    symbol = _SYMBOLS[op]
-    values = [ids[combine(symbol, known[int(pair >> 32)], known[int(pair & 0xFFFFFFFF)])] for pair in pairs]
-    return np.array(values, dtype=np.int64)[inverse]
-
-
-def _hits(numbers: Sequence[int], target: int, buffers: tuple[np.ndarray, ...]) -> tuple[np.ndarray, Program]:
-    table = program(len(numbers))
-    largest = max(*map(abs, numbers), abs(target))
-    if largest ** len(numbers) >= 2**53:
-        raise ValueError(f"numbers to {largest}: {len(numbers)} of them are beyond exact arithmetic in float64")
-    top, bottom, hits = buffers
-    values = np.array(numbers, dtype=np.float64)
-    from ramify.algebra.kernel import evaluate  # imports numba, which takes a while
-
-    count = evaluate(
-        values, table.operator, table.left, table.right, table.first_full, float(target), top, bottom, hits
-    )
-    return hits[:count], table
-
-
-def _buffers(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    table = program(size)
-    inner = size + table.first_full
-    return np.empty(inner), np.empty(inner), np.empty(len(table.operator), dtype=np.int64)
+MAX_SOLVED = 7
+_ROWS = 512  # puzzles that one thread solves at a time
 
 
 def solve(numbers: Sequence[int], target: int) -> dict[Pattern, Expression]:
     """All patterns that solve a puzzle, each with one expression that does; in the order of the catalog.
 
+    Seven numbers take about 0.3 GB and, the first time, some seconds.
+
     Raises:
-        ValueError: not 2 to 6 numbers, or numbers so large that the arithmetic would not be exact.
+        ValueError: not 2 to 7 numbers.
 
     >>> {pattern.text: witness.text for pattern, witness in solve([3, 7, 8], 29).items()}
     {'A*B+C': '3*7+8'}
     """
-    hits, table = _hits(numbers, target, _buffers(len(numbers)))
-    witnesses: dict[int, int] = {}
-    for node in hits:
-        witnesses.setdefault(int(table.pattern[node - table.first_full]), int(node))
+    nodes = _hits(numbers, target)
+    indices, first = np.unique(pattern_indices(len(numbers), nodes), return_index=True)
     listed = patterns(len(numbers))
-    return {listed[index]: table.expression(len(numbers) + node, numbers) for index, node in sorted(witnesses.items())}
+    return {
+        listed[index]: arranged(expression(numbers, int(nodes[at]))) for index, at in zip(indices, first, strict=True)
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class Solutions:
-    """The solutions of one puzzle, without witnesses.
+class Solutions(NamedTuple):
+    """The solutions of many puzzles of one size, without witnesses.
 
     Attributes:
-        patterns: indices into `patterns(n)` of the solving patterns, ascending.
-        multiplicity: number of labelled solutions, up to commutativity and associativity.
+        multiplicity: number of labelled solutions of each puzzle, up to commutativity and associativity.
+        starts: puzzle k is solved by the patterns `indices[starts[k]:starts[k + 1]]`.
+        indices: indices into `patterns(n)`, ascending within a puzzle.
     """
 
-    patterns: tuple[int, ...]
-    multiplicity: int
+    multiplicity: np.ndarray
+    starts: np.ndarray
+    indices: np.ndarray
+
+    def of(self, puzzle: int) -> list[int]:
+        """The solving patterns of one puzzle."""
+        return self.indices[self.starts[puzzle] : self.starts[puzzle + 1]].tolist()
 
 
-def solve_many(puzzles: Sequence[tuple[Sequence[int], int]]) -> list[Solutions]:
-    """The solving patterns and the multiplicity of many puzzles, given as (numbers, target).
+def solve_many(
+    numbers: Sequence[Sequence[int]] | np.ndarray, targets: Sequence[int] | np.ndarray, threads: int | None = None
+) -> Solutions:
+    """The solving patterns and the multiplicity of many puzzles of one size.
 
-    >>> solve_many([([3, 7, 8], 29), ([1, 1, 1], 50)])
-    [Solutions(patterns=(1,), multiplicity=1), Solutions(patterns=(), multiplicity=0)]
+    Args:
+        numbers: of shape (puzzles, n).
+        targets: of shape (puzzles,).
+        threads: how many puzzles are solved side by side; all cores by default.
+
+    Raises:
+        ValueError: not 2 to 7 numbers.
+
+    >>> many = solve_many([[3, 7, 8], [1, 1, 1]], [29, 50])
+    >>> many.multiplicity.tolist(), many.of(0), many.of(1)
+    ([1, 0], [1], [])
     """
-    buffers: dict[int, tuple[np.ndarray, ...]] = {}
-    results = []
-    for numbers, target in puzzles:
-        size = len(numbers)
-        if size not in buffers:
-            buffers[size] = _buffers(size)
-        hits, table = _hits(numbers, target, buffers[size])
-        found = np.unique(table.pattern[hits - table.first_full])
-        results.append(Solutions(tuple(found.tolist()), len(hits)))
-    return results
+    if not len(numbers):
+        return Solutions(np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64))
+    rows, goals = np.asarray(numbers), np.asarray(targets)
+    if rows.shape[1] > MAX_LISTED or not _is_exact(_largest(rows, goals), rows.shape[1]):
+        return _one_by_one(rows.tolist(), goals.tolist())
+    chunks = [slice(start, start + _ROWS) for start in range(0, len(rows), _ROWS)]
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        parts = list(pool.map(lambda chunk: _solve_rows(rows[chunk], goals[chunk]), chunks))
+    counts = np.concatenate([part[1] for part in parts])
+    return Solutions(
+        np.concatenate([part[0] for part in parts]),
+        np.concatenate([[0], np.cumsum(counts)]),
+        np.concatenate([part[2] for part in parts]),
+    )
+
+
+def _solve_rows(numbers: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Multiplicity, number of solving patterns, and these patterns, one row after the other."""
+    from ramify.algebra.kernel import solve_all  # imports numba, which takes a while
+
+    size = numbers.shape[1]
+    solved = np.zeros((len(numbers), len(patterns(size))), dtype=np.bool_)
+    multiplicity = np.zeros(len(numbers), dtype=np.int64)
+    table = program(_checked(size))
+    solve_all(
+        numbers.astype(np.float64), targets.astype(np.float64), *table, listed_patterns(size), solved, multiplicity
+    )
+    return multiplicity, solved.sum(axis=1), solved.nonzero()[1]
+
+
+def _one_by_one(numbers: list[list[int]], targets: list[int]) -> Solutions:
+    hits = [_hits(row, target) for row, target in zip(numbers, targets, strict=True)]
+    found = [np.unique(pattern_indices(len(numbers[0]), nodes)) for nodes in hits]
+    return Solutions(
+        np.array([len(nodes) for nodes in hits]),
+        np.cumsum([0, *map(len, found)]),
+        np.concatenate(found),
+    )
+
+
+def _hits(numbers: Sequence[int], target: int) -> np.ndarray:
+    """The classes over the numbers that equal the target."""
+    table = program(_checked(len(numbers)))
+    if not _is_exact(max(abs(number) for number in (*numbers, target)), len(numbers)):
+        return _hits_in_integers(numbers, target)
+    from ramify.algebra.kernel import solve_one
+
+    return solve_one(np.array(numbers, dtype=np.float64), float(target), *table)
+
+
+def _checked(size: int) -> int:
+    if not 2 <= size <= MAX_SOLVED:
+        raise ValueError(f"{size} numbers: puzzles of 2 to {MAX_SOLVED} numbers are solved")
+    return size
+
+
+def _largest(numbers: np.ndarray, targets: np.ndarray) -> int:
+    return int(max(abs(bound) for array in (numbers, targets) for bound in (array.min(), array.max())))
+
+
+def _is_exact(largest: int, size: int) -> bool:
+    return max(largest, 2) ** size < 2**53
+
+
+def _hits_in_integers(numbers: Sequence[int], target: int) -> np.ndarray:
+    """What the kernel does, in Python's integers; undefined values are 0/0."""
+    table = program(len(numbers))
+    top, bottom = np.zeros(table.nodes, dtype=object), np.zeros(table.nodes, dtype=object)
+    top[: len(numbers)] = [int(number) for number in numbers]
+    bottom[: len(numbers)] = 1
+    for row in table.inner:
+        numerators, denominators = _outer(row, top, bottom)
+        top[row[5] : row[5] + len(numerators)] = numerators
+        bottom[row[5] : row[5] + len(denominators)] = denominators
+    hits = []
+    for row in table.outer:
+        numerators, denominators = _outer(row, top, bottom)
+        equal = (denominators != 0) & (numerators == denominators * int(target))
+        hits.append(row[5] + equal.astype(bool).nonzero()[0])
+    return np.concatenate(hits)
+
+
+def _outer(row: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    operation, x0, x1, y0, y1, _ = row
+    a, b = top[x0:x1, None], bottom[x0:x1, None]
+    c, d = top[y0:y1], bottom[y0:y1]
+    match operation:
+        case 0:
+            pair = a * d + c * b, b * d
+        case 1:
+            pair = a * d - c * b, b * d
+        case 2:
+            pair = c * b - a * d, b * d
+        case 3:
+            pair = a * c, b * d
+        case 4:
+            pair = a * d * (c != 0), b * c
+        case _:
+            pair = c * b * (a != 0), d * a
+    return pair[0].ravel(), pair[1].ravel()

@@ -156,14 +156,22 @@ def family(skill: Pattern, size: int) -> tuple[Pattern, ...]:
     return tuple(pattern for pattern in patterns(size) if pattern in members)
 
 
+@cache
 def twins(pattern: Pattern) -> frozenset[Pattern]:
     """The other patterns that are the same rational function up to renaming the inputs.
 
     >>> [len(set(function_classes(n).values())) for n in (3, 4, 5)]
     [18, 93, 500]
     """
-    classes = function_classes(pattern.size)
-    return frozenset(other for other, key in classes.items() if key == classes[pattern] and other != pattern)
+    return _members(pattern.size)[function_classes(pattern.size)[pattern]] - {pattern}
+
+
+@cache
+def _members(size: int) -> dict[int, frozenset[Pattern]]:
+    members: dict[int, set[Pattern]] = {}
+    for pattern, number in function_classes(size).items():
+        members.setdefault(number, set()).add(pattern)
+    return {number: frozenset(same) for number, same in members.items()}
 
 
 @cache

@@ -1,23 +1,27 @@
 """The Countdown task: its settings and the puzzle sets that they describe."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+import numpy as np
+from pydantic import Field, field_validator
 
-from ramify.algebra.catalog import patterns
+from ramify.algebra.catalog import index_of, patterns
 from ramify.algebra.parser import ParseError
 from ramify.algebra.pattern import Pattern
-from ramify.algebra.solver import MAX_SOLVED, solve_many
 from ramify.config import Config
 from ramify.records import Puzzle
-from ramify.tasks.generation import draw_distinct, generator
+from ramify.tasks.generation import draw_distinct, generator, scarcity
 from ramify.tasks.prompts import Template
 from ramify.tasks.rewards import RewardConfig
-from ramify.tasks.splits import Certificate, certify, held_out_patterns, is_reserved, solved_by
+from ramify.tasks.splits import Certificate, Rules, certify, held_out_patterns, is_of_known_skills, is_reserved
+from ramify.tasks.tagging import Tagged, tag
 
+MAX_SIZE = 6
+"""Puzzles have two to so many numbers."""
 EVALUATION_SETS = ("test", "length", "held_out")
+SETS = (*EVALUATION_SETS, "train")
 
 
 class CountdownConfig(Config):
@@ -30,6 +34,8 @@ class CountdownConfig(Config):
     """Smallest and largest number."""
     target: tuple[int, int] = (1, 99)
     """Smallest and largest target."""
+    per_pattern: bool = False
+    """Whether the counts below are puzzles of each pattern, rather than of all patterns together."""
     train: dict[int, int] = Field({3: 1440, 4: 1440})
     """Puzzles to train on, of patterns that are not held out."""
     test: dict[int, int] = Field({3: 170, 4: 180})
@@ -37,9 +43,20 @@ class CountdownConfig(Config):
     length: dict[int, int] = Field({5: 140})
     """Puzzles of sizes that are not trained."""
     held_out: dict[int, int] = Field({3: 40, 4: 60})
-    """Puzzles of the held-out families."""
+    """Puzzles of the held-out families and patterns."""
     hold_out: tuple[str, ...] = ("A-B*C",)
     """Skills whose families solve no training puzzle."""
+    hold_out_patterns: tuple[str, ...] = ()
+    """Patterns that, with their twins, solve no training puzzle; larger patterns made of them are trained."""
+    reserved: bool = True
+    """Whether evaluation puzzles are drawn from the sixteenth of all puzzles that no training ever uses, the bundled
+    model's pre-training included."""
+    forced: tuple[str, ...] = ()
+    """Sets that hold forced puzzles alone, such as ["test", "held_out"]."""
+    known_skills: bool = False
+    """Whether the length set has only patterns all of whose skills of three leaves or more are trained."""
+    multiset_disjoint: bool = False
+    """Whether no training puzzle has the numbers of an evaluation puzzle, whatever its target."""
     prompt: Template = "slots"
     """The text that a model is given."""
     reward: RewardConfig = RewardConfig()
@@ -48,8 +65,8 @@ class CountdownConfig(Config):
     @classmethod
     def _sizes(cls, counts: dict[int, int]) -> dict[int, int]:
         for size, count in counts.items():
-            if not 2 <= size <= MAX_SOLVED:
-                raise ValueError(f"n = {size}: puzzles have 2 to {MAX_SOLVED} numbers")
+            if not 2 <= size <= MAX_SIZE:
+                raise ValueError(f"n = {size}: puzzles have 2 to {MAX_SIZE} numbers")
             if count < 0:
                 raise ValueError(f"n = {size}: {count} puzzles asked for; a count cannot be negative")
         return counts
@@ -61,7 +78,15 @@ class CountdownConfig(Config):
             raise ValueError("a range is [smallest, largest] with 1 <= smallest <= largest")
         return bounds
 
-    @field_validator("hold_out")
+    @field_validator("forced")
+    @classmethod
+    def _sets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in ("train", *EVALUATION_SETS):
+                raise ValueError(f"{name} is not a set; there are train, {', '.join(EVALUATION_SETS)}")
+        return names
+
+    @field_validator("hold_out", "hold_out_patterns")
     @classmethod
     def _skills(cls, skills: tuple[str, ...]) -> tuple[str, ...]:
         for skill in skills:
@@ -71,97 +96,97 @@ class CountdownConfig(Config):
                 raise ValueError(f"{skill} is not a pattern such as A-B*C: {error}") from None
         return skills
 
-    @model_validator(mode="after")
-    def _exact(self) -> "CountdownConfig":
-        largest = max(self.numbers[1], self.target[1])
-        sizes = [size for name in ("train", *EVALUATION_SETS) for size in getattr(self, name)]
-        if sizes and largest ** max(sizes) >= 2**53:
-            raise ValueError(f"numbers = {list(self.numbers)}: with {max(sizes)} numbers the arithmetic is not exact")
-        return self
+    def rules(self) -> Rules:
+        """What the split promises."""
+        sizes = [n for n in range(2, MAX_SIZE + 1) if n in {**self.train, **self.held_out}]
+        single = {Pattern.parse(text) for text in self.hold_out_patterns}
+        held_out = held_out_patterns(self.hold_out, sizes).union(single, *(pattern.twins for pattern in single))
+        return Rules(held_out, self.reserved, self.forced, self.known_skills, self.multiset_disjoint)
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """A puzzle with what the solver says of it.
-
-    Attributes:
-        solving: texts of the solving patterns, in the order of the catalog.
-        forced: whether the source pattern and its twins are the only ones.
-        multiplicity: number of labelled solutions.
-    """
-
-    puzzle: Puzzle
-    solving: tuple[str, ...]
-    forced: bool
-    multiplicity: int
-
-
-def make_puzzles(config: CountdownConfig) -> tuple[dict[str, list[Tagged]], Certificate]:
+def make_puzzles(
+    config: CountdownConfig, progress: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[dict[str, list[Tagged]], Certificate]:
     """Draw every set, tag every puzzle, and certify the split. Same settings, same puzzles.
 
-    Evaluation puzzles are reserved ones (see `is_reserved`), training puzzles are not; no puzzle occurs twice.
+    No puzzle occurs twice. Evaluation sets are drawn before the training set, and in each set the patterns with few
+    instances before those with many, so that what is taken already costs rare patterns least.
     """
-    sizes = range(2, MAX_SOLVED + 1)
-    banned = held_out_patterns(config.hold_out, [n for n in sizes if n in {**config.train, **config.held_out}])
+    rules = config.rules()
     taken: set[str] = set()
     shortages: list[str] = []
     sets: dict[str, list[Puzzle]] = {}
-    for name in (*EVALUATION_SETS, "train"):
+    wanted = sum(len(_patterns(config, name, n, rules)) for name in SETS for n in getattr(config, name))
+    drawn_from = 0
+    for name in SETS:
         sets[name] = []
+        accept = _acceptance(name, rules, [puzzle for some in sets.values() for puzzle in some])
         for size, count in getattr(config, name).items():
-            chosen = [pattern for pattern in patterns(size) if (pattern in banned) == (name == "held_out")]
-            if name == "length":
-                chosen = list(patterns(size))
-            for pattern, share in _spread(chosen, count, f"{config.seed}/{name}/{size}"):
-                accept = _not_reserved(banned) if name == "train" else _reserved
+            chosen = _rarest_first(config, _patterns(config, name, size, rules))
+            found: dict[Pattern, list[Puzzle]] = {}
+            shares = dict(_spread(chosen, count, config.per_pattern, f"{config.seed}/{name}/{size}"))
+            for pattern, share in shares.items():
                 random = generator(f"{config.seed}/{name}/{pattern.text}")
-                found = draw_distinct(pattern, share, random, accept, taken, config.numbers, config.target)
-                if len(found) < share:
-                    shortages.append(f"{name} {pattern.text}: {len(found)} of {share}")
-                sets[name] += found
+                fits = partial(accept, pattern)
+                drawn = draw_distinct(pattern, share, random, fits, taken, config.numbers, config.target)
+                found[pattern] = drawn.puzzles
+                drawn_from += 1
+                progress(drawn_from, wanted)
+                if len(drawn.puzzles) < share:
+                    proof = "there are no more" if drawn.all_found else "a long search found no more"
+                    shortages.append(f"{name} {pattern.text}: {len(drawn.puzzles)} of {share}, {proof}")
+            sets[name] += [puzzle for pattern in sorted(found, key=index_of) for puzzle in found[pattern]]
     tagged = {name: tag(puzzles) for name, puzzles in sets.items()}
-    return tagged, certify(sets, banned, shortages)
+    return tagged, certify(tagged, rules, shortages)
 
 
-def tag(puzzles: Sequence[Puzzle]) -> list[Tagged]:
-    """Tag puzzles with their solving patterns, forced flag and multiplicity.
-
-    A puzzle without a source pattern is not forced.
-
-    >>> tag([Puzzle((3, 7, 8), 29, Pattern.parse("A*B+C"))])[0].forced
-    True
-    """
-    solutions = solve_many([(puzzle.numbers, puzzle.target) for puzzle in puzzles])
-    return [
-        Tagged(puzzle, tuple(pattern.text for pattern in found), _is_forced(puzzle, found), solution.multiplicity)
-        for puzzle, solution in zip(puzzles, solutions, strict=True)
-        for found in [[patterns(len(puzzle.numbers))[index] for index in solution.patterns]]
-    ]
+def _patterns(config: CountdownConfig, name: str, size: int, rules: Rules) -> list[Pattern]:
+    """The patterns that a set is drawn from."""
+    if name != "length":
+        return [pattern for pattern in patterns(size) if (pattern in rules.held_out) == (name == "held_out")]
+    if not config.known_skills:
+        return list(patterns(size))
+    trained = {pattern for n in config.train for pattern in _patterns(config, "train", n, rules)}
+    return [pattern for pattern in patterns(size) if is_of_known_skills(pattern, trained)]
 
 
-def _is_forced(puzzle: Puzzle, found: Sequence[Pattern]) -> bool:
-    return puzzle.pattern is not None and set(found) <= {puzzle.pattern, *puzzle.pattern.twins}
+def _rarest_first(config: CountdownConfig, chosen: Sequence[Pattern]) -> list[Pattern]:
+    found = {
+        pattern: scarcity(pattern, generator(f"{config.seed}/scarcity/{pattern.text}"), config.numbers, config.target)
+        for pattern in chosen
+    }
+    return sorted(chosen, key=found.__getitem__)
 
 
-def _spread(chosen: Sequence[Pattern], count: int, name: str) -> list[tuple[Pattern, int]]:
-    """An even share for each pattern; what is left over goes to patterns drawn at random."""
+def _spread(chosen: Sequence[Pattern], count: int, per_pattern: bool, name: str) -> list[tuple[Pattern, int]]:
+    """A share for each pattern: `count`, or an even part of it; what is left over goes to patterns drawn at random."""
     if not chosen:
         return []
-    each, rest = divmod(count, len(chosen))
-    lucky = set(generator(name).permutation(len(chosen))[:rest].tolist())
-    shares = [(pattern, each + (index in lucky)) for index, pattern in enumerate(chosen)]
+    each, rest = (count, 0) if per_pattern else divmod(count, len(chosen))
+    order = sorted(chosen, key=index_of)
+    lucky = {order[index] for index in generator(name).permutation(len(order))[:rest].tolist()}
+    shares = [(pattern, each + (pattern in lucky)) for pattern in chosen]
     return [(pattern, share) for pattern, share in shares if share]
 
 
-def _reserved(puzzles: Sequence[Puzzle]) -> list[bool]:
-    return [is_reserved(puzzle.numbers, puzzle.target) for puzzle in puzzles]
+def _acceptance(name: str, rules: Rules, evaluation: Sequence[Puzzle]) -> Callable[..., np.ndarray]:
+    """What puzzles of a set have to be, given those of the sets before it: a function of pattern, numbers, targets."""
+    kept_apart = {tuple(sorted(puzzle.numbers)) for puzzle in evaluation} if rules.multiset_disjoint else set()
 
-
-def _not_reserved(banned: frozenset[Pattern]) -> Callable[[Sequence[Puzzle]], list[bool]]:
-    def accept(puzzles: Sequence[Puzzle]) -> list[bool]:
-        open_to_training = [not reserved for reserved in _reserved(puzzles)]
-        if not banned:
-            return open_to_training
-        return [a and not b for a, b in zip(open_to_training, solved_by(puzzles, banned), strict=True)]
+    def accept(pattern: Pattern, numbers: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        fits = np.ones(len(targets), dtype=bool)
+        if rules.reserved:
+            reserved = [is_reserved(row, goal) for row, goal in zip(numbers.tolist(), targets.tolist(), strict=True)]
+            fits &= np.array(reserved, dtype=bool) != (name == "train")
+        if name == "train" and kept_apart:
+            fits &= np.array([tuple(sorted(row)) not in kept_apart for row in numbers.tolist()], dtype=bool)
+        if name in rules.forced or (name == "train" and rules.held_out):
+            rows, goals = numbers[fits].tolist(), targets[fits].tolist()
+            tagged = tag([Puzzle(tuple(row), goal, pattern) for row, goal in zip(rows, goals, strict=True)])
+            banned = rules.held_out if name == "train" else frozenset()
+            fits[fits] = [
+                banned.isdisjoint(entry.solving) and (entry.forced or name not in rules.forced) for entry in tagged
+            ]
+        return fits
 
     return accept

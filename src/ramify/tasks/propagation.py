@@ -1,0 +1,265 @@
+"""Instances of rare patterns, by propagating the target back through the root.
+
+A part of the pattern, the core, has its values in a table: each value with the number of assignments that give it. The
+other leaves and the target are drawn, or run through; the value that the core must have follows from them, and a look
+into the table finds every assignment of the core at once: up to a hundred million tries a draw.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache, reduce
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ramify.algebra.pattern import Pattern
+
+Range = tuple[int, int]
+Tree = Any
+"""The number of a leaf, or (operator, left, right)."""
+Fractions = tuple[np.ndarray, np.ndarray]
+"""Numerators and denominators; a denominator of 0 is undefined."""
+
+_LISTED = 1 << 20  # cases that are run through, and instances that are listed, at a time
+_PAIRS = 1 << 20  # pairs of values in the table of a core, at the most
+_DRAWS = 1 << 16
+
+
+class _Part(NamedTuple):
+    """The values of a tree over all its assignments.
+
+    Attributes:
+        top, bottom, keys: every value once, by size: numerator, denominator, and their quotient in float64.
+        counts: how many assignments give each value.
+        pairs: pairs of values of the two sides (left * number of right values + right), by the value they give.
+        before: how many assignments stand before each pair, and before the end.
+        starts: where the pairs of each value begin.
+        sides: the parts that the two operands are; None for a leaf.
+    """
+
+    top: np.ndarray
+    bottom: np.ndarray
+    keys: np.ndarray
+    counts: np.ndarray
+    pairs: np.ndarray
+    before: np.ndarray
+    starts: np.ndarray
+    sides: "tuple[_Part, _Part] | None"
+
+    def find(self, wanted: Fractions) -> tuple[np.ndarray, np.ndarray]:
+        """For each wanted value its place among the values, and how many assignments give it."""
+        top, bottom = wanted
+        defined = bottom != 0
+        key = top / np.where(defined, bottom, 1)
+        at = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
+        return at, np.where(defined & (self.keys[at] == key), self.counts[at], 0)
+
+    def assignments(self, at: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+        """The assignments with these ranks (from 0) among those that give the values at these places."""
+        if self.sides is None:
+            return self.top[at][:, None]
+        left, right = self.sides
+        absolute = self.before[self.starts[at]] + ranks
+        pair = np.searchsorted(self.before, absolute, side="right") - 1
+        x, y = np.divmod(self.pairs[pair], len(right.keys))
+        x_rank, y_rank = np.divmod(absolute - self.before[pair], right.counts[y])
+        return np.hstack([left.assignments(x, x_rank), right.assignments(y, y_rank)])
+
+
+class Propagation:
+    """The instances of one pattern; `of` says whether there is a way to them."""
+
+    def __init__(self, pattern: Pattern, core: Tree, numbers: Range, target: Range) -> None:
+        self.tree, self.core, self.size = nested(pattern), core, pattern.size
+        self.numbers, self.target = numbers, target
+        self.inside = leaves(core)
+        self.outside = [leaf for leaf in range(self.size) if leaf not in self.inside]
+        self.part = _part(_shape(core), numbers)
+
+    @classmethod
+    def of(cls, pattern: Pattern, numbers: Range, target: Range) -> "Propagation | None":
+        """None where the arithmetic would not be exact, or where every core might be wanted to have any value at all.
+
+        The latter needs a product of two operands that can both be 0 inside a sum, as in A+(B-C)*(D-E): patterns like
+        these have many instances.
+        """
+        largest = max(numbers[1], abs(target[0]), abs(target[1]))
+        if largest ** (pattern.size + 1) >= 2**51:
+            return None  # quotients in float64 would not tell all fractions apart
+        cores = [core for core in _steady(nested(pattern), target[0] > 0) if _gain(_shape(core), numbers)]
+        return (
+            cls(pattern, max(cores, key=lambda core: _gain(_shape(core), numbers)), numbers, target) if cores else None
+        )
+
+    def draw(self, random: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Batches of instances, each drawn uniformly from all of them: assignments and their targets."""
+        most = int(self.part.counts.max())
+        while True:
+            outside = random.integers(self.numbers[0], self.numbers[1] + 1, (_DRAWS, len(self.outside)))
+            targets = random.integers(self.target[0], self.target[1] + 1, _DRAWS)
+            at, counts = self._matches(outside, targets)
+            # As many tickets win as there are assignments, out of as many as there ever are.
+            ticket = random.integers(0, most, _DRAWS)
+            won = ticket < counts
+            yield self._rows(outside[won], at[won], ticket[won]), targets[won]
+
+    @property
+    def cases(self) -> int:
+        """How many assignments of the outer leaves and targets there are to run through."""
+        span = self.numbers[1] - self.numbers[0] + 1
+        return span ** len(self.outside) * (self.target[1] - self.target[0] + 1)
+
+    def listed(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Every instance, once, in parts: assignments and their targets."""
+        span, goals = self.numbers[1] - self.numbers[0] + 1, self.target[1] - self.target[0] + 1
+        for first in range(0, self.cases, _LISTED):
+            case, goal = np.divmod(np.arange(first, min(first + _LISTED, self.cases)), goals)
+            outside, targets = _digits(case, span, len(self.outside)) + self.numbers[0], goal + self.target[0]
+            at, counts = self._matches(outside, targets)
+            past = np.cumsum(counts)
+            for start in range(0, int(past[-1]), _LISTED):
+                number = np.arange(start, min(start + _LISTED, int(past[-1])))
+                which = np.searchsorted(past, number, side="right")
+                ranks = number - (past - counts)[which]
+                yield self._rows(outside[which], at[which], ranks), targets[which]
+
+    def _matches(self, outside: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        columns = dict(zip(self.outside, outside.T, strict=True))
+        return self.part.find(_wanted(self.tree, self.core, columns, (targets, np.ones_like(targets))))
+
+    def _rows(self, outside: np.ndarray, at: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+        """Whole assignments, from those of the outer leaves and of the core."""
+        rows = np.empty((len(outside), self.size), dtype=np.int64)
+        rows[:, self.outside] = outside
+        rows[:, self.inside] = self.part.assignments(at, ranks)
+        return rows
+
+
+def nested(pattern: Pattern) -> Tree:
+    """A binary tree of a pattern, its leaves numbered in reading order; what is inverse in a group is joined first.
+
+    >>> nested(Pattern.parse("A-B*C-D"))
+    ('-', 0, ('+', ('*', 1, 2), 3))
+    """
+    return _nested(pattern, count())
+
+
+def _nested(pattern: Pattern, numbers: Iterator[int]) -> Tree:
+    if pattern.kind == "leaf":
+        return next(numbers)
+    joins, inverts = ("+", "-") if pattern.kind == "sum" else ("*", "/")
+    sides = [[_nested(child, numbers) for child in side] for side in (pattern.plain, pattern.inverse)]
+    plain, *inverse = (reduce(lambda left, right: (joins, left, right), side) for side in sides if side)
+    return (inverts, plain, inverse[0]) if inverse else plain
+
+
+def leaves(tree: Tree) -> list[int]:
+    """The leaves of a tree, from left to right."""
+    return [*leaves(tree[1]), *leaves(tree[2])] if isinstance(tree, tuple) else [tree]
+
+
+def evaluate(tree: Tree, columns: Any) -> Fractions:
+    """The values of a tree at many assignments, exactly: `columns` holds an array of integers for each leaf."""
+    if not isinstance(tree, tuple):
+        return columns[tree], np.ones_like(columns[tree])
+    return _apply(tree[0], evaluate(tree[1], columns), evaluate(tree[2], columns))
+
+
+def _apply(operator: str, left: Fractions, right: Fractions) -> Fractions:
+    (a, b), (c, d) = left, right
+    match operator:
+        case "+":
+            return a * d + c * b, b * d
+        case "-":
+            return a * d - c * b, b * d
+        case "*":
+            return a * c, b * d
+        case _:  # dividing by an undefined value (d = 0) or by zero (c = 0) is undefined
+            return a * d, b * c * (d != 0)
+
+
+def _wanted(tree: Tree, core: Tree, columns: dict[int, np.ndarray], goal: Fractions) -> Fractions:
+    """The values that the core must have for the tree to have those of `goal`; undefined where none would do."""
+    if tree == core:
+        return goal
+    operator, left, right = tree
+    in_left = leaves(core)[0] in leaves(left)
+    (a, b), (c, d) = goal, evaluate(right if in_left else left, columns)
+    match operator, in_left:
+        case "+", _:
+            goal = a * d - c * b, b * d
+        case "-", True:
+            goal = a * d + c * b, b * d
+        case "-", False:
+            goal = c * b - a * d, b * d
+        case "*", _:
+            goal = a * d, b * c * (d != 0)
+        case "/", True:
+            goal = a * c, b * d * (c != 0)
+        case _:
+            goal = c * b, a * d * ((b != 0) & (c != 0))
+    return _wanted(left if in_left else right, core, columns, goal)
+
+
+def _steady(tree: Tree, positive: bool) -> list[Tree]:
+    """The subtrees that are always wanted to have one certain value; `positive`: what is wanted of the tree is."""
+    if not isinstance(tree, tuple):
+        return [tree]
+    operator, left, right = tree
+    if operator == "+":
+        return [tree, *_steady(left, False), *_steady(right, False)]
+    if operator == "-":
+        return [tree, *_steady(left, positive and _is_positive(right)), *_steady(right, False)]
+    # 0 = x*y, for y = 0, is true of every x, and so is 0 = y/x; but 0 = x/y says that x is 0.
+    by_left, by_right = _is_positive(left), _is_positive(right)
+    on_left = _steady(left, positive and by_right) if operator == "/" or positive or by_right else []
+    on_right = _steady(right, positive and by_left) if positive or by_left else []
+    return [tree, *on_left, *on_right]
+
+
+def _is_positive(tree: Tree) -> bool:
+    """Whether a tree over positive numbers is certain to be positive."""
+    return not isinstance(tree, tuple) or (tree[0] != "-" and _is_positive(tree[1]) and _is_positive(tree[2]))
+
+
+def _shape(tree: Tree) -> Tree:
+    """The tree without the numbers of its leaves: cores of the same shape share a table."""
+    return (tree[0], _shape(tree[1]), _shape(tree[2])) if isinstance(tree, tuple) else None
+
+
+@lru_cache(maxsize=1024)
+def _gain(shape: Tree, numbers: Range) -> float:
+    """How many assignments a draw stands for, over how many it is kept for; 0 if the table would be too large."""
+    if shape is None:
+        return numbers[1] - numbers[0] + 1
+    if not (_gain(shape[1], numbers) and _gain(shape[2], numbers)):
+        return 0
+    pairs = len(_part(shape[1], numbers).keys) * len(_part(shape[2], numbers).keys)
+    if pairs > _PAIRS:
+        return 0
+    counts = _part(shape, numbers).counts
+    return float(counts.sum() / counts.max())
+
+
+@lru_cache(maxsize=32)
+def _part(shape: Tree, numbers: Range) -> _Part:
+    if shape is None:
+        leaf = np.arange(numbers[0], numbers[1] + 1)
+        ones, none = np.ones_like(leaf), np.zeros(0, dtype=np.int64)
+        return _Part(leaf, ones, leaf.astype(np.float64), ones, none, none, none, None)
+    left, right = _part(shape[1], numbers), _part(shape[2], numbers)
+    top, bottom = _apply(shape[0], (left.top[:, None], left.bottom[:, None]), (right.top, right.bottom))
+    top, bottom = top.ravel(), bottom.ravel()
+    pairs = np.flatnonzero(bottom)
+    key = top[pairs] / bottom[pairs]
+    order = np.argsort(key, kind="stable")
+    pairs = pairs[order]
+    keys, starts = np.unique(key[order], return_index=True)
+    before = np.append(0, np.cumsum((left.counts[:, None] * right.counts).ravel()[pairs]))
+    counts = np.diff(before[np.append(starts, len(pairs))])
+    return _Part(top[pairs[starts]], bottom[pairs[starts]], keys, counts, pairs, before, starts, (left, right))
+
+
+def _digits(numbers: np.ndarray, base: int, count: int) -> np.ndarray:
+    """The digits of numbers in a base, of shape (numbers, count)."""
+    return numbers[:, None] // base ** np.arange(count) % base

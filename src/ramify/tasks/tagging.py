@@ -1,0 +1,59 @@
+"""What the solver says of each puzzle: its solving patterns, whether it is forced, its multiplicity."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ramify.algebra.catalog import patterns
+from ramify.algebra.pattern import Pattern
+from ramify.algebra.solver import solve_many
+from ramify.records import Puzzle
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A puzzle with what the solver says of it.
+
+    Attributes:
+        solving: the solving patterns, in the order of the catalog.
+        forced: whether the source pattern and its twins are the only ones; False without a source pattern.
+        multiplicity: number of labelled solutions.
+    """
+
+    puzzle: Puzzle
+    solving: tuple[Pattern, ...]
+    forced: bool
+    multiplicity: int
+
+
+def tag(puzzles: Sequence[Puzzle]) -> list[Tagged]:
+    """Tag puzzles, of any sizes from 2 to 7.
+
+    >>> tag([Puzzle((3, 7, 8), 29, Pattern.parse("A*B+C"))])[0].forced
+    True
+    """
+    return [
+        Tagged(puzzle, solving, _is_forced(puzzle, solving), multiplicity)
+        for puzzle, (solving, multiplicity) in zip(puzzles, solving_patterns(puzzles), strict=True)
+    ]
+
+
+def solving_patterns(puzzles: Sequence[Puzzle]) -> list[tuple[tuple[Pattern, ...], int]]:
+    """The solving patterns and the multiplicity of each puzzle, of any sizes from 2 to 7."""
+    found: dict[int, tuple[tuple[Pattern, ...], int]] = {}
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for index, puzzle in enumerate(puzzles):
+        by_size[len(puzzle.numbers)].append(index)
+    for size, indices in by_size.items():
+        listed = patterns(size)
+        chosen = [puzzles[index] for index in indices]
+        solutions = solve_many([puzzle.numbers for puzzle in chosen], [puzzle.target for puzzle in chosen])
+        multiplicities = solutions.multiplicity.tolist()
+        for row, index in enumerate(indices):
+            found[index] = tuple(listed[pattern] for pattern in solutions.of(row)), multiplicities[row]
+    return [found[index] for index in range(len(puzzles))]
+
+
+def _is_forced(puzzle: Puzzle, solving: Sequence[Pattern]) -> bool:
+    source = puzzle.pattern
+    return source is not None and all(pattern == source or pattern in source.twins for pattern in solving)
