@@ -38,7 +38,7 @@ def test_config_is_a_start() -> None:
     [
         (["run", "quickstart", "train.stepz=3"], "did you mean steps?"),
         (["run", "quickstart", "task.test.3=-5"], "cannot be negative"),
-        (["run", "quickstart", "task.test.12=5"], "2 to 7 numbers"),
+        (["run", "quickstart", "task.test.12=5"], "2 to 6 numbers"),
         (["run", "quickstart", "task.target=[5,0]"], "smallest <= largest"),
         (["run", "quickstart", "train.steps=many"], "train.steps = many"),
         (["run", "quickstart", "train.micro_batch=100"], "must divide"),
