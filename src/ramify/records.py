@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import Pattern
@@ -80,14 +81,13 @@ class Grade:
     value: Fraction | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """An expression in a completion that uses each number of the puzzle exactly once.
+class Attempt(NamedTuple):  # the one record that is made a million times a minute
+    """An expression in a completion that uses each number of the puzzle exactly once, written whole or in steps.
 
     Attributes:
-        start, end: where it stands in the text, stated values included.
-        value: its exact value; None where it divides by zero.
+        start, end: where it stands in the text, from its first step on, stated values included.
         is_answer: whether it stands in the answer.
+        stepwise: whether it is built of steps, rather than written whole.
         stated: how many values are stated with it (of its steps or of the whole).
         miscalculated: whether one of them is wrong.
     """
@@ -96,11 +96,16 @@ class Attempt:
     end: int
     expression: Expression
     pattern: Pattern
-    value: Fraction | None
     hits_target: bool
     is_answer: bool
+    stepwise: bool
     stated: int
     miscalculated: bool
+
+    @property
+    def value(self) -> Fraction | None:
+        """Its exact value, whatever was stated; None where it divides by zero."""
+        return self.expression.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ ATTEMPTS = {
     "pattern": pl.String,
     "hits_target": pl.Boolean,
     "is_answer": pl.Boolean,
+    "stepwise": pl.Boolean,
     "stated": pl.Int32,
     "miscalculated": pl.Boolean,
 }

@@ -1,5 +1,6 @@
 """Statements, and the builder that makes them from tokens: shared by the parser and the search for attempts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -7,6 +8,7 @@ from ramify.algebra.expression import Expression
 
 MAX_LEVELS = 1_000
 MAX_DIGITS = 1_000
+GROUP = "}group"
 _FRACTION = "fraction"
 
 Node = int | tuple[str, "Node", "Node"]
@@ -46,7 +48,18 @@ class Statement:
         >>> parse_statement("(3*7=21)+8 = 29").holds, parse_statement("(3*7=22)+8 = 30").holds
         (True, False)
         """
-        return all(_value(part) is not None and _value(part) == _value(stated) for part, stated in self.claims)
+        known: dict[int, Fraction | None] = {}  # by identity: one part is often stated more than once
+        for part, stated in self.claims:
+            if id(part) not in known:
+                known[id(part)] = _flatten(part).value
+            value = known[id(part)]
+            if value is None or (value != stated if isinstance(stated, int) else value != _flatten(stated).value):
+                return False
+        return True
+
+    def flat_claims(self) -> Iterator[tuple[Expression, Expression]]:
+        """The claims as pairs of expressions."""
+        return ((_flatten(part), _flatten(stated)) for part, stated in self.claims)
 
 
 @dataclass(slots=True)
@@ -84,6 +97,11 @@ class Builder:
         return self.frames[-1].closer
 
     @property
+    def expects_second_part(self) -> bool:
+        """Whether the second part of a fraction has to come next, in braces."""
+        return self.closer == _FRACTION and self.frames[-1].pending is not None
+
+    @property
     def expects_operand(self) -> bool:
         """Whether a number or an opening bracket has to come next."""
         frame = self.frames[-1]
@@ -95,9 +113,13 @@ class Builder:
             raise ParseError("a leading zero", position)
         if len(digits) > MAX_DIGITS:
             raise ParseError(f"an integer of more than {MAX_DIGITS} digits", position)
+        self.leaf(int(digits), position)
+
+    def leaf(self, number: int, position: int) -> None:
+        """An operand, or a number that stands for one."""
         if self.closer == _FRACTION:
             raise ParseError("the second part of a fraction is missing", position)
-        self._operand(int(digits), position)
+        self._operand(number, position)
 
     def operator(self, symbol: str, position: int) -> None:
         """One of + - * /."""
@@ -117,11 +139,13 @@ class Builder:
             raise ParseError("a number or bracket is missing", position)
 
     def open(self, closer: str, position: int) -> None:
-        """An opening bracket that `closer` will close; a brace only opens the second part of a fraction."""
-        frame = self.frames[-1]
+        """An opening bracket that `closer` will close.
+
+        A closer "}" is for the second part of a fraction, and `GROUP` for braces around anything else.
+        """
         if not self.expects_operand:
             raise ParseError("an operator is missing", position)
-        if (closer == "}") is not (frame.closer == _FRACTION and frame.pending is not None):
+        if (closer == "}") is not self.expects_second_part:
             raise ParseError("a brace out of place", position)
         if len(self.frames) > MAX_LEVELS:
             raise ParseError(f"more than {MAX_LEVELS} levels", position)
@@ -171,10 +195,18 @@ class Builder:
         return len(self.frames) == 1 and self.frames[0].first is not None
 
     def salvage(self) -> Statement | None:
-        """The statement in what has been read: brackets opened before it and an unfinished tail are left out."""
+        """The statement in what has been read.
+
+        Brackets opened before it, one opened behind it, an unfinished tail and an operator at the end are left out.
+        """
         while len(self.frames) > 1 and self.frames[0].is_empty:
             del self.frames[0]
+        if len(self.frames) == 2 and self.frames[1].is_empty and self.frames[0].pending is None:
+            del self.frames[1]
         frame = self.frames[0]
+        frame.pending = None
+        if len(self.frames) == 1 and frame.term is None and frame.terms:
+            frame.sign, frame.term = frame.terms.pop()
         if self.is_whole:
             try:
                 return self.finish(0)
@@ -224,10 +256,6 @@ class Builder:
             return node
         self.claims.append((frame.first, node))
         return frame.first
-
-
-def _value(node: Node) -> Fraction | None:
-    return _flatten(node).value
 
 
 def _flatten(node: Node) -> Expression:

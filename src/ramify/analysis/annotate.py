@@ -40,6 +40,7 @@ def _row(puzzle_id: str, sample: int, attempt: Attempt) -> tuple:
         attempt.pattern.text,
         attempt.hits_target,
         attempt.is_answer,
+        attempt.stepwise,
         attempt.stated,
         attempt.miscalculated,
     )

@@ -1,188 +1,299 @@
 """Find the attempts in a completion: expressions that use each number of the puzzle exactly once.
 
-The text is read once, token by token, by the builder of the parser. A token that cannot go on a statement ends it; a
-token that gives what stands beside it another meaning (a decimal, a power, a function) spoils it, so that `3 * 4` is
-no attempt in `2.5 + 3 * 4`. Read are attempts written whole, values stated inside brackets, as in `(3*7=21)+8=29`,
-included; work that is spread over several statements is not linked.
+An attempt is written whole, or built of steps (18+96=114, 91*24=2184, 2184/114). A step is a statement over numbers of
+the puzzle and results of earlier steps. A result is known by its value: the one that was stated, or the true one if
+none was. Where a number could be either, it is the result of the step just before; else the number of the puzzle, as
+long as it is not used up; else an earlier result, the latest first. A step on results takes over their mistakes.
 """
 
-import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
-from ramify.algebra.builder import Builder, ParseError, Statement
 from ramify.algebra.expression import Expression
-from ramify.algebra.parser import CLOSERS, MEANING
 from ramify.algebra.pattern import MAX_SIZE, Pattern
 from ramify.records import Attempt, Puzzle
 from ramify.tasks.grading import answer_span
+from ramify.tasks.statements import Postfix, Segment, Template, segments
 
-_TOKEN = re.compile(
-    r"(?P<newline>[^\S\n]*\n\s*)"
-    r"|(?P<space>\s+|\\(?:left|right)(?![a-zA-Z])|\\[,;:! ])"
-    r"|(?P<spoil>[0-9]*\.[0-9][0-9.]*|[0-9]+(?:[A-WYZa-wyz_]|[xX](?![\s0-9(\[]))\w*|[\^%²³¹⁴-⁹√_]|//|!)"
-    r"|(?P<number>[0-9]+)"
-    r"|(?P<bold>\*\*)"
-    r"|(?P<times>[xX](?![a-zA-Z_]))"
-    r"|(?P<function>[A-Za-z_]\w*\()"
-    r"|(?P<operator>[-+*/×÷−·∗]|\\(?:times|div|cdot)(?![a-zA-Z]))"
-    r"|(?P<fraction>\\[dt]?frac\s*\{)"
-    r"|(?P<open>[(\[])"
-    r"|(?P<brace>\{)"
-    r"|(?P<close>[)\]}])"
-    r"|(?P<equals>=)"
-    r"|(?P<stop>\w+|.)",
-    re.DOTALL,
-)
+MAX_LINKED = 8
+"""Steps are linked in puzzles of up to so many numbers."""
+_KEPT_RESULTS = 2  # trees that are remembered for a value
+_LONGEST_CLAIM = 40  # leaves of a stated value that is checked
+
+Value = int | Fraction
+Values = Sequence[Value]
+Pair = tuple[int, int]
 
 
-def find_attempts(puzzle: Puzzle, text: str) -> list[Attempt]:
-    """All attempts in a completion, in reading order; never raises, linear in the text.
+class _Result(NamedTuple):
+    """What an earlier step came to.
+
+    Attributes:
+        tree: postfix over numbers of the puzzle.
+        start: where its first step begins.
+        stated: how many values were stated in it.
+        wrong: whether one of them is.
+    """
+
+    tree: Postfix
+    start: int
+    stated: int
+    wrong: bool
+
+
+def find_attempts(puzzle: Puzzle, text: str, partial: bool = False) -> list[Attempt]:
+    """All attempts in a completion, in the order in which they end; never raises, linear in the text.
+
+    Args:
+        partial: also give the statements and steps that use only some of the numbers, but two or more: their
+            expressions have fewer leaves.
 
     >>> puzzle = Puzzle((3, 7, 8), 29)
-    >>> text = "Try (8-3)*7 = 36, no. 3×7+8 = 29! <answer>3*7+8</answer>"
-    >>> [(a.expression.text, a.pattern.text, a.hits_target, a.miscalculated) for a in find_attempts(puzzle, text)]
-    [('(8-3)*7', '(A-B)*C', False, True), ('3*7+8', 'A*B+C', True, False), ('3*7+8', 'A*B+C', True, False)]
-    """
-    answer = answer_span(text) or (len(text), len(text))
-    attempts = []
-    for start, end, statement in statements(text):
-        expression = _whole(statement, puzzle)
-        if expression is not None:
-            value = expression.value
-            attempts.append(
-                Attempt(
-                    start=start,
-                    end=end,
-                    expression=expression,
-                    pattern=Pattern.of(expression),
-                    value=value,
-                    hits_target=value == puzzle.target,
-                    is_answer=answer[0] <= start < answer[1],
-                    stated=len(statement.claims),
-                    miscalculated=not statement.holds,
-                )
-            )
-    return attempts
-
-
-def _whole(statement: Statement, puzzle: Puzzle) -> Expression | None:
-    """The first part of a statement that uses all the numbers, also in `29 = 3*7+8`; None if no part does.
-
-    One statement is one attempt: in `6/68 = 6/68` the second part states a value.
+    >>> text = "Try (8-3)*7 = 36, no. 3×7 = 21, 21 + 8 = 29! <answer>3*7+8</answer>"
+    >>> [(a.expression.text, a.hits_target, a.stepwise, a.miscalculated) for a in find_attempts(puzzle, text)]
+    [('(8-3)*7', False, False, True), ('3*7+8', True, True, False), ('3*7+8', True, False, False)]
     """
     if not 2 <= len(puzzle.numbers) <= MAX_SIZE:
+        return []
+    answer = answer_span(text) or (len(text), len(text))
+    search = _Search(puzzle, answer, partial)
+    # To the grader the lines of an answer are one; list items are for what stands before it.
+    text = text[: answer[0]] + text[slice(*answer)].replace("\n", " ") + text[answer[1] :]
+    for segment in segments(text):
+        values = segment.values()
+        last = segment.shape.statements[-1]
+        for readings in segment.shape.statements:
+            search.read(segment, values, readings, segment.stated if readings is last else None)
+    return search.found
+
+
+class _Search:
+    """The attempts found so far, and the results that later steps may use."""
+
+    def __init__(self, puzzle: Puzzle, answer: tuple[int, int], partial: bool) -> None:
+        self.numbers, self.target = puzzle.numbers, puzzle.target
+        self.size = len(puzzle.numbers)
+        self.wanted = sorted(map(str, puzzle.numbers))
+        self.answer, self.partial = answer, partial
+        self.found: list[Attempt] = []
+        self.results: dict[Value, list[_Result]] = {}
+        self.latest: Value | None = None  # the result of the last step
+
+    def read(self, segment: Segment, values: Values, readings: tuple[Template, ...], stated: str | None) -> None:
+        """Read one statement: a whole attempt, a step, or neither.
+
+        Args:
+            stated: its value as stated by words.
+        """
+        size, numbers = self.size, segment.numbers
+        for template in readings:
+            for leaves, part in zip(template.leaves, template.parts, strict=True):
+                if len(leaves) == size and min(leaves) > 0 and sorted([numbers[k - 1] for k in leaves]) == self.wanted:
+                    self._whole(segment, values, template, part, stated)
+                    return
+        if size <= MAX_LINKED:
+            for template in reversed(readings):
+                if self._chain(segment, template, values, stated):
+                    return
+
+    def _whole(self, segment: Segment, values: Values, template: Template, part: Postfix, stated: str | None) -> None:
+        value = _value(part, values)
+        wrong = bool(template.claims) and not _all_hold(template, segment, values, {id(part): value}, None)
+        wrong = wrong or (stated is not None and not _is(value, stated))
+        start = segment.place(template.start)
+        self.found.append(
+            Attempt(
+                start,
+                segment.place(template.end),
+                Expression(tuple([item if item.__class__ is str else values[item] for item in part])),  # type: ignore
+                _pattern(part),
+                value is not None and value[0] == self.target * value[1],
+                self.answer[0] <= start < self.answer[1],
+                False,
+                len(template.claims) + (stated is not None),
+                wrong,
+            )
+        )
+
+    def _chain(self, segment: Segment, template: Template, values: Values, stated: str | None) -> bool:
+        """Read a step, or several in one breath: 49 + 20 = 69 - 33 = 36. Whether it was one."""
+        while len(template.parts) > 1 and len(template.leaves[0]) > 1 and len(template.leaves[1]) > 1:
+            one, first = _value(template.parts[0], values), values[template.leaves[1][0]]
+            if one is None or Fraction(*one) != first or _value(template.parts[1], values) == one:
+                break
+            lead: Postfix = (template.leaves[1][0],)
+            head = replace(
+                template,
+                parts=(template.parts[0], lead),
+                claims=(),
+                leaves=(template.leaves[0], template.leaves[1][:1]),
+            )
+            if not self._step(segment, head, values, None):
+                return False
+            parts = template.parts[1:]
+            claims = tuple((parts[0], part) for part in parts[1:])
+            template = replace(template, parts=parts, claims=claims, leaves=template.leaves[1:])
+        return self._step(segment, template, values, stated)
+
+    def _step(self, segment: Segment, template: Template, values: Values, stated: str | None) -> bool:
+        """Read a statement over results and numbers of the puzzle; whether it was one."""
+        # In 21 = 3*7 the second part is the expression.
+        chosen = 1 if len(template.leaves[0]) == 1 and len(template.leaves) > 1 else 0
+        leaves = template.leaves[chosen]
+        if not 2 <= len(leaves) <= self.size:
+            return False
+        linked = self._linked([values[leaf] for leaf in leaves])
+        if linked is None:
+            return False
+        start, end = segment.place(template.start), segment.place(template.end)
+        results = iter(linked)
+        pieces: list[int | str] = []
+        for item in template.parts[chosen]:
+            pieces.extend((item,) if isinstance(item, str) else next(results).tree)
+        tree = tuple(pieces)
+        value = _value(tree)
+        said = _said(template, chosen, values) if stated is None else Fraction(stated.replace("−", "-"))
+        wrong = any(result.wrong for result in linked) or not _all_hold(template, segment, values, {}, value)
+        wrong = wrong or (stated is not None and not _is(value, stated))
+        count = len(template.claims) + (stated is not None) + sum(result.stated for result in linked)
+        steps = [result for result in linked if len(result.tree) > 1]
+        result = _Result(tree, min([start, *(step.start for step in steps)]), count, wrong)
+        if len(tree) == 2 * self.size - 1 or self.partial:
+            self.found.append(
+                Attempt(
+                    start=result.start,
+                    end=end,
+                    expression=Expression(tree),
+                    pattern=_pattern(tuple(item if isinstance(item, str) else 0 for item in tree)),
+                    hits_target=value is not None and value[0] == self.target * value[1],
+                    is_answer=self.answer[0] <= start < self.answer[1],
+                    stepwise=bool(steps),
+                    stated=count,
+                    miscalculated=wrong,
+                )
+            )
+        self.latest = None
+        if len(tree) < 2 * self.size - 1:
+            known = said if said is not None else Fraction(*value) if value is not None else None
+            if known is not None:
+                others = [other for other in self.results.get(known, []) if other.tree != tree]
+                self.results[known] = [result, *others][:_KEPT_RESULTS]
+                self.latest = known
+        return True
+
+    def _linked(self, operands: Values) -> list[_Result] | None:
+        """What each operand is: a result or a number of the puzzle; None if together they use a number too often."""
+        choices = []
+        for operand in operands:
+            known = list(self.results.get(operand, ()))
+            if operand in self.numbers:
+                raw = _Result((int(operand),), 0, 0, False)
+                known.insert(1 if operand == self.latest else 0, raw)
+            if not known:
+                return None
+            choices.append(known)
+        return next(_combinations(choices, Counter(self.numbers)), None)
+
+
+@lru_cache(maxsize=1 << 14)
+def _pattern(shape: Postfix) -> Pattern:
+    return Pattern.of(Expression(shape))
+
+
+def _combinations(choices: Sequence[list[_Result]], left: Counter[int]) -> Iterator[list[_Result]]:
+    """One result for each operand, earlier choices first, that together use no number more often than it is given."""
+    if not choices:
+        yield []
+        return
+    for result in choices[0]:
+        used = Counter(item for item in result.tree if isinstance(item, int))
+        if used <= left:
+            for rest in _combinations(choices[1:], left - used):
+                yield [result, *rest]
+
+
+def _said(template: Template, chosen: int, values: Values) -> Value | None:
+    """The value that was stated of a step last; None if there is none."""
+    if len(template.parts) < 2:
         return None
-    parts = (statement.expression, *statement.tails)
-    return next((part for part in parts if part.uses(puzzle.numbers)), None)
+    pair = _value(template.parts[0 if chosen else -1], values)
+    return None if pair is None else Fraction(*pair)
 
 
-def statements(text: str) -> list[tuple[int, int, Statement]]:
-    """Every statement in a text that has an operator or states a value, as (start, end, statement).
+def _all_hold(
+    template: Template, segment: Segment, values: Values, known: dict[int, Pair | None], exact: Pair | None
+) -> bool:
+    """Whether every claim is true.
 
-    >>> [statement.expression.text for _, _, statement in statements("2.5 + 3 * 4; sqrt(5+3*4), 5 + 3 * 4^2. 1+2")]
-    ['1+2']
+    Args:
+        known: values that have been computed, by the identity of the part.
+        exact: the true value of the first part, where that may rest on results that were rounded.
     """
-    reader = _Reader()
-    for token in _TOKEN.finditer(text):
-        reader.read(token.lastgroup or "", token)
-    reader.end_statement()
-    return reader.found
+    for part, stated in template.claims:
+        one = known[id(part)] if id(part) in known else _value(part, values)
+        leaf = stated[0]
+        if len(stated) == 1 and isinstance(leaf, int) and leaf > 0:  # nearly all claims are a plain number
+            number = values[leaf]
+            if one is not None and one[0] == number * one[1]:
+                continue
+            if exact is None:
+                return False
+        slack = _slack(stated, segment)
+        said = _value(stated, values)
+        if _equal(one, said, slack):
+            continue
+        if exact is None or part is not template.parts[0] or not _equal(exact, said, slack):
+            return False
+    return True
 
 
-class _Reader:
-    """The statement at hand and those found so far."""
+def _is(value: Pair | None, stated: str) -> bool:
+    """Whether a value was stated right, perhaps rounded."""
+    said = Fraction(stated.replace("−", "-")).as_integer_ratio()
+    _, _, places = stated.partition(".")
+    return _equal(value, said, 10 ** len(places) if places else 0)
 
-    def __init__(self) -> None:
-        self.found: list[tuple[int, int, Statement]] = []
-        self.bold = False
-        self._reset()
 
-    def _reset(self) -> None:
-        self.builder = Builder()
-        self.started = False
-        self.spoiled = False
-        self.start = self.end = 0
+def _slack(stated: Postfix, segment: Segment) -> int:
+    """A stated decimal may be rounded: twice its error times this is at most 1. 0 for what has to be exact."""
+    leaf = stated[0]
+    if len(stated) > 1 or not isinstance(leaf, int) or leaf >= 0:
+        return 0
+    found, separators = segment.shape.compounds[-leaf - 1]
+    return 10 ** min(len(segment.numbers[found[-1]]), 20) if separators != "-" else 0
 
-    def end_statement(self) -> None:
-        """Keep the statement at hand if it is whole, and start afresh."""
-        if self.started and not self.spoiled:
-            statement = self.builder.salvage()
-            if statement is not None and (len(statement.expression.postfix) > 1 or statement.claims):
-                self.found.append((self.start, self.end, statement))
-        self._reset()
 
-    def read(self, kind: str, token: re.Match[str]) -> None:
-        """Read one token."""
-        word, position = token.group(), token.start()
-        match kind:
-            case "space":
-                pass
-            case "newline":
-                # Inside brackets and after an operator a statement goes on over the end of the line.
-                if self.spoiled or not self.started or self.builder.is_whole:
-                    self.end_statement()
-            case "stop":
-                self.end_statement()
-            case "bold":
-                self._bold()
-            case "spoil" | "function":
-                self._spoil(word)
-            case _ if self.spoiled:
-                pass
-            case _:
-                try:
-                    self._add(kind, word, position, token.end(), token.string)
-                except ParseError:
-                    self.started = self.spoiled = True
+def _equal(one: Pair | None, other: Pair | None, slack: int) -> bool:
+    if one is None or other is None:
+        return False
+    (a, b), (c, d) = one, other
+    return a * d == c * b or (slack > 0 and 2 * abs(a * d - c * b) * slack <= abs(b * d))
 
-    def _bold(self) -> None:
-        """Two stars: markdown around an expression, or a power inside one."""
-        if self.started and not self.bold:
-            self.spoiled = True
+
+def _value(part: Postfix, values: Values | None = None) -> Pair | None:
+    """The exact value as numerator and denominator; None where it is undefined, or hostile."""
+    if len(part) > 2 * _LONGEST_CLAIM:
+        return None
+    stack: list[Pair] = []
+    for item in part:
+        if isinstance(item, int):
+            leaf = item if values is None else values[item]
+            stack.append((leaf, 1) if leaf.__class__ is int else leaf.as_integer_ratio())
+            continue
+        c, d = stack.pop()
+        a, b = stack.pop()
+        if item == "+":
+            stack.append((a * d + c * b, b * d))
+        elif item == "-":
+            stack.append((a * d - c * b, b * d))
+        elif item == "*":
+            stack.append((a * c, b * d))
+        elif c == 0:
+            return None
         else:
-            self.bold = not self.bold
-            self.end_statement()
-
-    def _spoil(self, word: str) -> None:
-        if self.builder.in_tail and not self.spoiled:
-            self.end_statement()  # the expression stands, only what was stated of it cannot be read
-            if word == "!":  # "= 29!" is joy, not a factorial
-                return
-        self.started = self.spoiled = True
-
-    def _add(self, kind: str, word: str, position: int, after: int, text: str) -> None:
-        builder = self.builder
-        if kind in ("number", "open", "fraction") and not builder.expects_operand:
-            if position == self.end:  # 3(5+2): a product without its sign
-                self.spoiled = True
-                return
-            self.end_statement()
-            builder = self.builder
-        is_sign = word in "-−" and not text[after : after + 1].isspace()  # else it marks a list item
-        if kind in ("operator", "times") and not self.started and not is_sign:
-            return
-        match kind:
-            case "number":
-                builder.number(word, position)
-            case "operator" | "times":
-                builder.operator(MEANING.get(word, word), position)
-            case "open":
-                builder.open(CLOSERS[word], position)
-            case "fraction":
-                builder.open_fraction(position)
-            case "brace":
-                if not self.started:
-                    return
-                builder.open("}", position)
-            case "close":
-                if not builder.closer:
-                    self.end_statement()
-                    return
-                builder.close(word, position)
-            case _:
-                if not self.started:
-                    return
-                builder.equals(position)
-        if not self.started:
-            self.started, self.start = True, position
-        if builder.is_whole or kind in ("number", "close"):
-            self.end = after
+            stack.append((a * d, b * c))
+    return stack[0]

@@ -5,8 +5,8 @@ import re
 from ramify.algebra.parser import ParseError, parse_statement
 from ramify.records import Grade, Puzzle, Verdict
 
-GRADER_VERSION = 1
-"""Kept with every table that is made from grades; it changes when any verdict could."""
+GRADER_VERSION = 2
+"""Kept with every table that is made from verdicts or attempts; it changes when any of them could."""
 
 _TAG = re.compile(r"<(/?)answer>", re.IGNORECASE | re.ASCII)
 

@@ -1,0 +1,310 @@
+r"""Find statements in what models write: an expression, and the values that are stated of it.
+
+The text is cut into segments: runs of mathematics, between words and punctuation. What a segment says does not depend
+on its numbers, so each is read by its shape, the segment with a hole for every number, and what was read is kept:
+models write few shapes. A shape is read token by token by the builder of the parser. A token that cannot go on a
+statement ends it; one that gives what stands beside it another meaning (a power, a function) spoils it, so that `3 * 4`
+is no statement in `2^5 + 3 * 4`.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import accumulate
+
+from ramify.algebra.builder import GROUP, Builder, ParseError
+from ramify.algebra.parser import CLOSERS, MEANING
+
+Postfix = tuple[int | str, ...]
+"""An expression in postfix order; its leaves are indices into the values of a segment."""
+
+_HOLE = "\0"
+_KEPT = 400
+"""Shapes that are longer are read, but what was read is not kept."""
+
+_SPACES = r"\\(?:left|right|[bB]igg?[lr]?|quad|boxed|mathbf|textbf|underbrace)(?![A-Za-z])"
+_COMMANDS = rf"(?:{_SPACES}|\\(?:times|div|cdot|[dt]?frac)(?![A-Za-z]))"
+_SEGMENT = re.compile(
+    rf"""(?:[0-9(\[{{−√-]|{_COMMANDS}|\\[(-])
+    (?:[0-9\s+\-*/()\[\]{{}}=×÷−·∗^%!√⁰¹²³⁴-⁹&$]++
+    |(?<=[0-9])[.,](?=[0-9])
+    |{_COMMANDS}
+    |\\[,;: +\-*/()=\\]
+    |[xX](?=\s*[0-9(\[\\])
+    |(?<=[0-9)\]}}*/+^_-])[A-Za-z_]\w{{0,30}}+
+    |[A-Za-z_]\w{{0,30}}+(?=\()
+    )*+""",
+    re.VERBOSE,
+)
+_NUMBERS = re.compile(r"([1-9][0-9]{0,999}|0(?![0-9]))")  # longer ones, and leading zeros, are spoilt
+_WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+_HARMLESS = re.compile(r"\b(?:print|eval)$")
+
+_TOKEN = re.compile(
+    r"(?P<blank>[^\S\n]*\n[^\S\n]*\n\s*)"
+    r"|(?P<line>[^\S\n]*(?:\\\\[^\S\n]*\n?|\n)[^\S\n]*)"
+    rf"|(?P<space>[^\S\n]+|{_SPACES}|\\[,;: ]|\$|&(?!&?=))"
+    r"|(?P<compound>\0(?:,\0)*\.\0(?![.,]\0)|\0(?:,\0)+(?!\.\0))"
+    r"|(?P<number>\0)"
+    r"|(?P<stop>!=|=/=|(?:print|eval)(?=\())"
+    r"|(?P<under>\}\s*_\s*\{)"
+    r"|(?P<spoil>[0-9]+\0*|[.,]|\^|%|[⁰¹²³⁴-⁹√]|//|!|[A-WYZa-wyz_]\w*|[xX]\w+)"
+    r"|(?P<stars>\*\*)"
+    r"|(?P<times>[xX])"
+    r"|(?P<operator>\\?[-+*/]|[×÷−·∗]|\\(?:times|div|cdot))"
+    r"|(?P<fraction>\\[dt]?frac\s*\{)"
+    r"|(?P<open>\\?\(|\[|\{)"
+    r"|(?P<close>\\?\)|\]|\})"
+    r"|(?P<equals>&{0,2}\\?={1,2})"
+    r"|(?P<other>.)",
+    re.DOTALL,
+)
+_GOES_ON = re.compile(r"\s*(?:&{0,2}=(?!=)|[×÷·/]|\\(?:times|div|cdot)|&\s*[-+*/−])")
+_MINUS = re.compile(r"[-−]\0")
+_STATES = re.compile(
+    r"\s*(?:(?:,\s*)?(?:which\s|that\s)?(?:is|equals|gives|makes|yields)(?:\s+(?:me|us|you|exactly|equal\sto))?\b"
+    r"|\\implies|\\[rR]ightarrow|\\to\b|→|⇒|⟹|->|=>|\|)"
+    r"\s*\$?(?P<value>[-−]?[0-9]{1,20}(?:\.[0-9]{1,20})?)\$?"
+    r"(?=\s*(?:[.,;:!?)|](?![0-9])|\n|$)|\s+(?:and|so|but|or|then)\b)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A statement, with holes for the numbers of its segment.
+
+    Attributes:
+        start, end: where it stands in the shape of the segment, each with the number of holes before.
+        parts: what was said to be equal, the expression first.
+        claims: what was stated inside and outside of brackets, each as (part, stated to equal it).
+        leaves: of each part, the indices of its leaves.
+    """
+
+    start: tuple[int, int]
+    end: tuple[int, int]
+    parts: tuple[Postfix, ...]
+    claims: tuple[tuple[Postfix, Postfix], ...]
+    leaves: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a segment says, whatever its numbers are.
+
+    Attributes:
+        statements: its statements in reading order, each with its readings. In the second one a minus before a number
+            is the number's own, as in -28/7; in the first it subtracts, and -3+5 is 5-3.
+        compounds: decimals, numbers with separators and negative numbers, each as the indices of its numbers and what
+            is written before or between them.
+    """
+
+    statements: tuple[tuple[Template, ...], ...]
+    compounds: tuple[tuple[tuple[int, ...], str], ...]
+
+
+@dataclass(slots=True)
+class Segment:
+    """A run of mathematics in a text.
+
+    Attributes:
+        offset: where it begins.
+        numbers: its numbers, as they are written.
+        stated: what is stated of its last statement by words, as in `3*7 is 21`; None if nothing is.
+    """
+
+    offset: int
+    numbers: Sequence[str]
+    shape: Shape
+    stated: str | None = None
+    _lengths: list[int] | None = None
+
+    def place(self, point: tuple[int, int]) -> int:
+        """Where a point of the shape is in the text."""
+        position, holes = point
+        if self._lengths is None:
+            self._lengths = [0, *accumulate(map(len, self.numbers))]
+        return self.offset + position + self._lengths[holes] - holes
+
+    def values(self) -> list[int | Fraction]:
+        """The values of the leaves: index 0 is zero, k the k-th number, and -k the k-th compound."""
+        values: list[int | Fraction] = [0, *map(int, self.numbers)]
+        if self.shape.compounds:
+            compounds = [_compound([self.numbers[index] for index in found], by) for found, by in self.shape.compounds]
+            values += reversed(compounds)
+        return values
+
+
+def segments(text: str) -> Iterator[Segment]:
+    """The segments of a text that have statements; linear in the text.
+
+    >>> [segment.numbers for segment in segments("First 3*7 = 21, then sqrt(4+5), then 21 + 8.")]
+    [['3', '7', '21'], ['21', '8']]
+    """
+    for found in _SEGMENT.finditer(text):
+        pieces = _NUMBERS.split(found[0])
+        if len(pieces) < 4:
+            continue
+        start = found.start()
+        if (
+            text[start - 1 : start] in _WORD
+            and text[start] not in "\\√"
+            and not _HARMLESS.search(text, start - 6, start)
+        ):
+            continue  # the argument of a function, or an index
+        key = _HOLE.join(pieces[::2])
+        shape = _kept_shape(key) if len(key) <= _KEPT else read_shape(key)
+        if shape.statements:
+            said = None if shape.statements[-1][0].claims else _STATES.match(text, found.end())
+            yield Segment(start, pieces[1::2], shape, said["value"] if said else None)
+
+
+def read_shape(shape: str) -> Shape:
+    """Read a shape."""
+    compounds: list[tuple[tuple[int, ...], str]] = []
+    readings: dict[tuple[int, int], list[Template]] = {}
+    for signed in (False, True) if _MINUS.search(shape) else (False,):
+        reader = _Reader(shape, signed, compounds)
+        for token in _TOKEN.finditer(shape):
+            reader.read(token.lastgroup or "", token)
+        reader.end_statement()
+        for template in reader.found:
+            known = readings.setdefault(template.start, [])
+            if template not in known:
+                known.append(template)
+    return Shape(tuple(tuple(readings[start]) for start in sorted(readings)), tuple(compounds))
+
+
+_kept_shape = lru_cache(maxsize=1 << 14)(read_shape)
+
+
+def _compound(numbers: list[str], separators: str) -> int | Fraction:
+    """The value of -3, of 1,250.5, or of 22,75: a comma before anything but three digits is a decimal one."""
+    if separators == "-":
+        return -int(numbers[0])
+    if separators == "," and len(numbers[1]) != 3:
+        return Fraction(".".join(numbers))
+    whole, places = (numbers[:-1], numbers[-1]) if separators[-1] == "." else (numbers, "0")
+    return Fraction(f"{''.join(whole)}.{places}")
+
+
+class _Reader:
+    """The statement at hand and those found so far."""
+
+    def __init__(self, shape: str, signed: bool, compounds: list[tuple[tuple[int, ...], str]]) -> None:
+        self.shape, self.signed, self.compounds = shape, signed, compounds
+        self.found: list[Template] = []
+        self.holes = 0
+        self.negative = False  # whether the next number has a minus of its own
+        self._reset()
+
+    def _reset(self) -> None:
+        self.builder = Builder()
+        self.started = False
+        self.spoiled = False
+        self.start = self.end = (0, 0)
+
+    def end_statement(self) -> None:
+        """Keep the statement at hand if it is whole, and start afresh."""
+        if self.started and not self.spoiled:
+            statement = self.builder.salvage()
+            if statement is not None and (len(statement.expression.postfix) > 1 or statement.claims):
+                parts = tuple(part.postfix for part in (statement.expression, *statement.tails))
+                same = {part: part for part in parts}  # so that a claim about a part is known by identity
+                claims = tuple((same.get(a.postfix, a.postfix), b.postfix) for a, b in statement.flat_claims())
+                leaves = tuple(tuple(item for item in part if not isinstance(item, str)) for part in parts)
+                self.found.append(Template(self.start, self.end, parts, claims, leaves))
+        self._reset()
+
+    def read(self, kind: str, token: re.Match[str]) -> None:
+        """Read one token."""
+        holes = self.holes
+        self.holes += token.group().count(_HOLE)
+        match kind:
+            case "space":
+                pass
+            case "line":
+                # Inside brackets and after an operator a statement goes on over the end of a line.
+                goes_on = self.started and (not self.builder.is_whole or _GOES_ON.match(self.shape, token.end()))
+                if self.spoiled or not goes_on:
+                    self.end_statement()
+            case "stop" | "blank" | "other":
+                self.end_statement()
+            case "stars":
+                self._stars(token)
+            case "spoil":
+                self._spoil(token.group())
+            case _ if self.spoiled:
+                pass
+            case _:
+                try:
+                    self._add(kind, token, holes)
+                except ParseError:
+                    self.started = self.spoiled = True
+
+    def _stars(self, token: re.Match[str]) -> None:
+        """Two stars: markdown around an expression, or a power."""
+        if not self.started or self.spoiled or self.builder.expects_operand:
+            return
+        before, after = self.shape[token.start() - 1], self.shape[token.end() : token.end() + 1]
+        if after in (_HOLE, "(") or (before.isspace() and after.isspace()):
+            self._spoil("**")
+        else:
+            self.end_statement()
+
+    def _spoil(self, word: str) -> None:
+        if self.builder.in_tail and not self.spoiled:
+            self.end_statement()  # the expression stands, only what was stated of it cannot be read
+            if word == "!":  # "= 29!" is joy, not a factorial
+                return
+        self.started = self.spoiled = True
+
+    def _add(self, kind: str, token: re.Match[str], holes: int) -> None:
+        builder, position = self.builder, token.start()
+        word = token.group().removeprefix("\\") if kind in ("operator", "open", "close") else token.group()
+        word = word if word not in ("times", "div", "cdot") else f"\\{word}"
+        if kind in ("number", "compound", "open", "fraction") and not builder.expects_operand:
+            if position == self.end[0]:  # 3(5+2): a product without its sign
+                self.spoiled = True
+                return
+            self.end_statement()
+            builder = self.builder
+        is_sign = word in "-−" and not self.shape[token.end() : token.end() + 1].isspace()  # else it marks a list item
+        if kind in ("operator", "times") and not self.started and not is_sign:
+            return
+        match kind:
+            case "number" if not self.negative:
+                builder.leaf(holes + 1, position)
+            case "number" | "compound":
+                separators = "-" if kind == "number" else word.replace(_HOLE, "")
+                self.compounds.append((tuple(range(holes, self.holes)), separators))
+                builder.leaf(-len(self.compounds), position)
+            case "operator" if self.signed and builder.expects_operand and _MINUS.match(self.shape, position):
+                self.negative = True
+                if not self.started:
+                    self.started, self.start = True, (position, holes)
+                return
+            case "operator" | "times":
+                builder.operator(MEANING.get(word, word), position)
+            case "open":
+                is_part = word == "{" and builder.expects_second_part
+                builder.open("}" if is_part else CLOSERS.get(word, GROUP), position)
+            case "fraction":
+                builder.open_fraction(position)
+            case "close":
+                if not builder.closer:
+                    self.end_statement()
+                    return
+                builder.close(word, position)
+            case "under":  # \\underbrace{3*7}_{21}
+                builder.equals(position)
+            case _:
+                if not self.started:
+                    return
+                builder.equals(position)
+        self.negative = False
+        if not self.started:
+            self.started, self.start = True, (position, holes)
+        if builder.is_whole or kind in ("number", "compound", "close"):
+            self.end = (token.end(), self.holes)
