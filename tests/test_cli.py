@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from ramify import Run
@@ -53,6 +54,9 @@ def test_config_is_a_start() -> None:
         (["patterns", "--size", "0"], "sizes 1 to 8"),
         (["patterns"], "--size"),
         (["solve", "1", "--target", "1"], "2 to 7 numbers"),
+        (["verify-split", "nowhere"], "no data there"),
+        (["verify-split", ".", "--hold-out", "A-"], "not a pattern"),
+        (["regrade", "nowhere.json"], "cannot be read as json"),
     ],
 )
 def test_errors_are_one_sentence_and_write_nothing(arguments: list[str], words: str, tmp_path: Path) -> None:
@@ -61,6 +65,35 @@ def test_errors_are_one_sentence_and_write_nothing(arguments: list[str], words: 
     assert words in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_verify_split_of_foreign_data(tmp_path: Path) -> None:
+    pl.DataFrame({"nums": [[3, 7, 8], [9, 2, 3]], "target": [29, 3]}).write_parquet(tmp_path / "train.parquet")
+    (tmp_path / "test.json").write_text(json.dumps([{"nums": [8, 3, 7], "target": 29}, {"nums": [1], "target": "x"}]))
+    done = ramify("verify-split", str(tmp_path), "--hold-out", "A-B*C")
+    assert done.returncode == 1
+    assert "1 rows could not be read, the first is row 2" in done.stdout
+    checks = json.loads(ramify("verify-split", str(tmp_path), "--hold-out", "A-B*C", "--json").stdout)
+    test, train = checks
+    assert (test["name"], test["in_training"], test["forced"]) == ("test", 1, 1.0)
+    assert (train["name"], train["solved_by_held_out"]) == ("train", 1)
+
+
+def test_verify_split_of_our_own_data(tmp_path: Path) -> None:
+    sets = ["task.train={3=18}", "task.test={3=17}", "task.length={}", "task.held_out={3=1}"]
+    assert ramify("generate", "quickstart", *sets, cwd=tmp_path).returncode == 0
+    done = ramify("verify-split", "runs/quickstart", "--hold-out", "A-B*C", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "puzzles/train" in done.stdout
+
+
+def test_regrade(tmp_path: Path) -> None:
+    outputs = ["<answer>3*7+8</answer>", "<answer>3*7+8 = 29</answer>", "<answer>3**7//8</answer>", "hm"]
+    (tmp_path / "a.json").write_text(json.dumps([{"nums": [3, 7, 8], "target": 273, "outputs": outputs}]))
+    done = ramify("regrade", "a.json", "--output", "rows.parquet", cwd=tmp_path)
+    assert "4 completions: 2 wrong value, 1 unparsable, 1 no answer" in done.stdout
+    assert "TinyZero-style accepts '3**7//8' for 3,7,8=273: unparsable" in done.stdout
+    assert pl.read_parquet(tmp_path / "rows.parquet")["tinyzero"].to_list() == [False, False, True, False]
 
 
 def test_a_run_folder_of_other_settings_is_refused(tmp_path: Path) -> None:

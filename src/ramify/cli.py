@@ -99,9 +99,22 @@ def _described(pattern: Any, full: bool) -> dict[str, Any]:
         "lookahead": shape.lookahead,
     }
     if full and pattern.size <= 6:
+        row |= _counted(pattern)
         row["twins"] = ", ".join(sorted(twin.text for twin in pattern.twins)) or "none"
         row["skills"] = ", ".join(skill.text for skill in sorted(pattern.skills, key=lambda p: p.order)[1:])
     return row
+
+
+def _counted(pattern: Any) -> dict[str, Any]:
+    """How many instances and puzzles a pattern has with numbers and targets to 99, where that takes a moment."""
+    from ramify.tasks.generation import count_puzzles
+    from ramify.tasks.instances import count_instances
+
+    if not 2 <= pattern.size <= 5:
+        return {}
+    ordered, unordered = count_instances(pattern)
+    row = {"instances": f"{ordered:,} ordered, {unordered:,} unordered (numbers and target 1 to 99)"}
+    return row | {"puzzles": f"{count_puzzles(pattern):,}"} if ordered < 10**7 else row
 
 
 @app.command()
@@ -180,6 +193,122 @@ def report(folder: RunFolder) -> None:
     opened = Run(folder)
     write_report(opened)
     _print_summary(opened)
+
+
+@app.command("verify-split")
+def verify_split(
+    data: Annotated[
+        list[Path], typer.Argument(help="Folders or files: parquet, JSON, JSON lines or CSV, ours or not.")
+    ],
+    hold_out: Annotated[
+        list[str] | None, typer.Option(help="A skill whose family should solve no training puzzle; may be repeated.")
+    ] = None,
+    numbers: Annotated[str | None, typer.Option(help="The column of the numbers, if it is not found.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column of the target, if it is not found.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check puzzle sets against those named train: overlap, forced puzzles, labels; exit code 1 if they overlap."""
+    from dataclasses import asdict
+
+    from ramify.adapters.files import files_in, read_rows
+    from ramify.algebra.parser import ParseError
+    from ramify.tasks.splits import held_out_patterns
+    from ramify.tasks.verification import MAX_CHECKED, check_sets
+
+    try:
+        held_out = held_out_patterns(hold_out or [], range(2, MAX_CHECKED + 1))
+    except ParseError as error:
+        raise RamifyError(f"--hold-out {' '.join(hold_out or [])}: not a pattern such as A-B*C: {error}") from None
+    files = {name if len(data) == 1 else f"{path}/{name}": f for path in data for name, f in files_in(path).items()}
+    rows = {name: read_rows(file, numbers, target) for name, file in files.items()}
+    checks = check_sets({name: found.puzzles for name, found in rows.items()}, held_out)
+    if as_json:
+        print(json.dumps([asdict(check) | {"unread": rows[check.name].unread} for check in checks]))
+    else:
+        _print_checks(checks, bool(hold_out))
+        for name, found in rows.items():
+            if found.unread:
+                print(f"{name}: {len(found.unread)} rows could not be read, the first is {found.unread[0]}")
+    if not all(check.is_clean for check in checks):
+        raise typer.Exit(1)
+
+
+def _print_checks(checks: list[Any], held_out: bool) -> None:
+    training = ", ".join(check.name for check in checks if check.trains) or "none (no name has train in it)"
+    table = Table(title=f"training: {training}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in (
+        "set",
+        "puzzles",
+        "n",
+        "repeated",
+        "in training",
+        "same numbers",
+        "unsolvable",
+        "forced",
+        "patterns",
+    ):
+        table.add_column(column, justify="left" if column == "set" else "right")
+    table.add_column("mislabelled", justify="right")
+    if held_out:
+        table.add_column("held out", justify="right")
+    for check in checks:
+        of_others = (
+            "" if check.trains else f"{check.in_training:,}",
+            "" if check.trains else f"{check.numbers_in_training:,}",
+        )
+        row = [
+            check.name,
+            f"{check.puzzles:,}",
+            " ".join(map(str, check.sizes)),
+            f"{check.repeated:,}",
+            *of_others,
+            f"{check.unsolvable:,}",
+            "" if check.forced is None else f"{check.forced:.1%}",
+            "" if check.solving_patterns is None else f"{check.solving_patterns:.2f}",
+            f"{check.mislabelled:,}",
+        ]
+        table.add_row(*row, *([f"{check.solved_by_held_out:,}"] if held_out else []))
+    console.print(table)
+    console.print(
+        "in training: also a training puzzle; same numbers: as one, with any target; forced: one pattern (with"
+    )
+    console.print("its twins) alone solves it; patterns: mean number that solve it; mislabelled: its pattern does not")
+
+
+@app.command()
+def regrade(
+    file: Annotated[Path, typer.Argument(help="Completions: parquet, JSON, JSON lines or CSV, ours or not.")],
+    numbers: Annotated[str | None, typer.Option(help="The column of the numbers, if it is not found.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column of the target, if it is not found.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column of the completions, if it is not found.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write a row for each completion to this parquet file.")] = None,
+) -> None:
+    """Grade completions again, and show where graders in use elsewhere would have said otherwise."""
+    from ramify.adapters.files import each_text, read_rows
+    from ramify.analysis.regrade import OTHERS, disagreements, examples
+    from ramify.analysis.regrade import regrade as grade_again
+
+    rows = read_rows(file, numbers, target, text, texts=True)
+    graded = grade_again(each_text(rows))
+    verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in graded["verdict"].value_counts(sort=True).iter_rows())
+    print(f"{graded.height:,} completions: {verdicts}")
+    if rows.unread:
+        print(f"{len(rows.unread):,} rows could not be read, the first is {rows.unread[0]}")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("rules", "correct", "correct to them, not to us", "to us, not to them"):
+        table.add_column(column, justify="left" if column == "rules" else "right")
+    table.add_row("ramify", f"{graded['correct'].sum():,}", "", "")
+    for row in disagreements(graded).iter_rows(named=True):
+        table.add_row(row["rules"], f"{row['correct']:,}", f"{row['too_many']:,}", f"{row['too_few']:,}")
+    console.print(table)
+    for column, name in OTHERS.items():
+        for puzzle_id, answer, verdict in examples(graded, column):
+            print(f"{name} {'accepts' if verdict != 'correct' else 'rejects'} {answer!r} for {puzzle_id}: {verdict}")
+    if output is not None:
+        from ramify.tables import write_table
+
+        write_table(graded, output)
+        print(f"rows: {output}")
 
 
 @app.command()

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
-from ramify.analysis.annotate import annotate
+from ramify.analysis.annotate import annotate_files
 from ramify.analysis.metrics import estimate
 from ramify.config import Config
 from ramify.errors import ConfigError, RunError, require
@@ -148,16 +148,16 @@ def score(run: Run, report: Report) -> None:
     work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     if not work:
         raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
-    for done, (seed, name, step) in enumerate(work):
-        report("scoring", done, len(work) + 1)
-        files = {kind: run.derived_file(kind, seed, name, step) for kind in ("grades", "attempts")}
-        if all(is_current(file) for file in files.values()):
-            continue
+    jobs = []
+    for seed, name, step in work:
+        grades, attempts = (run.derived_file(kind, seed, name, step) for kind in ("grades", "attempts"))
+        if not (is_current(grades) and is_current(attempts)):
+            jobs.append((run.puzzles_file(name), run.completions_file(seed, name, step), grades, attempts))
+    if jobs:
         run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
-        puzzles = {puzzle.id: puzzle for puzzle in puzzles_in(run.puzzles(name))}
-        completions = read_table(run.completions_file(seed, name, step))
-        for file, frame in zip(files.values(), annotate(completions, puzzles), strict=True):
-            write_table(frame, file)
+    report("scoring", len(work) - len(jobs), len(work) + 1)
+    for done in annotate_files(jobs):
+        report("scoring", len(work) - len(jobs) + done, len(work) + 1)
     report("scoring", len(work), len(work) + 1)
     if not is_current(run.estimates_file):
         write_table(estimate(run), run.estimates_file)

@@ -258,6 +258,25 @@ def test_time_is_linear_in_hostile_texts(unit: str, largest: int) -> None:
     assert seconds(unit, largest) < 24 * max(seconds(unit, largest // 8), 1e-3)
 
 
+@pytest.mark.parametrize(
+    ("before", "unit", "after"),
+    [
+        ("3*7+8", "\n", "=29"),
+        ("3*7+8 \\\\", " ", "= 29"),
+        ("3*7+8", " ", "gives"),
+        ("3*7+8 =", "\n", "29"),
+        ("3", "x", "("),
+    ],
+)
+def test_time_is_linear_in_gaps(before: str, unit: str, after: str) -> None:
+    def gap(length: int) -> float:
+        start = time.perf_counter()
+        find_attempts(PUZZLE, f"{before}{unit * length}{after}")
+        return time.perf_counter() - start
+
+    assert min(gap(200_000), gap(200_000)) < 24 * max(gap(25_000), 1e-3)
+
+
 def test_segments_of_one_shape_are_read_once() -> None:
     one, two = (next(segments(text)).shape for text in ("3*7+8 = 29", "11*2+5 = 27"))
     assert one is two

@@ -1,9 +1,15 @@
 """Read completions: a grade for each, and the attempts in it. What is made here can be deleted and made again."""
 
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
 import polars as pl
 
 from ramify.records import Attempt, Puzzle
-from ramify.tables import ATTEMPTS, GRADES
+from ramify.tables import ATTEMPTS, GRADES, puzzles_in, read_table, write_table
 from ramify.tasks.attempts import find_attempts
 from ramify.tasks.grading import grade
 
@@ -28,6 +34,31 @@ def annotate(completions: pl.DataFrame, puzzles: dict[str, Puzzle]) -> tuple[pl.
         grades.append((puzzle_id, sample, verdict.value, tokens, searched))
         attempts += [_row(puzzle_id, sample, attempt) for attempt in found]
     return pl.DataFrame(grades, schema=GRADES, orient="row"), pl.DataFrame(attempts, schema=ATTEMPTS, orient="row")
+
+
+Job = tuple[Path, Path, Path, Path]
+"""The puzzles, the completions, and where the grades and the attempts go."""
+
+
+def annotate_files(jobs: Sequence[Job], processes: int | None = None) -> Iterator[int]:
+    """Annotate tables of completions on all cores, and write what is found; yields how many tables are done.
+
+    A table is written when it is whole, so what was cut off goes on with the tables that are missing.
+    """
+    workers = min(processes or os.cpu_count() or 1, len(jobs))
+    if workers <= 1:
+        yield from (done for done, _ in enumerate(map(_annotate_file, jobs), start=1))
+        return
+    # Not by fork: polars has threads, and a forked child may wait for ever on one that it does not have.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from (done for done, _ in enumerate(pool.map(_annotate_file, jobs), start=1))
+
+
+def _annotate_file(job: Job) -> None:
+    puzzles_file, completions_file, *derived = job
+    puzzles = {puzzle.id: puzzle for puzzle in puzzles_in(read_table(puzzles_file))}
+    for frame, file in zip(annotate(read_table(completions_file), puzzles), derived, strict=True):
+        write_table(frame, file)
 
 
 def _row(puzzle_id: str, sample: int, attempt: Attempt) -> tuple:

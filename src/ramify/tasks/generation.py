@@ -162,10 +162,14 @@ def count_puzzles(pattern: Pattern, numbers: Range = (1, 99), target: Range = (1
     propagation = Propagation.of(pattern, numbers, target)
     if propagation is None:
         raise ValueError(f"{pattern.text}: too many instances to count the distinct puzzles among them")
-    found = np.empty((0, pattern.size + 1), dtype=np.int64)
+    spans = (numbers[1] - numbers[0] + 1,) * pattern.size + (target[1] - target[0] + 1,)
+    found, waiting = np.empty(0, dtype=np.int64), [np.empty(0, dtype=np.int64)]
     for rows, targets in propagation.listed():
-        found = _distinct(np.vstack([found, np.column_stack([np.sort(rows, axis=1), targets])]))
-    return len(found)
+        table = np.column_stack([np.sort(rows, axis=1) - numbers[0], targets - target[0]])
+        waiting.append(np.unique(np.ravel_multi_index(tuple(table.T), spans)))  # one number a puzzle
+        if sum(map(len, waiting)) > max(len(found), _LISTED):
+            found, waiting = np.unique(np.concatenate([found, *waiting])), []
+    return len(np.unique(np.concatenate([found, *waiting])))
 
 
 def _hits(pattern: Pattern, rows: np.ndarray, target: Range) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 r"""Find statements in what models write: an expression, and the values that are stated of it.
 
-The text is cut into segments: runs of mathematics, between words and punctuation. What a segment says does not depend
+The text is cut into segments: runs of mathematics, between words, punctuation and ends of lines (a line goes on after
+an operator or an opening bracket, or where the next begins with `=` or the like). What a segment says does not depend
 on its numbers, so each is read by its shape, the segment with a hole for every number, and what was read is kept:
 models write few shapes. A shape is read token by token by the builder of the parser. A token that cannot go on a
 statement ends it; one that gives what stands beside it another meaning (a power, a function) spoils it, so that `3 * 4`
@@ -26,9 +27,11 @@ _KEPT = 400
 
 _SPACES = r"\\(?:left|right|[bB]igg?[lr]?|quad|boxed|mathbf|textbf|underbrace)(?![A-Za-z])"
 _COMMANDS = rf"(?:{_SPACES}|\\(?:times|div|cdot|[dt]?frac)(?![A-Za-z]))"
+_GOES_ON = r"(?:&{0,2}=(?!=)|[×÷·/)\]}]|\\(?:times|div|cdot)|&\s*[-+*/−])"  # at the beginning of a line
 _SEGMENT = re.compile(
     rf"""(?:[0-9(\[{{−√-]|{_COMMANDS}|\\[(-])
-    (?:[0-9\s+\-*/()\[\]{{}}=×÷−·∗^%!√⁰¹²³⁴-⁹&$]++
+    (?:[0-9 \t\r\u00a0\u2009\u202f+\-*/()\[\]{{}}=×÷−·∗^%!√⁰¹²³⁴-⁹&$]++
+    |\n(?:(?=[^\S\n]*{_GOES_ON})|(?<=[-+*/×÷−·∗=(\[{{]\n)|(?<=[-+*/×÷−·∗=(\[{{][ ]\n)|(?<=\\\\\n))
     |(?<=[0-9])[.,](?=[0-9])
     |{_COMMANDS}
     |\\[,;: +\-*/()=\\]
@@ -43,9 +46,8 @@ _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 _HARMLESS = re.compile(r"\b(?:print|eval)$")
 
 _TOKEN = re.compile(
-    r"(?P<blank>[^\S\n]*\n[^\S\n]*\n\s*)"
-    r"|(?P<line>[^\S\n]*(?:\\\\[^\S\n]*\n?|\n)[^\S\n]*)"
-    rf"|(?P<space>[^\S\n]+|{_SPACES}|\\[,;: ]|\$|&(?!&?=))"
+    rf"(?P<line>\\\\\s*+(?!{_GOES_ON}))"
+    rf"|(?P<space>\s+|\\\\|{_SPACES}|\\[,;: ]|\$|&(?!&?=))"
     r"|(?P<compound>\0(?:,\0)*\.\0(?![.,]\0)|\0(?:,\0)+(?!\.\0))"
     r"|(?P<number>\0)"
     r"|(?P<stop>!=|=/=|(?:print|eval)(?=\())"
@@ -61,7 +63,6 @@ _TOKEN = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
-_GOES_ON = re.compile(r"\s*(?:&{0,2}=(?!=)|[×÷·/]|\\(?:times|div|cdot)|&\s*[-+*/−])")
 _MINUS = re.compile(r"[-−]\0")
 _STATES = re.compile(
     r"\s*(?:(?:,\s*)?(?:which\s|that\s)?(?:is|equals|gives|makes|yields)(?:\s+(?:me|us|you|exactly|equal\sto))?\b"
@@ -224,12 +225,10 @@ class _Reader:
         match kind:
             case "space":
                 pass
-            case "line":
-                # Inside brackets and after an operator a statement goes on over the end of a line.
-                goes_on = self.started and (not self.builder.is_whole or _GOES_ON.match(self.shape, token.end()))
-                if self.spoiled or not goes_on:
+            case "line":  # of LaTeX; the others end a segment
+                if self.spoiled or not self.started or self.builder.is_whole:
                     self.end_statement()
-            case "stop" | "blank" | "other":
+            case "stop" | "other":
                 self.end_statement()
             case "stars":
                 self._stars(token)

@@ -27,7 +27,7 @@ class Tagged:
 
 
 def tag(puzzles: Sequence[Puzzle]) -> list[Tagged]:
-    """Tag puzzles, of any sizes from 2 to 7.
+    """Tag puzzles, of any sizes from 2 to 6.
 
     >>> tag([Puzzle((3, 7, 8), 29, Pattern.parse("A*B+C"))])[0].forced
     True

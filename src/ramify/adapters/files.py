@@ -1,0 +1,182 @@
+"""Read puzzles and completions from files that others wrote: parquet, JSON, JSON lines, CSV.
+
+Known are the columns of Countdown-Tasks-3to4 and TinyZero (nums, target), of the paper's code (its JSON of puzzles and
+of outputs, and its parquet for verl), of verl data in general (reward_model.ground_truth, extra_info), and of ramify.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from ramify.algebra.paper import from_paper
+from ramify.algebra.parser import ParseError
+from ramify.errors import RunError
+from ramify.records import Puzzle
+
+SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".json", ".csv")
+
+_NUMBERS = ("numbers", "nums", "extra_info.numbers", "extra_info.nums", "reward_model.ground_truth.numbers")
+_TARGET = ("target", "reward_model.ground_truth.target", "reward_model.ground_truth", "extra_info.target")
+_PATTERN = ("pattern", "canonical_pattern", "extra_info.canonical_pattern")
+_TEXT = (
+    "completion",
+    "completions",
+    "outputs",
+    "output",
+    "response",
+    "responses",
+    "generated_text",
+    "generation",
+    "text",
+)
+
+
+class Rows(NamedTuple):
+    """What was read of a file.
+
+    Attributes:
+        puzzles: one for each row that could be read.
+        texts: the completions of each; empty where the file holds puzzles alone.
+        unread: why the other rows could not be read, as "row 7: …".
+    """
+
+    puzzles: list[Puzzle]
+    texts: list[list[str]]
+    unread: list[str]
+
+
+def files_in(path: Path) -> dict[str, Path]:
+    """The data files at a path (a file, or a folder with all below it), by name without suffix.
+
+    Raises:
+        RunError: there is none.
+    """
+    if path.is_file():
+        return {path.stem: path}
+    found = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and "seed-" not in str(file))
+    found = [file for file in found if file.suffix == ".parquet" or file.name not in ("config.json", "manifest.json")]
+    found = [file for file in found if file.name not in ("certificate.json", "estimates.parquet")]
+    if not found:
+        raise RunError(f"{path}: no data there; looked for {', '.join(SUFFIXES)}")
+    return {str(file.relative_to(path).with_suffix("")): file for file in found}
+
+
+def read_rows(
+    path: Path, numbers: str | None = None, target: str | None = None, text: str | None = None, texts: bool = False
+) -> Rows:
+    """The puzzles of a file, and their completions if `texts`.
+
+    Args:
+        numbers, target, text: names of the columns, a dot between levels; found by themselves if not given.
+
+    Raises:
+        RunError: the file cannot be read, or has no such columns.
+    """
+    records = _records(path)
+    if not records:
+        return Rows([], [], [])
+    names = {
+        "numbers": _column(path, records[0], (numbers,) if numbers else _NUMBERS, "numbers"),
+        "target": _column(path, records[0], (target,) if target else _TARGET, "target"),
+    }
+    pattern = next((name for name in _PATTERN if _at(records[0], name) is not None), None)
+    said = _column(path, records[0], (text,) if text else _TEXT, "text") if texts else None
+    rows = Rows([], [], [])
+    for number, record in enumerate(records, start=1):
+        try:
+            puzzle = _puzzle(_at(record, names["numbers"]), _at(record, names["target"]), _at(record, pattern))
+            written = _texts(_at(record, said)) if said else []
+        except (TypeError, ValueError) as error:
+            rows.unread.append(f"row {number}: {error}")
+            continue
+        rows.puzzles.append(puzzle)
+        rows.texts.append(written)
+    return rows
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    try:
+        if path.suffix == ".parquet":
+            return [_with_identity(row) for row in pl.read_parquet(path).iter_rows(named=True)]
+        if path.suffix == ".csv":
+            return [_with_identity(row) for row in pl.read_csv(path).iter_rows(named=True)]
+        with path.open(encoding="utf-8") as file:
+            loaded = [json.loads(line) for line in file if line.strip()] if path.suffix != ".json" else json.load(file)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError, pl.exceptions.PolarsError) as error:
+        raise RunError(f"{path}: cannot be read as {path.suffix.removeprefix('.') or 'data'}: {error}") from None
+    records = loaded if isinstance(loaded, list) else [loaded]
+    return [_with_identity(record) for record in records if isinstance(record, dict)]
+
+
+def _with_identity(record: dict[str, Any]) -> dict[str, Any]:
+    """A row of ramify's own completions says its puzzle by its id, as in 3,7,8=29."""
+    identity = record.get("puzzle_id")
+    if isinstance(identity, str) and "numbers" not in record and identity.count("=") == 1:
+        numbers, target = identity.split("=")
+        return {**record, "numbers": numbers.split(","), "target": target}
+    return record
+
+
+def _column(path: Path, record: dict[str, Any], names: Sequence[str], what: str) -> str:
+    for name in names:
+        if _at(record, name) is not None:
+            return name
+    raise RunError(f"{path}: no column for the {what} (looked for {', '.join(names)}); name it with --{what}")
+
+
+def _at(record: Any, name: str | None) -> Any:
+    """What stands under a name such as extra_info.numbers; None if nothing does."""
+    for part in name.split(".") if name else ():
+        record = record.get(part) if isinstance(record, dict) else None
+    return record if name else None
+
+
+def _puzzle(numbers: Any, target: Any, pattern: Any) -> Puzzle:
+    if isinstance(numbers, str):
+        numbers = numbers.strip(" []()").replace(",", " ").split()
+    if not isinstance(numbers, list) or not numbers:
+        raise ValueError(f"numbers = {_short(numbers)} is not a list of integers")
+    found = None
+    if isinstance(pattern, str):
+        try:
+            found = from_paper(pattern)
+        except ParseError:
+            raise ValueError(f"pattern = {_short(pattern)} is not a pattern") from None
+    return Puzzle(tuple(_integer(number) for number in numbers), _integer(target), found)
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or value is None or (isinstance(value, float) and value != int(value)):
+        raise ValueError(f"{_short(value)} is not an integer")
+    if isinstance(value, str) and len(value) > 30:
+        raise ValueError(f"{_short(value)} is not an integer")
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{_short(value)} is not an integer") from None
+
+
+def _texts(value: Any) -> list[str]:
+    """The completions of a row: one, several, or messages of a chat, of which the last is read."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list) and value and isinstance(value[-1], dict):
+        return _texts(value[-1].get("content"))
+    if isinstance(value, list) and all(isinstance(text, str) for text in value):
+        return value
+    raise ValueError(f"{_short(value)} is not a completion")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def each_text(rows: Rows) -> Iterator[tuple[Puzzle, str]]:
+    """Every completion with its puzzle."""
+    for puzzle, texts in zip(rows.puzzles, rows.texts, strict=True):
+        for text in texts:
+            yield puzzle, text
