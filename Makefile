@@ -1,6 +1,6 @@
 # make demo and make test set everything up themselves. EXTRA_INDEX adds a package index, for example
 #   make demo EXTRA_INDEX=https://download.pytorch.org/whl/cpu
-# which spares a machine without a GPU the CUDA build of torch.
+# which spares a machine without a GPU the CUDA build of torch. make bench PAPER=folder adds a checkout of the paper's code.
 
 PYTHON ?= python3
 EXTRA_INDEX ?=
@@ -42,7 +42,8 @@ check: .venv/ready-dev
 	$(BIN)/pytest --doctest-modules --doctest-glob='*.md' src README.md
 
 bench: .venv/ready-dev
-	$(BIN)/python benchmarks/core.py
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_INDEX) -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/core.py $(if $(PAPER),--paper $(PAPER))
 
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -83,7 +83,9 @@ def test_a_shortage_is_stated() -> None:
         ({"train": {9: 1}}, "2 to 6"),
         ({"target": (50, 10)}, "smallest <= largest"),
         ({"forced": ("tset",)}, "not a set"),
+        ({"numbers": (1, 10**6)}, "not exact"),
         ({"hold_out": ("A-",)}, "not a pattern"),
+        ({"hold_out_patterns": ("A+B+C+D+E+F+G",)}, "up to 6 numbers"),
         ({"hold_ou": ()}, "did you mean hold_out"),
     ],
 )

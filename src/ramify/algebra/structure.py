@@ -13,6 +13,8 @@ from ramify.algebra.pattern import LEAF, Pattern, signed_children
 ShapeClass = Literal["balanced", "left-heavy", "right-heavy", "none"]
 SHAPE_CLASSES: tuple[ShapeClass, ...] = ("balanced", "left-heavy", "right-heavy")
 
+MAX_COMPARED = 6
+"""Patterns of up to so many leaves are compared as functions."""
 _PRIMES = (2_147_483_629, 2_147_483_587)
 
 
@@ -158,7 +160,7 @@ def family(skill: Pattern, size: int) -> tuple[Pattern, ...]:
 
 @cache
 def twins(pattern: Pattern) -> frozenset[Pattern]:
-    """The other patterns that are the same rational function up to renaming the inputs.
+    """The other patterns that are the same rational function up to renaming the inputs; for up to six leaves.
 
     >>> [len(set(function_classes(n).values())) for n in (3, 4, 5)]
     [18, 93, 500]
@@ -181,8 +183,13 @@ def function_classes(size: int) -> dict[Pattern, int]:
     Each pattern is evaluated at one random point, and at every permutation of it, modulo two primes near 2^31: twins
     have the same set of values. Two different functions of degree at most n agree at a random point modulo a prime
     p with probability at most 2n/p (Schwartz 1980), so over all pairs and permutations an error has a probability
-    below 1e-6 at n = 6. Sizes to 6.
+    below 1e-6 at n = 6. (The tests leave no chance at n = 4 and 5: they compare twins as polynomials.)
+
+    Raises:
+        ValueError: a size above 6.
     """
+    if size > MAX_COMPARED:
+        raise ValueError(f"size = {size}: functions are compared for sizes to {MAX_COMPARED}")
     random = np.random.default_rng(size)
     keys: dict[Pattern, bytes] = dict.fromkeys(patterns(size), b"")
     for prime in _PRIMES:

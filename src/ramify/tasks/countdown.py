@@ -5,14 +5,15 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ramify.algebra.catalog import index_of, patterns
 from ramify.algebra.parser import ParseError
 from ramify.algebra.pattern import Pattern
 from ramify.config import Config
 from ramify.records import Puzzle
-from ramify.tasks.generation import draw_distinct, generator, scarcity
+from ramify.tasks.generation import automorphisms, draw_distinct, generator, scarcity
+from ramify.tasks.instances import InstanceCounter
 from ramify.tasks.prompts import Template
 from ramify.tasks.rewards import RewardConfig
 from ramify.tasks.splits import Certificate, Rules, certify, held_out_patterns, is_of_known_skills, is_reserved
@@ -91,10 +92,20 @@ class CountdownConfig(Config):
     def _skills(cls, skills: tuple[str, ...]) -> tuple[str, ...]:
         for skill in skills:
             try:
-                Pattern.parse(skill)
+                size = Pattern.parse(skill).size
             except ParseError as error:
                 raise ValueError(f"{skill} is not a pattern such as A-B*C: {error}") from None
+            if size > MAX_SIZE:
+                raise ValueError(f"{skill} has {size} leaves; puzzles have up to {MAX_SIZE} numbers")
         return skills
+
+    @model_validator(mode="after")
+    def _exact(self) -> "CountdownConfig":
+        largest = max(self.numbers[1], self.target[1])
+        size = max((n for name in SETS for n in getattr(self, name)), default=2)
+        if largest**size >= 2**62:
+            raise ValueError(f"numbers = {list(self.numbers)}: with {size} numbers the arithmetic is not exact")
+        return self
 
     def rules(self) -> Rules:
         """What the split promises."""
@@ -151,10 +162,17 @@ def _patterns(config: CountdownConfig, name: str, size: int, rules: Rules) -> li
 
 
 def _rarest_first(config: CountdownConfig, chosen: Sequence[Pattern]) -> list[Pattern]:
-    found = {
-        pattern: scarcity(pattern, generator(f"{config.seed}/scarcity/{pattern.text}"), config.numbers, config.target)
-        for pattern in chosen
-    }
+    """Patterns by their number of unordered instances: exact up to four leaves, else from some thousand tries."""
+    counter = InstanceCounter(config.numbers, config.target, unordered=True)
+    found: dict[Pattern, float] = {}
+    for pattern in chosen:
+        try:
+            if pattern.size > 4:
+                raise OverflowError
+            found[pattern] = counter.count(pattern)
+        except OverflowError:
+            random = generator(f"{config.seed}/scarcity/{pattern.text}")
+            found[pattern] = scarcity(pattern, random, config.numbers, config.target) / automorphisms(pattern)
     return sorted(chosen, key=found.__getitem__)
 
 
