@@ -123,7 +123,7 @@ def paper_solver(paper: Path, puzzles: list) -> float | None:
 
 def paper_attempts(paper: Path, texts: list[tuple[Puzzle, str]]) -> float | None:
     if not (paper / "annotated_expressions.txt").is_file():
-        subprocess.run([sys.executable, "annotate_expressions.py"], cwd=paper, check=True, capture_output=True)
+        subprocess.run([sys.executable, "annotate_expressions.py"], cwd=paper, capture_output=True)
     code = (
         "import json,sys,time\nfrom utils import extract_patterns\ntexts=json.loads(sys.argv[1])\n"
         "start=time.perf_counter()\nfor numbers,text in texts:\n    extract_patterns(text,numbers)\n"
