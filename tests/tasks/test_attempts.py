@@ -277,6 +277,16 @@ def test_time_is_linear_in_gaps(before: str, unit: str, after: str) -> None:
     assert min(gap(200_000), gap(200_000)) < 24 * max(gap(25_000), 1e-3)
 
 
+def test_time_is_linear_in_steps_of_one_breath() -> None:
+    def breath(length: int) -> float:
+        text = "1+2" + "=3-1=2+1" * length
+        start = time.perf_counter()
+        find_attempts(Puzzle((1, 2, 3), 7), text)
+        return time.perf_counter() - start
+
+    assert min(breath(4000), breath(4000)) < 24 * max(breath(500), 1e-3)
+
+
 def test_segments_of_one_shape_are_read_once() -> None:
     one, two = (next(segments(text)).shape for text in ("3*7+8 = 29", "11*2+5 = 27"))
     assert one is two

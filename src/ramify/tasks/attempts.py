@@ -121,22 +121,18 @@ class _Search:
 
     def _chain(self, segment: Segment, template: Template, values: Values, stated: str | None) -> bool:
         """Read a step, or several in one breath: 49 + 20 = 69 - 33 = 36. Whether it was one."""
-        while len(template.parts) > 1 and len(template.leaves[0]) > 1 and len(template.leaves[1]) > 1:
-            one, first = _value(template.parts[0], values), values[template.leaves[1][0]]
-            if one is None or Fraction(*one) != first or _value(template.parts[1], values) == one:
+        parts, leaves, at = template.parts, template.leaves, 0
+        while at + 1 < len(parts) and len(leaves[at]) > 1 and len(leaves[at + 1]) > 1:
+            one, lead = _value(parts[at], values), leaves[at + 1][:1]
+            if one is None or Fraction(*one) != values[lead[0]] or _value(parts[at + 1], values) == one:
                 break
-            lead: Postfix = (template.leaves[1][0],)
-            head = replace(
-                template,
-                parts=(template.parts[0], lead),
-                claims=(),
-                leaves=(template.leaves[0], template.leaves[1][:1]),
-            )
+            head = replace(template, parts=(parts[at], lead), claims=(), leaves=(leaves[at], lead))
             if not self._step(segment, head, values, None):
                 return False
-            parts = template.parts[1:]
-            claims = tuple((parts[0], part) for part in parts[1:])
-            template = replace(template, parts=parts, claims=claims, leaves=template.leaves[1:])
+            at += 1
+        if at:
+            claims = tuple((parts[at], part) for part in parts[at + 1 :])
+            template = replace(template, parts=parts[at:], claims=claims, leaves=leaves[at:])
         return self._step(segment, template, values, stated)
 
     def _step(self, segment: Segment, template: Template, values: Values, stated: str | None) -> bool:
