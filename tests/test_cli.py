@@ -84,7 +84,7 @@ def test_verify_split_of_our_own_data(tmp_path: Path) -> None:
     assert ramify("generate", "quickstart", *sets, cwd=tmp_path).returncode == 0
     done = ramify("verify-split", "runs/quickstart", "--hold-out", "A-B*C", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    assert "puzzles/train" in done.stdout
+    assert "training: train" in done.stdout
 
 
 def test_regrade(tmp_path: Path) -> None:

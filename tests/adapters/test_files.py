@@ -93,6 +93,13 @@ def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "a.jsonl") == ([], [], [])
 
 
+def test_folders_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "seed-1"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text('{"nums": [3, 7, 8], "target": 29}')
+    assert list(files_in(tmp_path)) == ["seed-1/train"]
+
+
 def test_a_folder_without_data(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no data there"):
         files_in(tmp_path)

@@ -15,6 +15,7 @@ from ramify.algebra.paper import from_paper
 from ramify.algebra.parser import ParseError
 from ramify.errors import RunError
 from ramify.records import Puzzle
+from ramify.run import Run
 
 SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".json", ".csv")
 
@@ -49,16 +50,16 @@ class Rows(NamedTuple):
 
 
 def files_in(path: Path) -> dict[str, Path]:
-    """The data files at a path (a file, or a folder with all below it), by name without suffix.
+    """The data files at a path (a file, a run of ours, or a folder with all below it), by name without suffix.
 
     Raises:
         RunError: there is none.
     """
     if path.is_file():
         return {path.stem: path}
-    found = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and "seed-" not in str(file))
-    found = [file for file in found if file.suffix == ".parquet" or file.name not in ("config.json", "manifest.json")]
-    found = [file for file in found if file.name not in ("certificate.json", "estimates.parquet")]
+    if (path / "config.json").is_file() and (path / "certificate.json").is_file():
+        path = Run(path).puzzles_file("train").parent  # a run of ours: its puzzles, not its completions
+    found = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES)
     if not found:
         raise RunError(f"{path}: no data there; looked for {', '.join(SUFFIXES)}")
     return {str(file.relative_to(path).with_suffix("")): file for file in found}
