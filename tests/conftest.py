@@ -20,7 +20,7 @@ def silent(stage: str, done: int, total: int) -> None:
 
 @pytest.fixture(scope="session")
 def tiny_config() -> ExperimentConfig:
-    task = {"train": {3: 51}, "test": {3: 34}, "length": {4: 8}, "held_out": {3: 4}}
+    task = {"train": {3: 51}, "test": {3: 34}, "length": {4: 8}, "held_out": {3: 4}, "skills": {2: 4}}
     train = {"steps": 4, "save_steps": 2, "prompts_per_step": 4, "samples_per_prompt": 4, "micro_batch": 8}
     train["max_new_tokens"] = 48
     sample = {"samples": 4, "batch_size": 64, "max_new_tokens": 48}

@@ -38,7 +38,7 @@ def test_what_a_run_leaves(whole: Run) -> None:
         assert set(rollouts["reward"]) <= {0.0, 1.0}
     estimates = whole.estimates()
     assert set(estimates["step"]) == {0, 2, 4}
-    assert set(estimates["set"]) == {"test", "length", "held_out"}
+    assert set(estimates["set"]) == {"test", "length", "held_out", "skills", "all", "train"}
     assert set(estimates.filter(pl.col("by") == "n")["metric"]) >= {"mean@4", "pass@4", "greedy", "execution"}
     assert not list(whole.path.rglob("*.parts/*"))
     assert not list(whole.path.rglob("*.tmp"))

@@ -28,7 +28,10 @@ class MissingExtraError(RamifyError, ImportError):
         super().__init__(f"{part} needs packages that are not installed: pip install 'ramify[{extra}]'")
 
 
-_MODULES = {"train": ("torch", "transformers", "trl", "datasets", "accelerate", "safetensors")}
+_MODULES = {
+    "report": ("statsmodels", "resvg_py"),
+    "train": ("torch", "transformers", "trl", "datasets", "accelerate", "safetensors"),
+}
 
 
 def require(part: str, extra: str) -> None:

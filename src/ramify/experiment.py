@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import Field
 
 from ramify.analysis.annotate import annotate_files
-from ramify.analysis.metrics import estimate
+from ramify.analysis.estimate import estimate
 from ramify.config import Config
 from ramify.errors import ConfigError, RunError, require
 from ramify.report.page import write_report
@@ -159,7 +159,7 @@ def score(run: Run, report: Report) -> None:
     for done in annotate_files(jobs):
         report("scoring", len(work) - len(jobs) + done, len(work) + 1)
     report("scoring", len(work), len(work) + 1)
-    if not is_current(run.estimates_file):
+    if not is_current(run.estimates_file, estimates=True):
         write_table(estimate(run), run.estimates_file)
     report("scoring", len(work) + 1, len(work) + 1)
 

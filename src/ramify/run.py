@@ -102,8 +102,27 @@ class Run:
         """The puzzles of a set; columns as in `tables.puzzle_frame`."""
         return read_table(self.puzzles_file(name))
 
+    def evaluation_sets(self) -> list[str]:
+        """The puzzle sets but the training set."""
+        return sorted(file.stem for file in (self.path / "puzzles").glob("*.parquet") if file.stem != "train")
+
+    def trained_patterns(self) -> list[str]:
+        """The source patterns of the training puzzles; empty if the run has no training puzzles."""
+        file = self.puzzles_file("train")
+        return read_table(file)["pattern"].unique(maintain_order=True).to_list() if file.is_file() else []
+
     def estimates(self) -> pl.DataFrame:
-        """Every estimate: metric, set, step, seed (null: pooled), by, group, value, low, high, n."""
+        """Every estimate, one a row.
+
+        Columns:
+            metric: such as mean@4, pass@4, coverage@256, mean@4 gain; docs/definitions.md has them all.
+            set: the puzzle set; step: the checkpoint, 0 is the base model; seed: null if pooled over seeds.
+            by, group: the grouping, such as `n,shape_class`, and the group, such as `4,right-heavy`.
+            value, low, high: the estimate and its 95 % interval; null where it is missing.
+            n: the puzzles that it rests on, or the seeds if pooled.
+            p, q: of a test that the value is 0, alone and adjusted for all groups (Benjamini and Hochberg); or null.
+            status: of an acquisition step: acquired, already present, not acquired, lost again, unknown; or null.
+        """
         return read_table(self.estimates_file)
 
     # Files of one seed.
@@ -142,6 +161,11 @@ class Run:
         """The training completions of a step."""
         return self.seed_folder(seed) / "rollouts" / f"step-{step:06d}.parquet"
 
+    def rollout_steps(self, seed: int) -> list[int]:
+        """The steps whose training completions are on disk."""
+        files = (self.seed_folder(seed) / "rollouts").glob("step-*.parquet")
+        return sorted(int(file.stem.removeprefix("step-")) for file in files)
+
     def completions_file(self, seed: int, name: str, step: int) -> Path:
         """The evaluation completions of a set at a checkpoint."""
         return self.seed_folder(seed) / "completions" / name / f"step-{step:06d}.parquet"
@@ -154,6 +178,10 @@ class Run:
     def derived_file(self, kind: str, seed: int, name: str, step: int) -> Path:
         """The grades or attempts that belong to a file of completions."""
         return self.seed_folder(seed) / kind / name / f"step-{step:06d}.parquet"
+
+    def sampled_sets(self) -> list[str]:
+        """The sets that any seed was asked."""
+        return sorted({name for seed in self.seeds for name, _ in self.sampled(seed)})
 
     def sampled(self, seed: int) -> list[tuple[str, int]]:
         """The (set, step) pairs whose completions are complete."""

@@ -19,6 +19,8 @@ from ramify.tasks.grading import GRADER_VERSION
 from ramify.tasks.tagging import Tagged
 
 SCHEMA_VERSION = "1"
+ANALYSIS_VERSION = "1"
+"""Raised when the same annotated tables give other estimates."""
 
 COMPLETIONS = {
     "puzzle_id": pl.String,
@@ -51,13 +53,18 @@ ESTIMATES = {
     "value": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
-    "n": pl.Int32,
+    "n": pl.Int32,  # puzzles; seeds where seed is null
+    "p": pl.Float64,  # of a test that the value is 0, where there is one
+    "q": pl.Float64,  # the same, adjusted for all groups of the grouping (Benjamini and Hochberg)
+    "status": pl.String,  # of an acquisition step: acquired, already present, not acquired, lost again
 }
+
+_MADE_BY = {"ramify_grader": str(GRADER_VERSION), "ramify_analysis": ANALYSIS_VERSION}
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
     """Write a parquet file; it appears under its name when it is complete."""
-    metadata = {"ramify_schema": SCHEMA_VERSION, "ramify_grader": str(GRADER_VERSION)}
+    metadata = {"ramify_schema": SCHEMA_VERSION, **_MADE_BY}
     _atomic(path, lambda temporary: frame.write_parquet(temporary, metadata=metadata))
 
 
@@ -67,17 +74,26 @@ def read_table(path: Path) -> pl.DataFrame:
     Raises:
         RunError: there is no such file, or another version of ramify wrote it.
     """
+    return scan_table(path).collect()
+
+
+def scan_table(path: Path) -> pl.LazyFrame:
+    """The same, lazily: only what is asked of it is read."""
     if not path.is_file():
         raise RunError(f"{path}: no such table")
     version = pl.read_parquet_metadata(path).get("ramify_schema")
     if version != SCHEMA_VERSION:
         raise RunError(f"{path}: schema version {version}, this ramify reads {SCHEMA_VERSION}; make it again")
-    return pl.read_parquet(path)
+    return pl.scan_parquet(path)
 
 
-def is_current(path: Path) -> bool:
-    """Whether a derived table exists and was made by this version of the grader."""
-    return path.is_file() and pl.read_parquet_metadata(path).get("ramify_grader") == str(GRADER_VERSION)
+def is_current(path: Path, estimates: bool = False) -> bool:
+    """Whether a derived table exists and was made by this grader (and, for estimates, by this analysis)."""
+    if not path.is_file():
+        return False
+    found = pl.read_parquet_metadata(path)
+    names = ["ramify_grader", "ramify_analysis"] if estimates else ["ramify_grader"]
+    return all(found.get(name) == _MADE_BY[name] for name in names)
 
 
 def write_json(data: Any, path: Path) -> None:

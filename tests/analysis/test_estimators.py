@@ -5,7 +5,7 @@ from math import comb, isnan
 import numpy as np
 import pytest
 
-from ramify.analysis.estimators import over_seeds, pass_at_k, ratio, wilson
+from ramify.analysis.estimators import pass_at_k, rarefied, ratios, steadied, wilson
 
 
 @pytest.mark.parametrize(("correct", "n", "k"), [(0, 8, 3), (1, 8, 3), (5, 8, 3), (6, 8, 3), (8, 8, 1), (1, 32, 32)])
@@ -26,40 +26,40 @@ def test_wilson_by_hand() -> None:
     assert isnan(wilson(0, 0).value)
 
 
+def ratio(tops: list[float], bottoms: list[float], kind: str = "share") -> tuple[float, float, float]:
+    above, below = np.array([tops], float), np.array([bottoms], float)
+    value, low, high = ratios(above, below, (below > 0).sum(1), kind)
+    return float(value[0]), float(low[0]), float(high[0])
+
+
 def test_ratio_leaves_out_what_has_no_denominator() -> None:
-    estimate = ratio([3, 0, 1], [4, 0, 2], bounded=True, name="x")
-    assert (estimate.value, estimate.n) == (4 / 6, 2)
-    assert isnan(ratio([], [], bounded=True, name="x").value)
+    value, low, high = ratio([3, 0, 1], [4, 0, 2])
+    assert value == 4 / 6
+    assert (low, high) == (pytest.approx(wilson(4 / 3, 2).low), pytest.approx(wilson(4 / 3, 2).high))
+    assert isnan(ratio([0.0], [0.0])[0])
 
 
 def test_few_or_equal_puzzles_have_an_honest_interval() -> None:
-    estimate = ratio([0.0] * 40, [1.0] * 40, bounded=True, name="x")
-    assert estimate.low == 0
-    assert estimate.high == pytest.approx(wilson(0, 40).high)
-    assert isnan(ratio([2.0, 3.0], [1, 1], bounded=False, name="x").low)
+    _, low, high = ratio([0.0] * 40, [1.0] * 40)
+    assert low == 0
+    assert high == pytest.approx(wilson(0, 40).high)
+    # 2 and 3 of one each: mean 2.5, sd of the mean 0.5, t(1) 12.706.
+    ends = pytest.approx(2.5 - 6.353, abs=1e-3), pytest.approx(2.5 + 6.353, abs=1e-3)
+    assert ratio([2.0, 3.0], [1, 1], "mean") == (2.5, *ends)
+    assert isnan(ratio([2.0], [1.0], "mean")[1])
 
 
 def test_ratio_is_the_same_each_time() -> None:
-    values = np.random.default_rng(0).random(50)
-    assert ratio(values, np.ones(50), True, "a") == ratio(values, np.ones(50), True, "a")
+    values = np.random.default_rng(0).random(50).tolist()
+    assert ratio(values, [1.0] * 50) == ratio(values, [1.0] * 50)
 
 
-def test_the_bootstrap_covers() -> None:
-    """Puzzles of unequal difficulty, 8 samples each: the interval covers the true mean in about 95 % of the runs."""
-    random = np.random.default_rng(1)
-    covered = 0
-    for run in range(300):
-        difficulty = random.beta(0.5, 1.5, 150)  # of new puzzles each time: mean 0.25
-        correct = random.binomial(8, difficulty) / 8
-        estimate = ratio(correct, np.ones(150), True, f"coverage/{run}")
-        covered += estimate.low <= 0.25 <= estimate.high
-    assert 0.91 <= covered / 300 <= 0.98
+def test_rarefaction_by_hand() -> None:
+    # Of 5 completions 3 use one pattern and 1 another; two drawn: 1 - C(2, 2)/C(5, 2) + 1 - C(4, 2)/C(5, 2).
+    assert float(rarefied(np.array([3, 1, 0]), 5, 2)) == pytest.approx(0.9 + 0.4)
+    assert float(rarefied(np.array([3, 1, 0]), 5, 5)) == pytest.approx(2)
 
 
-def test_over_seeds_by_hand() -> None:
-    # 0.2, 0.3, 0.4: sd 0.1, t(2) 4.3027, half-width 4.3027 * 0.1 / sqrt(3) = 0.2484
-    estimate = over_seeds([0.2, 0.3, 0.4])
-    assert (round(estimate.value, 4), round(estimate.high - estimate.value, 4), estimate.n) == (0.3, 0.2484, 3)
-    assert isnan(over_seeds([0.2]).low)
-    many = over_seeds(np.arange(30) / 100)
-    assert (many.high - many.value) / (np.std(np.arange(30) / 100, ddof=1) / 30**0.5) == pytest.approx(2.0452, abs=2e-3)
+def test_variances_of_few_or_alike_are_steadied() -> None:
+    found = steadied(np.array([0.0, 0.1, 0.1, 0.0]), np.array([0.2, 0.2, 0.2, 0.2]), np.array([5, 5, 50, 50]))
+    assert found.tolist() == [0.2, 0.2, 0.1, 0.2]

@@ -1,89 +1,338 @@
-"""Metrics of a run whose truth is known, and of cells worked by hand."""
+"""Every metric against a case worked by hand."""
 
+import numpy as np
 import polars as pl
 import pytest
 
+from planted import planted_cells, puzzle_rows
 from ramify import Run
-from ramify.analysis import metrics
+from ramify.analysis.cells import CELLS, SetCells, grouping, set_cells, uses
+from ramify.analysis.changes import paired_changes
+from ramify.analysis.composition import composition_gaps
+from ramify.analysis.estimate import estimate
+from ramify.analysis.estimators import wilson
+from ramify.analysis.metrics import measured
+from ramify.analysis.order import order
+from ramify.analysis.rows import adjusted, pooled, rows
+from ramify.analysis.signal import signal_and_success, zero_advantage
+from ramify.analysis.support import support
+from ramify.analysis.transfer import matched, transfer
+from ramify.analysis.uses import attempted
 from ramify.experiment import score
-from ramify.tables import read_table, write_table
+from ramify.tables import ATTEMPTS, GRADES, read_table, write_table
 
 
-def value(run: Run, **wanted: object) -> dict:
-    frame = run.estimates()
+def one(frame: pl.DataFrame, **wanted: object) -> dict:
     for column, what in wanted.items():
         frame = frame.filter(pl.col(column).is_null() if what is None else pl.col(column) == what)
+    assert len(frame) == 1, frame
     return frame.row(0, named=True)
 
 
-def test_by_hand() -> None:
-    cells = pl.DataFrame(
-        {
-            "k": [4, 4, 4],
-            "correct": [0, 1, 3],
-            "greedy": [0, 1, None],
-            "attempts": [4, 8, 6],
-            "stated": [4, 6, 0],
-            "right": [2, 6, 0],
-            "truncated": [1, 0, 0],
-        }
-    )
+def cells_of(correct: dict[str, list[list[int]]], k: int, steps: list[int], name: str = "test") -> SetCells:
+    """Cells of given counts: for each pattern a row a step, an entry a puzzle."""
+    puzzles = pl.concat([puzzle_rows([text], len(table[0])) for text, table in correct.items()])
+    counts = np.concatenate([np.array(table) for table in correct.values()], axis=1)
+    cells = planted_cells(puzzles, {1: np.zeros(counts.shape)}, k, np.random.default_rng(0), steps, name)
+    return SetCells(name, puzzles, cells.frame.with_columns(correct=pl.Series(counts.ravel(), dtype=pl.Int32)))
+
+
+def test_ratios_by_hand() -> None:
+    columns = {
+        "k": [4, 4, 4],
+        "correct": [0, 1, 3],
+        "greedy": [0, 1, None],
+        "attempts": [4, 8, 6],
+        "stated": [4, 6, 0],
+        "right": [2, 6, 0],
+        "truncated": [1, 0, 0],
+        "placed": [0, 1, 3],
+        "substituted": [0, 1, 1],
+    }
+    cells = pl.DataFrame(columns)
     expected = {
         "mean@4": 1 / 3,
+        "pass@2": (0 + 1 / 2 + 1) / 3,
         "pass@4": 2 / 3,
         "greedy": 1 / 2,
         "execution": 0.8,
         "attempts": 1.5,
         "truncated": 1 / 12,
+        "substitution": 2 / 4,
     }
-    counts = {"mean@4": 3, "pass@4": 3, "greedy": 2, "execution": 2, "attempts": 3, "truncated": 3}
-    for registered in metrics.METRICS:
-        name = registered.name.format(k=4)
-        estimate = registered.function(cells, name)
-        assert estimate.value == pytest.approx(expected[name]), name
-        assert estimate.n == counts[name], name
+    assert list(measured(4)) == list(expected)
+    for name, ratio in measured(4).items():
+        sums = cells.select(top=ratio.top.cast(pl.Float64), bottom=ratio.bottom + pl.lit(0.0) * pl.col("k")).sum()
+        assert sums["top"][0] / sums["bottom"][0] == pytest.approx(expected[name]), name
+
+
+def test_pass_at_j_is_missing_below_j_samples() -> None:
+    ratio = measured(4)["pass@4"]
+    cells = pl.DataFrame({"k": [2, 4], "correct": [1, 0]})
+    assert cells.select(ratio.top.alias("top"), ratio.bottom.alias("bottom")).rows() == [(None, None), (0.0, 1.0)]
+
+
+def test_gain_by_hand() -> None:
+    # Changes 1/4, 1/2, 0, 3/4: mean 0.375, sd 0.3227, t(3) = 3.1824; half-width 3.1824 * 0.3227 / 2 = 0.5135
+    groups = grouping(puzzle_rows(["A*B+C"], 4), "n")
+    before, after = np.array([0, 0, 1, 1]) / 4, np.array([1, 2, 1, 4]) / 4
+    ones = np.ones(4)
+    change, low, high, p, n = paired_changes((before, ones), (after[None], ones[None]), 100, groups)
+    assert (change[0, 0], n[0, 0]) == (0.375, 4)
+    assert (low[0, 0], high[0, 0]) == (pytest.approx(0.375 - 0.5135, abs=1e-4), pytest.approx(0.375 + 0.5135, abs=1e-4))
+    assert p[0, 0] == pytest.approx(0.1028, abs=1e-3)  # t = 2.324
+
+
+def test_gain_of_a_ratio_by_hand() -> None:
+    """Execution 2/4 and 1/2 before (3/6), 4/4 and 0/4 after (4/8); a puzzle without attempts on one side drops out."""
+    groups = grouping(puzzle_rows(["A*B+C"], 3), "all")
+    before = np.array([2.0, 1.0, 5.0]), np.array([4.0, 2.0, 5.0])
+    after = np.array([[4.0, 0.0, np.nan]]), np.array([[4.0, 4.0, np.nan]])
+    change, _, _, _, n = paired_changes(before, after, 4, groups)
+    assert (change[0, 0], n[0, 0]) == (0.0, 2)
+
+
+def test_composition_gap_by_hand() -> None:
+    """(A+B)*(C-D): 0.2 - 0.8 * 0.5; A*B+C: 0.5 - 0.6; A-B+C has no measured part."""
+    skills = cells_of({"A+B": [[4] * 10], "A-B": [[2, 3] * 5], "A*B": [[3] * 10]}, 5, [0], "skills")
+    whole = cells_of({"(A+B)*(C-D)": [[1] * 10], "A*B+C": [[2, 3] * 5], "A/B+C": [[1] * 10]}, 5, [0])
+    frame = pl.concat(list(composition_gaps([skills, whole], 1)))
+    assert one(frame, by="pattern", group="(A+B)*(C-D)")["value"] == pytest.approx(0.2 - 0.8 * 0.5)
+    gap = one(frame, by="pattern", group="A*B+C")
+    assert gap["value"] == pytest.approx(0.5 - 0.6)
+    # Its interval: that of 5/10 and of 6/10 by Wilson, combined.
+    own, part = wilson(5, 10), wilson(6, 10)
+    assert gap["low"] == pytest.approx(-0.1 - ((0.5 - own.low) ** 2 + (part.high - 0.6) ** 2) ** 0.5)
+    assert gap["high"] == pytest.approx(-0.1 + ((own.high - 0.5) ** 2 + (0.6 - part.low) ** 2) ** 0.5)
+    assert frame.filter(pl.col("group") == "A/B+C").is_empty()
+    assert one(frame, by="n", group="3")["n"] == 10
+
+
+def test_transfer_by_hand() -> None:
+    """A-B*C is matched with A/(B+C), not with A-B/C (other operators) nor A/(B-C): its base success is further off."""
+    held = cells_of({"A-B*C": [[1, 1], [2, 2]]}, 4, [0, 9], "held_out")
+    seen = cells_of(
+        {
+            "A/(B+C)": [[1, 1], [3, 4]],
+            "A-B/C": [[1, 1], [4, 4]],
+            "A/(B-C)": [[1, 1], [4, 4]],
+            "A*B+C": [[1, 1], [4, 4]],
+        },
+        4,
+        [0, 9],
+    )
+    sets = {"held_out": held, "test": seen}
+    assert matched(sets) == {"A-B*C": "A/(B+C)"}
+    frame = pl.concat(list(transfer(sets, 1)))
+    assert one(frame, by="pattern", step=9)["group"] == "A-B*C vs A/(B+C)"
+    assert one(frame, by="all", step=9)["value"] == pytest.approx(1 / 4 - 5 / 8)
+    assert one(frame, by="all", step=0)["value"] == 0
+
+
+def test_the_match_is_the_nearest_at_the_base() -> None:
+    held = cells_of({"A*B+C-D": [[2, 2], [2, 2]]}, 4, [0, 9], "held_out")
+    seen = cells_of({"A+B+C-D": [[4, 4], [4, 4]], "A*B*C-D": [[1, 2], [4, 4]]}, 4, [0, 9])
+    assert matched({"held_out": held, "test": seen}) == {"A*B+C-D": "A*B*C-D"}
+
+
+def test_support_by_hand() -> None:
+    """Four puzzles of one pattern: base only, both, trained only, neither; one pattern that only the trained solves."""
+    cells = cells_of({"A*B+C": [[1, 2, 0, 0], [0, 1, 3, 0]], "A-B*C": [[0, 0], [0, 1]]}, 4, [0, 9])
+    frame = pl.concat(list(support(cells, 1, ["all"])))
+    for kind, count in (("base only", 1), ("both", 1), ("trained only", 2), ("neither", 2)):
+        assert one(frame, metric=f"support: {kind}")["value"] == pytest.approx(count / 6)
+    assert one(frame, metric="pattern support: both")["value"] == pytest.approx(0.5)
+    assert one(frame, metric="pattern support: trained only")["value"] == pytest.approx(0.5)
+
+
+def test_support_compares_equal_numbers_of_samples() -> None:
+    """The trained model has 4 samples, one right; the base has 2: within 2 of 4 it is found half of the time."""
+    cells = cells_of({"A*B+C": [[0], [1]]}, 4, [0, 9])
+    k = pl.when(pl.col("step") == 0).then(2).otherwise(4).cast(pl.Int32)
+    cells = SetCells("test", cells.puzzles, cells.frame.with_columns(k=k))
+    frame = pl.concat(list(support(cells, 1, ["all"])))
+    assert one(frame, metric="support: trained only")["value"] == pytest.approx(0.5)
+
+
+def test_order_by_hand() -> None:
+    """Eight patterns acquired in the order of their depth: tau-b 1 for pairs that differ in both."""
+    sources = ["A+B+C", "A*B+C", "A*B-C", "A+B-C", "A-B*C", "A-B/C", "A/(B+C)", "A/(B-C)"]
+    puzzles = puzzle_rows(sources, 1)
+    cells = SetCells("test", puzzles, pl.DataFrame())
+    values = np.array([[50, 50, 50, 50, 100, 100, 100, np.nan]])
+    status = np.array([["acquired"] * 7 + ["not acquired"]])
+    acquired = rows("acquisition", "test", 1, "pattern", [200], sources, [values], status=status)
+    frame = pl.concat(list(order(cells, acquired, 1)))
+    # 16 pairs agree; 4 * 3 / 2 and 1 * 3 pairs are ordered in time and tied in lookahead.
+    assert one(frame, group="3,right-heavy")["value"] == pytest.approx(16 / np.sqrt(16 * (16 + 3)))
+
+
+def annotated(run: Run, seed: int, step: int, grades: list[tuple], attempts: list[tuple]) -> None:
+    for kind, table, schema in (("grades", grades, GRADES), ("attempts", attempts, ATTEMPTS)):
+        write_table(pl.DataFrame(table, schema=schema, orient="row"), run.derived_file(kind, seed, "test", step))
+
+
+@pytest.fixture
+def by_hand(known_run: Run) -> tuple[Run, list[dict]]:
+    """Two puzzles of one pattern in the test set, with two samples each and a greedy completion, written by hand."""
+    puzzles = known_run.puzzles("test").sort("puzzle_id")
+    chosen = puzzles.filter(pl.col("solving").list.len() > 1).head(2)
+    write_table(chosen, known_run.puzzles_file("test"))
+    first, second = chosen.iter_rows(named=True)
+    (a, b), own = (first["puzzle_id"], second["puzzle_id"]), first["pattern"]
+    other = next(text for text in first["solving"] if text != own)
+    missing = next(text for text in ("A+B+C", "A*B*C") if text not in first["solving"])
+
+    def attempt(puzzle: str, sample: int, pattern: str, hits: bool, answer: bool, wrong: bool = False) -> tuple:
+        return (puzzle, sample, 0, 9, "1+2+3", pattern, hits, answer, False, 1, wrong)
+
+    grades = [(a, -1, "correct", 9, 1), (a, 0, "correct", 9, 2), (a, 1, "wrong value", 9, 1)]
+    grades += [(b, -1, "no answer", 9, 0), (b, 0, "correct", 9, 0), (b, 1, "truncated", 9, 1)]
+    attempts = [
+        attempt(a, -1, own, True, True),
+        attempt(a, 0, missing, False, False, wrong=True),
+        attempt(a, 0, other, True, False),
+        attempt(a, 0, other, True, True),
+        attempt(a, 1, own, False, False),
+        attempt(b, 0, second["pattern"], True, True),
+        attempt(b, 1, second["pattern"], False, False),
+    ]
+    for step in (0, 4):
+        annotated(known_run, 1, step, grades, attempts)
+    return known_run, [first, second]
+
+
+def test_cells_by_hand(by_hand: tuple[Run, list[dict]]) -> None:
+    run, _ = by_hand
+    cells = set_cells(run, "test")
+    first, second = cells.frame.filter(pl.col("step") == 4).sort("puzzle").iter_rows(named=True)
+    assert {name: first[name] for name in CELLS} == {
+        "k": 2,
+        "correct": 1,
+        "truncated": 0,
+        "attempts": 3,
+        "stated": 3,
+        "right": 2,
+        "placed": 1,
+        "substituted": 1,
+        "greedy": 1,
+    }
+    assert (second["correct"], second["truncated"], second["placed"], second["substituted"]) == (1, 1, 1, 0)
+    assert (second["stated"], second["greedy"]) == (1, 0)
+
+
+def test_uses_by_hand(by_hand: tuple[Run, list[dict]]) -> None:
+    """An answer counts as a try only where its pattern was not tried before in the same completion."""
+    run, (first, second) = by_hand
+    other = next(text for text in first["solving"] if text != first["pattern"])
+    table = uses(run, 1, "test", 4)
+    row = one(table, puzzle_id=first["puzzle_id"], pattern=other)
+    assert (row["completions"], row["tries"], row["hits"]) == (1, 1, 1)
+    row = one(table, puzzle_id=second["puzzle_id"], pattern=second["pattern"])
+    assert (row["completions"], row["tries"], row["hits"]) == (2, 2, 1)
+    frame = pl.concat(list(attempted(run, set_cells(run, "test"), 1))).filter(pl.col("step") == 4)
+    used = table.filter(pl.col("pattern") == second["pattern"])["completions"].sum()
+    rate = one(frame, metric="attempt rate", by="pattern", group=second["pattern"])
+    assert (rate["value"], rate["n"]) == (used / 4, 2)
+    # Five uses in four completions: of the tried, those over puzzles that they solve: other 1/1, own 0/1, second's 1/2.
+    assert one(frame, metric="precision", by="n")["value"] == pytest.approx(2 / 4)
+    # Two completions of four: 1 - C(4 - c, 2) / C(4, 2) for each pattern used by c of them, over 18 patterns.
+    counts = table.group_by("pattern").agg(pl.col("completions").sum())["completions"].to_list()
+    expected = sum({1: 1 / 2, 2: 5 / 6, 3: 1.0}[count] for count in counts) / 18
+    assert one(frame, metric="coverage@2", by="n")["value"] == pytest.approx(expected)
+
+
+def test_zero_advantage_by_hand(known_run: Run) -> None:
+    """Step 1: one group all wrong, one mixed. Step 3: one all right."""
+
+    def rollouts(step: int, table: list[tuple]) -> None:
+        columns = ["puzzle_id", "pattern", "reward"]
+        write_table(pl.DataFrame(table, schema=columns, orient="row"), known_run.rollouts_file(1, step))
+
+    mixed = [("a", "A*B+C", 0.0), ("a", "A*B+C", 1.0)]
+    rollouts(1, [*mixed, ("b", "A-B*C", 0.0), ("b", "A-B*C", 0.0)])
+    rollouts(3, [("c", "A*B+C", 1.0), ("c", "A*B+C", 1.0)])
+    frame = pl.concat(list(zero_advantage(known_run, 1, [0, 2, 4])))
+    assert one(frame, metric="zero advantage", step=2, by="all")["value"] == 0.5
+    assert one(frame, metric="zero advantage", step=4, by="all")["value"] == 1
+    row = one(frame, metric="zero advantage, whole run", by="pattern", group="A*B+C")
+    assert (row["value"], row["n"]) == (0.5, 2)
+    assert list(signal_and_success(known_run, set_cells(known_run, "test"), 1)) == []  # two patterns are too few
+
+
+def test_signal_against_success(known_run: Run) -> None:
+    """Over the patterns of n = 3, those with more equal groups succeed less: Spearman's rho is -1."""
+    cells = set_cells(known_run, "test")
+    sources = sorted(cells.puzzles["pattern"].unique())
+    table = []
+    for rank, text in enumerate(sources):
+        for group in range(len(sources)):
+            table += [(f"{text}/{group}", text, 0.0), (f"{text}/{group}", text, float(group >= rank))]
+    columns = ["puzzle_id", "pattern", "reward"]
+    write_table(pl.DataFrame(table, schema=columns, orient="row"), known_run.rollouts_file(1, 1))
+    ranks = cells.puzzles.select(rank=pl.col("pattern").replace_strict(sources, range(len(sources))))["rank"].to_list()
+    share = pl.col("puzzle").replace_strict(range(len(ranks)), ranks, return_dtype=pl.Int32)
+    planted = SetCells("test", cells.puzzles, cells.frame.with_columns(k=pl.lit(99), correct=99 - share))
+    row = one(pl.concat(list(signal_and_success(known_run, planted, 1))))
+    assert (row["value"], row["group"], row["n"]) == (pytest.approx(-1), "3", len(sources))
+
+
+def test_pooling_by_hand() -> None:
+    """Student's t for seeds that differ, cut at 0; the puzzles' interval for seeds that agree; a test over seeds."""
+
+    def table(*values: float, metric: str = "mean@4") -> pl.DataFrame:
+        return pl.concat(
+            [
+                rows(metric, "test", s, "n", [9], ["3"], [v, 0.1, 0.3], n=40, p=np.array(0.5))
+                for s, v in enumerate(values)
+            ]
+        )
+
+    row = pooled(table(0.0, 0.1, 0.2), ["mean@4"]).row(0, named=True)
+    assert (row["value"], row["low"], row["n"], row["seed"]) == (pytest.approx(0.1), 0.0, 3, None)
+    assert row["high"] == pytest.approx(0.1 + 4.3027 * 0.1 / 3**0.5, abs=1e-4)
+    assert row["p"] == pytest.approx(0.2254, abs=1e-3)  # t = 1.732 with 2 degrees of freedom
+    row = pooled(table(0.2, 0.2, 0.2)).row(0, named=True)
+    assert (row["low"], row["high"], row["n"]) == (0.1, 0.3, 3)
+    assert pooled(table(0.2)).row(0, named=True)["low"] is None
+
+
+def test_false_discoveries_by_hand() -> None:
+    """p 0.01, 0.02, 0.03, 0.04 and one that was not tested: q = p * 4 / rank, from the largest down the least."""
+    p = np.array([[0.04, 0.01, 0.03, 0.02, np.nan]])
+    table = adjusted(rows("gain", "test", 1, "n", [9], list("abcde"), [0.0], p=p))
+    assert table["q"].to_list() == [pytest.approx(0.04)] * 4 + [None]
 
 
 def test_the_known_run(known_run: Run) -> None:
+    estimates = known_run.estimates()
     for name, n in (("test", "3"), ("length", "4"), ("held_out", "3")):
         where = {"set": name, "by": "n", "group": n, "seed": 1}
-        assert value(known_run, metric="mean@4", step=0, **where)["value"] == 0
-        assert value(known_run, metric="mean@4", step=4, **where)["value"] == 0.5
-        assert value(known_run, metric="pass@4", step=4, **where)["value"] == 1
-        assert value(known_run, metric="greedy", step=4, **where)["value"] == 1
-        assert value(known_run, metric="attempts", step=4, **where)["value"] == 1
+        assert one(estimates, metric="mean@4", step=0, **where)["value"] == 0
+        assert one(estimates, metric="mean@4", step=4, **where)["value"] == 0.5
+        assert one(estimates, metric="mean@4 gain", step=4, **where)["value"] == 0.5
+        assert one(estimates, metric="pass@4", step=4, **where)["value"] == 1
+        assert one(estimates, metric="greedy", step=4, **where)["value"] == 1
+        assert one(estimates, metric="attempts", step=4, **where)["value"] == 1
         # Half of the sampled attempts at step 4 state "= 0" of a product, which is wrong.
-        assert value(known_run, metric="execution", step=4, **where)["value"] == 0.5
-        assert value(known_run, metric="execution", step=0, **where)["value"] == 0
-
-
-def test_pooled_rows_count_seeds(known_run: Run) -> None:
-    pooled = value(known_run, metric="mean@4", step=4, set="test", by="n", group="3", seed=None)
-    assert (pooled["value"], pooled["low"], pooled["n"]) == (0.5, None, 1)
-
-
-def test_pooling() -> None:
-    """By hand: t for seeds that differ, cut at 0; the puzzles' interval for seeds that agree."""
-    differ = pl.DataFrame({"value": [0.0, 0.1, 0.2], "low": [0.0] * 3, "high": [0.3] * 3})
-    found = metrics._pooled(differ, bounded=True)
-    assert (found.value, found.low) == (pytest.approx(0.1), 0.0)
-    assert found.high == pytest.approx(0.1 + 4.3027 * 0.1 / 3**0.5, abs=1e-4)
-    agree = pl.DataFrame({"value": [0.2, 0.2, 0.2], "low": [0.1] * 3, "high": [0.3] * 3})
-    found = metrics._pooled(agree, bounded=True)
-    assert (found.low, found.high, found.n) == (0.1, 0.3, 3)
+        assert one(estimates, metric="execution", step=4, **where)["value"] == 0.5
+        assert one(estimates, metric="execution", step=0, **where)["value"] == 0
+        assert one(estimates, metric="support: trained only", step=4, **where)["value"] == 1
+        assert one(estimates, metric="acquisition", step=4, **where)["value"] == 4
+    assert one(estimates, metric="mean@4", step=4, set="test", by="n", group="3", seed=None)["n"] == 1
 
 
 def test_missing_is_missing(known_run: Run) -> None:
     """Without attempts there is no execution, not an execution of zero."""
     frame = read_table(known_run.derived_file("attempts", 1, "test", 4)).clear()
     write_table(frame, known_run.derived_file("attempts", 1, "test", 4))
-    row = (
-        metrics.estimate(known_run)
-        .filter((pl.col("metric") == "execution") & (pl.col("set") == "test") & (pl.col("step") == 4))
-        .filter((pl.col("by") == "all") & (pl.col("seed") == 1))
-        .row(0, named=True)
-    )
+    row = one(estimate(known_run), metric="execution", set="test", step=4, by="all", seed=1)
     assert (row["value"], row["n"]) == (None, 0)
+
+
+def test_any_grouping(known_run: Run) -> None:
+    frame = estimate(known_run, ["n,split,forced"])
+    assert "3,[2]+[1],true" in frame.filter(pl.col("metric") == "mean@4")["group"].to_list()
 
 
 def test_derived_tables_are_rebuilt_the_same(known_run: Run) -> None:
@@ -92,6 +341,16 @@ def test_derived_tables_are_rebuilt_the_same(known_run: Run) -> None:
         file.unlink()
     score(known_run, lambda *_: None)
     assert known_run.estimates_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("key", ["ramify_grader", "ramify_analysis"])
+def test_stale_tables_are_rebuilt(known_run: Run, key: str) -> None:
+    """Tables of another grader, or estimates of another analysis, are made again."""
+    stale = pl.DataFrame({"metric": ["old"]})
+    metadata = {"ramify_schema": "1", "ramify_grader": "3", "ramify_analysis": "1", key: "0"}
+    stale.write_parquet(known_run.estimates_file, metadata=metadata)
+    score(known_run, lambda *_: None)
+    assert "mean@4" in known_run.estimates()["metric"].to_list()
 
 
 def test_estimates_do_not_outlive_what_they_rest_on(known_run: Run) -> None:

@@ -290,3 +290,9 @@ def test_time_is_linear_in_steps_of_one_breath() -> None:
 def test_segments_of_one_shape_are_read_once() -> None:
     one, two = (next(segments(text)).shape for text in ("3*7+8 = 29", "11*2+5 = 27"))
     assert one is two
+
+
+@pytest.mark.parametrize("answer", [r"\boxed{3*7+8}", r"\boxed{(3*7)+8}", "<answer>(3*7)+8</answer>"])
+def test_an_answer_is_marked_as_one(answer: str) -> None:
+    found = find_attempts(Puzzle((3, 7, 8), 29), f"(8-3)*7 = 35\nso {answer}")
+    assert [attempt.is_answer for attempt in found] == [False, True]

@@ -21,7 +21,7 @@ def made():
 def test_the_certificate_is_clean_and_counts(made) -> None:
     sets, certificate = made
     assert certificate.is_clean
-    assert certificate.puzzles == {"test": 79, "length": 10, "held_out": 11, "train": 180}
+    assert certificate.puzzles == {"test": 79, "length": 10, "held_out": 11, "skills": 32, "train": 180}
     assert certificate.shortages == ()
     assert {name: len(tagged) for name, tagged in sets.items()} == certificate.puzzles
 

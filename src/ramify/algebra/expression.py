@@ -64,6 +64,25 @@ class Expression:
         pair = self.fold(_leaf_value, _node_value)
         return None if pair is None else Fraction(*pair)
 
+    def intermediates(self) -> list[Fraction]:
+        """The values of all operations but the last; empty where a division by zero occurs.
+
+        >>> [str(value) for value in Expression((87, 96, 48, "/", 21, 25, "/", "-", "/")).intermediates()]
+        ['2', '21/25', '29/25']
+        """
+        if self.value is None:
+            return []
+        found: list[Fraction] = []
+
+        def node(operator: str, left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
+            pair = _node_value(operator, left, right)
+            assert pair is not None
+            found.append(Fraction(*pair))
+            return pair
+
+        self.fold(lambda number: (number, 1), node)
+        return found[:-1]
+
     @property
     def text(self) -> str:
         """Plain text with the fewest parentheses that keep the tree.

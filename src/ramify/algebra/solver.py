@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ramify.algebra.arrangement import arranged
-from ramify.algebra.catalog import patterns
+from ramify.algebra.catalog import index_of, patterns
 from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.program import MAX_LISTED, expression, listed_patterns, pattern_indices, program
@@ -41,6 +41,22 @@ def solve(numbers: Sequence[int], target: int) -> dict[Pattern, Expression]:
     return {
         listed[index]: arranged(expression(numbers, int(nodes[at]))) for index, at in zip(indices, first, strict=True)
     }
+
+
+def witness(numbers: Sequence[int], target: int, pattern: Pattern) -> Expression | None:
+    """One expression of a pattern that solves a puzzle, the one that `solve` gives; None if there is none.
+
+    Raises:
+        ValueError: not 2 to 7 numbers.
+
+    >>> witness([3, 7, 8], 29, Pattern.parse("A*B+C")).text
+    '3*7+8'
+    """
+    nodes = _hits(numbers, target)
+    if pattern.size != len(numbers):
+        return None
+    mine = nodes[pattern_indices(len(numbers), nodes) == index_of(pattern)]
+    return arranged(expression(numbers, int(mine[0]))) if len(mine) else None
 
 
 class Solutions(NamedTuple):

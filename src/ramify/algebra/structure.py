@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ramify.algebra.catalog import patterns
+from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import LEAF, Pattern, signed_children
 
 ShapeClass = Literal["balanced", "left-heavy", "right-heavy", "none"]
@@ -143,6 +144,25 @@ def skills(pattern: Pattern) -> frozenset[Pattern]:
             if sides[1] and rest_has_plain:
                 found.add(Pattern.group(pattern.kind, sides[1], sides[0]))
     return frozenset(found)
+
+
+@cache
+def parts(pattern: Pattern) -> tuple[Pattern, ...]:
+    """The immediate non-leaf children of the binary tree, left before right.
+
+    >>> [part.text for part in parts(Pattern.parse("(A+B)*C+D"))], parts(Pattern.parse("A/B"))
+    (['(A+B)*C'], ())
+    >>> [part.text for part in parts(Pattern.parse("A+B-C*D"))]
+    ['A+B', 'A*B']
+    """
+    if pattern == LEAF:
+        return ()
+    postfix = pattern.tree.postfix[:-1]
+    needed, cut = 1, len(postfix)  # the right child is the shortest tail that leaves one value
+    while needed:
+        cut -= 1
+        needed += 1 if isinstance(postfix[cut], str) else -1
+    return tuple(Pattern.of(Expression(part)) for part in (postfix[:cut], postfix[cut:]) if len(part) > 1)
 
 
 @cache

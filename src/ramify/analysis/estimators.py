@@ -1,20 +1,24 @@
-"""Estimates with 95 % intervals: Wilson, bootstrap over puzzles, t over seeds, and the unbiased pass@k."""
+"""Estimates with 95 % intervals: pass@k, Wilson, the bootstrap over puzzles, Student's t.
 
-from collections.abc import Sequence
+Everything here is about sums: a metric of a group is Σ top / Σ bottom over its puzzles. The sums come by *block*: a
+group of up to `BLOCKS` puzzles has a block for each, a larger one has `BLOCKS` blocks of nearly equal size. Resampling
+blocks instead of puzzles costs little precision and makes the work independent of the number of puzzles.
+"""
+
+from functools import cache
 from math import nan, sqrt
 
 import numpy as np
+from scipy.special import ndtr, stdtr, stdtrit
 
 from ramify.records import Estimate
 from ramify.tasks.generation import generator
 
 Z = 1.959964
+BLOCKS = 100
 RESAMPLES = 2000
 FEWEST = 20
-"""Below this many puzzles the bootstrap is too narrow, and Wilson's interval on the puzzles stands in for it."""
-
-# The 97.5 % quantile of Student's t for 1, 2, 3 … degrees of freedom.
-_T = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010, 2.1788, 2.1604, 2.1448)
+"""Below this many puzzles the bootstrap is too narrow, and another interval stands in for it."""
 
 
 def pass_at_k(correct: int, n: int, k: int) -> float:
@@ -46,55 +50,114 @@ def wilson(successes: float, n: int) -> Estimate:
     """
     if n == 0:
         return Estimate(nan, nan, nan, 0)
-    p, z2 = successes / n, Z * Z
-    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return Estimate(p, max(0.0, middle - half), min(1.0, middle + half), n)
+    low, high = wilson_limits(np.array([successes / n]), np.array([n]))
+    return Estimate(successes / n, float(low[0]), float(high[0]), n)
 
 
-def ratio(numerators: Sequence[float], denominators: Sequence[float], bounded: bool, name: str) -> Estimate:
-    """A sum over puzzles divided by another, with a bootstrap interval clustered by puzzle.
+def wilson_limits(shares: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's limits of many proportions; NaN where n is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle = (shares + Z * Z / (2 * n)) / (1 + Z * Z / n)
+        half = Z * np.sqrt(shares * (1 - shares) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
+    return np.maximum(0.0, middle - half), np.minimum(1.0, middle + half)
+
+
+def ratios(tops: np.ndarray, bottoms: np.ndarray, n: np.ndarray, kind: str = "share") -> tuple[np.ndarray, ...]:
+    """Σ top / Σ bottom of many groups, each with its interval.
 
     Args:
-        numerators, denominators: one entry a puzzle; a puzzle with denominator 0 does not count.
-        bounded: whether the ratio is between 0 and 1. Such a ratio takes Wilson's interval on the number of puzzles
-            where there are fewer than `FEWEST` of them or they are all alike; any other has no interval then.
-        name: seeds the resampling.
+        tops, bottoms: sums of shape (groups, blocks).
+        n: the puzzles of each group with a bottom above 0, of shape (groups,).
+        kind: "trials" if each puzzle is one independent trial, which takes Wilson's interval; "share" for any other
+            ratio between 0 and 1; "mean" for one that is not. These two take the bootstrap. Below `FEWEST` puzzles, or
+            where all are alike, a share takes Wilson's interval on the number of puzzles, which is conservative, and
+            a mean takes Student's t of the linearised ratio (none for a single puzzle).
 
-    >>> ratio([1, 0, 1, 0], [1, 1, 1, 1], bounded=True, name="example").value
-    0.5
+    Returns:
+        Values, lower and upper ends; NaN where there is no measurement.
+
+    >>> value, low, high = ratios(np.array([[1.0, 0, 1, 0]]), np.ones((1, 4)), np.array([4]))
+    >>> value.tolist(), low.round(2).tolist(), high.round(2).tolist()
+    ([0.5], [0.15], [0.85])
     """
-    top, bottom = np.asarray(numerators, float), np.asarray(denominators, float)
-    top, bottom = top[bottom > 0], bottom[bottom > 0]
-    n = len(top)
-    if n == 0:
-        return Estimate(nan, nan, nan, 0)
-    value = float(top.sum() / bottom.sum())
-    if n < FEWEST or np.ptp(top / bottom) == 0:
-        if not bounded:
-            return Estimate(value, nan, nan, n)
-        near = wilson(value * n, n)
-        return Estimate(value, near.low, near.high, n)
-    weights = generator(name).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    low, high = np.quantile((weights @ top) / (weights @ bottom), [0.025, 0.975])
-    return Estimate(value, float(low), float(high), n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = tops.sum(1) / bottoms.sum(1)
+        single = tops / bottoms
+    low, high = wilson_limits(value, n) if kind != "mean" else _linearised(tops, bottoms, value)
+    if kind == "trials":
+        return value, low, high
+    spread = np.where(bottoms > 0, single, -np.inf).max(1) - np.where(bottoms > 0, single, np.inf).min(1)
+    used = np.minimum((bottoms > 0).sum(1), BLOCKS)
+    large = (n >= FEWEST) & (spread > 1e-12)
+    for count in np.unique(used[large]):
+        rows = np.flatnonzero(large & (used == count))
+        # Blocks without a bottom say nothing; those with one are moved to the front.
+        order = np.argsort(bottoms[rows] <= 0, axis=1, kind="stable")[:, :count]
+        above, below = (np.take_along_axis(table[rows], order, axis=1) for table in (tops, bottoms))
+        weights = resampling(int(count))
+        drawn = (weights @ above.T) / (weights @ below.T)
+        tail = float(ndtr(-stdtrit(count - 1, 0.975) * sqrt(count / (count - 1))))
+        low[rows], high[rows] = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    return value, low, high
 
 
-def over_seeds(means: Sequence[float]) -> Estimate:
-    """The mean of seed means with Student's t interval; no interval for a single seed. `n` counts the seeds.
+@cache
+def resampling(blocks: int) -> np.ndarray:
+    """How often each resample takes each block, of shape (RESAMPLES, blocks): the same every time."""
+    return (
+        generator(f"bootstrap/{blocks}").multinomial(blocks, np.full(blocks, 1 / blocks), size=RESAMPLES).astype(float)
+    )
 
-    >>> e = over_seeds([0.30, 0.34, 0.32])
-    >>> round(e.value, 3), round(e.low, 3), round(e.high, 3), e.n
-    (0.32, 0.27, 0.37, 3)
+
+def _linearised(tops: np.ndarray, bottoms: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Student's t interval of ratios whose blocks are single puzzles (Cochran 1977, section 2.11)."""
+    used = (bottoms > 0).sum(1)
+    rest = np.where(bottoms > 0, tops - value[:, None] * bottoms, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.sqrt((rest**2).sum(1) * used / (used - 1)) / bottoms.sum(1)
+        half = stdtrit(used - 1, 0.975) * error
+    half = np.where(used > 1, half, nan)
+    return value - half, value + half
+
+
+def steadied(variance: np.ndarray, floor: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Variances of means of n values; where these are few, or all alike by chance, not below a floor.
+
+    Args:
+        floor: the variance that follows from sampling completions alone.
     """
-    values = np.asarray(means, float)
-    n = len(values)
-    value = float(values.mean()) if n else nan
-    if n < 2:
-        return Estimate(value, nan, nan, n)
-    df = n - 1
-    # Beyond the table, the quantile's expansion in 1/df (Abramowitz and Stegun 26.7.5).
-    expansion = Z + (Z**3 + Z) / (4 * df) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * df * df)
-    quantile = _T[df - 1] if df <= len(_T) else expansion
-    half = quantile * float(values.std(ddof=1)) / sqrt(n)
-    return Estimate(value, value - half, value + half, n)
+    doubtful = (n < FEWEST) | (variance < 1e-12)
+    return np.where(doubtful, np.fmax(variance, floor), variance)
+
+
+def mean_interval(mean: np.ndarray, variance: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Student's t for means of n values each: lower and upper end, two-sided p that the mean is 0.
+
+    Args:
+        variance: of the mean, not of the values. NaN in all three where n is below 2.
+    """
+    freedom = np.where(n > 1, n - 1.0, nan)
+    error = np.sqrt(variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half = stdtrit(freedom, 0.975) * error
+        p = np.where((error == 0) & (mean == 0), 1.0, 2 * stdtr(freedom, -np.abs(mean) / error))
+    return mean - half, mean + half, np.where(n > 1, p, nan)
+
+
+def rarefied(counts: np.ndarray, total: float, drawn: int) -> np.ndarray:
+    """Expected number of kinds among `drawn` of `total` things without replacement (Hurlbert 1971).
+
+    Args:
+        counts: how many things are of each kind, of shape (..., kinds); not above `total`.
+
+    >>> round(float(rarefied(np.array([2, 2]), 4, 2)), 6)  # of six pairs two are of one kind: 1 * 2/6 + 2 * 4/6
+    1.666667
+    """
+    from scipy.special import gammaln
+
+    rest = np.maximum(np.asarray(total)[..., None] - counts, 0) if np.ndim(total) else np.maximum(total - counts, 0)
+    whole = np.asarray(total, float)[..., None] if np.ndim(total) else float(total)
+    with np.errstate(invalid="ignore"):
+        log_miss = gammaln(rest + 1) - gammaln(rest - drawn + 1) - gammaln(whole + 1) + gammaln(whole - drawn + 1)
+    miss = np.where(rest >= drawn, np.exp(log_miss), 0.0)
+    return (1 - miss).sum(-1)

@@ -23,9 +23,6 @@ from ramify.config import Config
 from ramify.models.tokenizer import CLOSE, END, OPEN, SLOTS, number_tokens
 from ramify.tasks.splits import is_reserved
 
-LARGEST = 10**6
-"""Attempts in which a numerator or denominator reaches this are drawn again."""
-
 
 class TraceConfig(Config):
     """What the traces are made of."""
@@ -40,6 +37,8 @@ class TraceConfig(Config):
     """Most attempts in a trace."""
     largest: int = Field(99, ge=2)
     """Numbers and targets are 1 to this; a quarter of the traces draw their numbers from a smaller range."""
+    bound: int = Field(10**6, ge=100)
+    """Attempts in which a numerator or denominator reaches this are drawn again."""
 
 
 class Tried(NamedTuple):
@@ -101,12 +100,12 @@ def _search(config: TraceConfig, random: Random, numbers: list[int]) -> Trace | 
     length = 1
     while length < config.attempts and random.random() < config.go_on:
         length += 1
-    tried = [_attempt(numbers, random) for _ in range(length)]
+    tried = [_attempt(numbers, config.bound, random) for _ in range(length)]
     values = [_in_range(attempt, config.largest) for attempt in tried]
     if random.random() < config.hindsight.get(len(numbers), 0.0):
         draws = 0
         while (target := values[-1]) is None or is_reserved(numbers, target):
-            tried[-1] = _attempt(numbers, random)
+            tried[-1] = _attempt(numbers, config.bound, random)
             values[-1] = _in_range(tried[-1], config.largest)
             draws += 1
             if draws > 200:
@@ -126,25 +125,25 @@ def _in_range(attempt: Tried, largest: int) -> int | None:
     return value if rest == 0 and 1 <= value <= largest else None
 
 
-def _attempt(numbers: list[int], random: Random) -> Tried:
+def _attempt(numbers: list[int], bound: int, random: Random) -> Tried:
     order = list(range(len(numbers)))
     while True:
         random.shuffle(order)
-        attempt = _tree(numbers, order, random)
+        attempt = _tree(numbers, order, bound, random)
         if attempt is not None:
             return attempt
 
 
-def _tree(numbers: list[int], order: list[int], random: Random) -> Tried | None:
+def _tree(numbers: list[int], order: list[int], bound: int, random: Random) -> Tried | None:
     """A random tree over the numbers in this order: every split of the leaves is equally likely.
 
-    None where a division by zero or a value of `LARGEST` or more occurs.
+    None where a division by zero occurs, or a numerator or denominator of `bound` or more.
     """
     if len(order) == 1:
         leaf = [SLOTS[order[0]], *number_tokens(numbers[order[0]])]
         return Tried(leaf, leaf, numbers[order[0]], 1)
     cut = random.randint(1, len(order) - 1)
-    left, right = _tree(numbers, order[:cut], random), _tree(numbers, order[cut:], random)
+    left, right = _tree(numbers, order[:cut], bound, random), _tree(numbers, order[cut:], bound, random)
     if left is None or right is None:
         return None
     symbol = "+-*/"[int(random.random() * 4)]
@@ -164,7 +163,7 @@ def _tree(numbers: list[int], order: list[int], random: Random) -> Tried | None:
         top, bottom = -top, -bottom
     if top % bottom == 0:
         top, bottom = top // bottom, 1
-    if abs(top) >= LARGEST or bottom >= LARGEST:
+    if abs(top) >= bound or bottom >= bound:
         return None
     stated = [*_bracket(left.stated, cut > 1), symbol, *_bracket(right.stated, len(order) - cut > 1), "="]
     plain = [*_bracket(left.plain, cut > 1), symbol, *_bracket(right.plain, len(order) - cut > 1)]

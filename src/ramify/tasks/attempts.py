@@ -100,6 +100,10 @@ class _Search:
                 if self._chain(segment, template, values, stated):
                     return
 
+    def _is_answer(self, start: int) -> bool:
+        # The brace of \boxed{ belongs to the expression, not to the answer.
+        return self.answer[0] - 1 <= start < self.answer[1]
+
     def _whole(self, segment: Segment, values: Values, template: Template, part: Postfix, stated: str | None) -> None:
         value = _value(part, values)
         wrong = bool(template.claims) and not _all_hold(template, segment, values, {id(part): value}, None)
@@ -112,7 +116,7 @@ class _Search:
                 Expression(tuple([item if item.__class__ is str else values[item] for item in part])),  # type: ignore
                 _pattern(part),
                 value is not None and value[0] == self.target * value[1],
-                self.answer[0] <= start < self.answer[1],
+                self._is_answer(start),
                 False,
                 len(template.claims) + (stated is not None),
                 wrong,
@@ -166,7 +170,7 @@ class _Search:
                     expression=Expression(tree),
                     pattern=_pattern(tuple(item if isinstance(item, str) else 0 for item in tree)),
                     hits_target=value is not None and value[0] == self.target * value[1],
-                    is_answer=self.answer[0] <= start < self.answer[1],
+                    is_answer=self._is_answer(start),
                     stepwise=bool(steps),
                     stated=count,
                     miscalculated=wrong,

@@ -5,7 +5,7 @@ import re
 from ramify.algebra.parser import ParseError, parse_statement
 from ramify.records import Grade, Puzzle, Verdict
 
-GRADER_VERSION = 2
+GRADER_VERSION = 3
 """Kept with every table that is made from verdicts or attempts; it changes when any of them could."""
 
 _TAG = re.compile(r"<(/?)answer>", re.IGNORECASE | re.ASCII)

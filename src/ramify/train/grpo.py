@@ -31,7 +31,7 @@ class GRPOConfig(Config):
 
     kind: Literal["grpo"] = "grpo"
     steps: int = Field(30, ge=1)
-    save_steps: int = Field(10, ge=1)
+    save_steps: int = Field(6, ge=1)
     """A checkpoint every so many steps; the last step always has one."""
     prompts_per_step: int = Field(64, ge=1)
     samples_per_prompt: int = Field(8, ge=2)

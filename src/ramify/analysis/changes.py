@@ -1,0 +1,48 @@
+"""What a metric gained from one checkpoint to another, paired by puzzle: the same puzzles were asked of both."""
+
+import numpy as np
+
+from ramify.analysis.cells import Grouping
+from ramify.analysis.estimators import mean_interval, steadied
+
+
+def paired_changes(
+    before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray], k: int, groups: Grouping
+) -> tuple[np.ndarray, ...]:
+    """The change of Σ top / Σ bottom in each group, by Student's t over the puzzles' contributions.
+
+    A puzzle contributes what it adds to the linearised ratios (Cochran 1977, section 2.11); for a mean over puzzles
+    that is just its own change. Where there are few puzzles, or all happen to change alike, the variance is not taken
+    to be below the one that follows from sampling k completions a puzzle.
+
+    Args:
+        before, after: top and bottom of each puzzle, of shape (puzzles,), (steps, puzzles); NaN where not measured.
+
+    Returns:
+        Change, lower and upper end, p, and n (puzzles measured on both sides), each of shape (steps, groups).
+    """
+    with np.errstate(invalid="ignore"):
+        both = (before[1] > 0) & (after[1] > 0)
+    n = groups.totals(both.astype(float))
+    sides = [_side(top, bottom, both, n, k, groups) for top, bottom in (before, after)]
+    (first, own_first, floor_first), (second, own_second, floor_second) = sides
+    change = second - first
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = groups.totals((own_second - own_first) ** 2) / (n * (n - 1))
+    low, high, p = mean_interval(change, steadied(variance, floor_first + floor_second, n), n)
+    return change, low, high, p, n
+
+
+def _side(
+    top: np.ndarray, bottom: np.ndarray, both: np.ndarray, n: np.ndarray, k: int, groups: Grouping
+) -> tuple[np.ndarray, ...]:
+    """The ratio of each group, what each puzzle contributes, and the least variance of the ratio."""
+    above, below = (np.where(both, part, 0.0) for part in (top, bottom))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mass = groups.totals(below)
+        ratio = groups.totals(above) / mass
+        own = (above - ratio[:, groups.codes] * below) / (mass / n)[:, groups.codes]
+        draws = n * k
+        share = (ratio * draws + 0.5) / (draws + 1)  # never 0 or 1
+        floor = np.where(share < 1, share * (1 - share) / draws, 0.0)
+    return ratio, np.where(both, own, 0.0), floor

@@ -1,0 +1,101 @@
+"""A paired test between two runs, or two checkpoints, on the puzzles that both were asked."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from scipy.special import stdtr, stdtrit
+
+from ramify.analysis.cells import Grouping, SetCells, grouping, set_cells
+from ramify.analysis.changes import paired_changes
+from ramify.analysis.estimators import mean_interval
+from ramify.analysis.metrics import measured
+from ramify.analysis.rows import adjusted, rows
+from ramify.errors import RunError
+from ramify.run import Run
+
+GROUPINGS = ("all", "n", "pattern", "n,shape_class")
+METRICS = ("mean@", "greedy", "execution", "attempts")
+
+
+class Side(NamedTuple):
+    """One side of a comparison: all seeds of a run at one checkpoint."""
+
+    run: Run
+    step: int
+
+
+def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
+    """How much higher each metric is on the second side, with its interval and test; columns as in `Run.estimates`.
+
+    Puzzles that only one side was asked do not count. With one seed on either side the test is paired by puzzle (the
+    seeds of the other are averaged), and n counts puzzles; with several on both it is Welch's t over the means of the
+    seeds, paired by seed for two checkpoints of one run, and n counts seeds. q is p adjusted over the groups.
+
+    Raises:
+        RunError: there is no puzzle that both sides were asked.
+    """
+    found = []
+    for name in sorted({*first.run.sampled_sets()} & {*second.run.sampled_sets()}):
+        sides = [_at(set_cells(side.run, name), side.step) for side in (first, second)]
+        common = sides[0].puzzles.join(sides[1].puzzles, on="puzzle_id", how="semi")["puzzle_id"]
+        cells = [_only(side, common) for side in sides]
+        if any(side.frame.is_empty() for side in cells):
+            continue
+        k = min(side.samples for side in cells)
+        for metric, ratio in measured(k).items():
+            if not metric.startswith(METRICS):
+                continue
+            tables = [[side.values(seed, ratio.top, ratio.bottom) for seed in side.seeds] for side in cells]
+            for by in groupings:
+                groups = grouping(cells[0].puzzles, by)
+                value, low, high, p, n = _tested(tables, k, groups, first.run.path == second.run.path)
+                where = metric, name, None, by, [second.step], groups.names
+                found.append(rows(*where, [value, low, high], n=n, p=p))
+    if not found:
+        raise RunError(f"{first.run.path} and {second.run.path}: no puzzle was asked of both at these checkpoints")
+    return adjusted(pl.concat(found))
+
+
+def _at(cells: SetCells, step: int) -> SetCells:
+    return SetCells(cells.name, cells.puzzles, cells.frame.filter(pl.col("step") == step))
+
+
+def _only(cells: SetCells, ids: pl.Series) -> SetCells:
+    """The cells of some puzzles, which are numbered anew."""
+    kept = cells.puzzles.with_columns(old=pl.int_range(pl.len(), dtype=pl.Int32)).filter(
+        pl.col("puzzle_id").is_in(ids.to_list())
+    )
+    numbers = kept.select(puzzle="old", new=pl.int_range(pl.len(), dtype=pl.Int32))
+    frame = cells.frame.join(numbers, on="puzzle").drop("puzzle").rename({"new": "puzzle"})
+    return SetCells(cells.name, kept.drop("old"), frame)
+
+
+Table = list[np.ndarray]
+"""Top and bottom, each of shape (1, puzzles)."""
+
+
+def _tested(sides: list[list[Table]], k: int, groups: Grouping, same_run: bool) -> tuple[np.ndarray, ...]:
+    """Difference, interval, p and n, of shape (1, groups), of two sides with a table for each seed."""
+    if min(map(len, sides)) > 1:
+        means = [np.array([groups.totals(top) / groups.totals(bottom) for top, bottom in side]) for side in sides]
+        if not same_run or len(means[0]) != len(means[1]):
+            return _welch(*means)
+        change = means[1] - means[0]
+        count = np.full(change.shape[1:], len(change))
+        value = change.mean(0)
+        return value, *mean_interval(value, change.var(0, ddof=1) / len(change), count), count
+    before, after = ([np.mean(part, axis=0) for part in zip(*side, strict=True)] for side in sides)
+    return paired_changes((before[0][0], before[1][0]), (after[0], after[1]), k, groups)
+
+
+def _welch(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Welch's t between means of seeds, each of shape (seeds, 1, groups)."""
+    value = second.mean(0) - first.mean(0)
+    a, b = (side.var(0, ddof=1) / len(side) for side in (first, second))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
+        half = stdtrit(freedom, 0.975) * np.sqrt(a + b)
+        p = 2 * stdtr(freedom, -np.abs(value) / np.sqrt(a + b))
+    return value, value - half, value + half, p, np.full(value.shape, len(first) + len(second))

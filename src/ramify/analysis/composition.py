@@ -1,0 +1,76 @@
+"""The composition gap: what a pattern's success lacks of the product of its parts' successes."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from ramify.algebra.pattern import Pattern
+from ramify.algebra.structure import parts
+from ramify.analysis.cells import SetCells, grouping
+from ramify.analysis.estimators import ratios
+from ramify.analysis.rows import rows
+
+METRIC = "composition gap"
+GROUPINGS = ("n", "pattern", "n,shape_class")
+
+
+def composition_gaps(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFrame]:
+    """Success of each pattern minus the product of the successes of its parts, and the mean of this over groups.
+
+    The parts are the immediate non-leaf children of the binary tree, each measured on puzzles of its own in whatever
+    set has them, at the same checkpoint. A pattern whose parts were not all measured has no gap. Intervals combine
+    those of all successes that enter (MOVER; Zou and Donner 2008), so a part that many patterns share counts once.
+    """
+    steps = sorted(set.intersection(*(set(cells.steps(seed)) for cells in sets)))
+    measured = _successes(sets, seed, steps)
+    for cells in sets:
+        groups = grouping(cells.puzzles, "pattern")
+        whole = [text for text in groups.names if parts(Pattern.parse(text))]
+        whole = [text for text in whole if all(part.text in measured for part in parts(Pattern.parse(text)))]
+        if not whole:
+            continue
+        puzzles = dict(zip(groups.names, groups.sizes.tolist(), strict=True))
+        first = cells.puzzles.unique("pattern", keep="first").filter(pl.col("pattern").is_in(whole)).sort("pattern")
+        for by in GROUPINGS:
+            members = grouping(first, by)
+            of_group = [first["pattern"].gather(np.flatnonzero(members.codes == g)) for g in range(len(members.names))]
+            found = np.array([[_gap(group.to_list(), measured, at) for group in of_group] for at in range(len(steps))])
+            n = np.array([sum(puzzles[text] for text in group) for group in of_group])
+            yield rows(METRIC, cells.name, seed, by, steps, members.names, list(np.moveaxis(found, 2, 0)), n=n)
+
+
+def _successes(sets: Sequence[SetCells], seed: int, steps: list[int]) -> dict[str, np.ndarray]:
+    """For each pattern, success and its interval at each step, of shape (steps, 3)."""
+    found: dict[str, np.ndarray] = {}
+    for cells in sets:
+        groups = grouping(cells.puzzles, "pattern")
+        at = np.isin(cells.steps(seed), steps)
+        (share,) = cells.values(seed, pl.col("correct") / pl.col("k"))
+        tops, bottoms = groups.sums(share[at]), groups.sums(np.isfinite(share[at]).astype(float))
+        n = groups.totals(np.isfinite(share[at]).astype(float))
+        for index in range(len(steps)):
+            limits = np.column_stack(ratios(tops[index], bottoms[index], n[index]))
+            for text, row in zip(groups.names, limits, strict=True):
+                found.setdefault(text, np.full((len(steps), 3), np.nan))[index] = row
+    return found
+
+
+def _gap(members: list[str], measured: dict[str, np.ndarray], at: int) -> tuple[float, float, float]:
+    """The mean gap of some patterns at a step, with its interval."""
+    gradient: dict[str, float] = {}
+    value = 0.0
+    for text in members:
+        of_parts = [part.text for part in parts(Pattern.parse(text))]
+        values = [float(measured[part][at, 0]) for part in of_parts]
+        value += (float(measured[text][at, 0]) - float(np.prod(values))) / len(members)
+        gradient[text] = gradient.get(text, 0.0) + 1 / len(members)
+        for index, part in enumerate(of_parts):
+            others = float(np.prod(values[:index] + values[index + 1 :]))
+            gradient[part] = gradient.get(part, 0.0) - others / len(members)
+    below = above = 0.0
+    for text, weight in gradient.items():
+        middle, low, high = measured[text][at].tolist()
+        down, up = (middle - low, high - middle) if weight > 0 else (high - middle, middle - low)
+        below, above = below + (weight * down) ** 2, above + (weight * up) ** 2
+    return value, value - below**0.5, value + above**0.5

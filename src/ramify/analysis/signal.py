@@ -1,0 +1,89 @@
+"""What training had to learn from: the share of groups whose rewards were all equal, which teach nothing."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from ramify.algebra.pattern import Pattern
+from ramify.algebra.structure import structure
+from ramify.analysis.cells import SetCells, grouping
+from ramify.analysis.estimators import wilson_limits
+from ramify.analysis.rows import rows
+from ramify.run import Run
+from ramify.tables import scan_table
+
+METRIC = "zero advantage"
+GROUPINGS = ("all", "n", "pattern", "n,shape_class")
+FEWEST_PATTERNS = 8
+
+
+def zero_advantage(run: Run, seed: int, checkpoints: list[int]) -> Iterator[pl.DataFrame]:
+    """The zero-advantage share of the training groups since the checkpoint before, at every checkpoint.
+
+    A group is the completions of one puzzle in one step. The rows have the set "train" and count groups as n; the
+    last rows, of the metric "zero advantage, whole run", cover all steps.
+    """
+    seen = _groups(run, seed)
+    if seen is None:
+        return
+    later = [step for step in checkpoints if step > 0]
+    last = run.rollout_steps(seed)[-1]
+    windows = [(METRIC, a, b) for a, b in zip([0, *later], later, strict=False)]
+    for metric, after, until in [*windows, (f"{METRIC}, whole run", 0, last)]:
+        part = seen.filter((pl.col("step") > after) & (pl.col("step") <= until))
+        if part.is_empty():
+            continue
+        for by in GROUPINGS:
+            groups = grouping(part, by)
+            n = groups.sizes.astype(float)
+            share = groups.totals(part["equal"].cast(pl.Float64).to_numpy()[None])[0] / n
+            low, high = wilson_limits(share, n)
+            yield rows(metric, "train", seed, by, [until], groups.names, [a[None] for a in (share, low, high)], n=n)
+
+
+def signal_and_success(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
+    """Spearman's rank correlation, over the patterns of an n, of the zero-advantage share of the whole run with the
+    success at the last checkpoint; Bonett and Wright's interval (2000)."""
+    from scipy.stats import spearmanr
+
+    seen = _groups(run, seed)
+    if seen is None:
+        return
+    step = cells.steps(seed)[-1]
+    share = seen.group_by("pattern").agg(pl.col("equal").mean())
+    indexed = cells.puzzles.with_columns(puzzle=pl.int_range(pl.len(), dtype=pl.Int32)).select("puzzle", "pattern", "n")
+    mine = cells.of_seed(seed).filter(pl.col("step") == step).join(indexed, on="puzzle")
+    success = mine.group_by("pattern", "n").agg((pl.col("correct") / pl.col("k")).mean().alias("success"))
+    for (size,), part in success.join(share, on="pattern").sort("n", "pattern").group_by("n", maintain_order=True):
+        n = len(part)
+        if n < FEWEST_PATTERNS or part["equal"].n_unique() < 2 or part["success"].n_unique() < 2:
+            continue
+        found = spearmanr(part["equal"], part["success"])
+        middle = np.arctanh(np.clip(found.statistic, -1 + 1e-12, 1 - 1e-12))
+        half = 1.96 * np.sqrt((1 + found.statistic**2 / 2) / (n - 3))
+        ends = [found.statistic, np.tanh(middle - half), np.tanh(middle + half)]
+        name = "zero advantage against success"
+        yield rows(name, cells.name, seed, "n", [step], [str(size)], ends, n=n, p=found.pvalue)
+
+
+def _groups(run: Run, seed: int) -> pl.DataFrame | None:
+    """The training groups of a seed: step, n, pattern, shape_class, equal; None without rollouts."""
+    steps = run.rollout_steps(seed)
+    if not steps:
+        return None
+    reward = pl.col("reward")
+    found = pl.concat(
+        [
+            scan_table(run.rollouts_file(seed, step))
+            .group_by("puzzle_id", "pattern")
+            .agg(equal=reward.min() == reward.max())
+            .with_columns(step=pl.lit(step))
+            for step in steps
+        ]
+    ).collect(engine="streaming")
+    kinds = [
+        (text, p.size, structure(p).shape_class) for text in found["pattern"].unique() for p in [Pattern.parse(text)]
+    ]
+    known = pl.DataFrame(kinds, schema={"pattern": pl.String, "n": pl.Int32, "shape_class": pl.String}, orient="row")
+    return found.join(known, on="pattern").sort("step", "puzzle_id")

@@ -1,0 +1,54 @@
+"""Support: what the base model solves within k samples, what the trained one does, what both and neither do."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from ramify.analysis.cells import SetCells, grouping
+from ramify.analysis.estimators import wilson_limits
+from ramify.analysis.rows import rows
+
+KINDS = ("base only", "both", "trained only", "neither")
+
+
+def support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """The shares of the puzzles, and of the patterns, that are solved by base only, both, trained only, neither.
+
+    Both models have the same number of samples a puzzle; where one has more, it counts by its unbiased pass@k at the
+    fewer. A pattern is solved if one of its puzzles is. Intervals are Wilson's over puzzles, and over patterns.
+    """
+    steps = cells.steps(seed)
+    if steps[0] != 0 or len(steps) < 2:
+        return
+    k, correct = cells.values(seed, pl.col("k"), pl.col("correct"))
+    fewest = np.minimum(k[:1], k)
+    base, trained = _solved(correct[:1], k[:1], fewest), _solved(correct, k, fewest)
+    patterns = grouping(cells.puzzles, "pattern")
+    of_patterns = [1 - np.exp(patterns.totals(np.log(np.maximum(1 - side, 1e-300)))) for side in (base, trained)]
+    first = [int(np.argmax(patterns.codes == code)) for code in range(len(patterns.names))]
+    for prefix, frame, sides in (
+        ("support", cells.puzzles, (base, trained)),
+        ("pattern support", cells.puzzles[first], of_patterns),
+    ):
+        for by in groupings:
+            groups = grouping(frame, by)
+            for kind, value in zip(KINDS, _kinds(*sides), strict=True):
+                n = groups.totals(np.isfinite(value).astype(float))
+                with np.errstate(invalid="ignore"):
+                    share = groups.totals(value) / n
+                    low, high = wilson_limits(share, n)
+                name = f"{prefix}: {kind}"
+                yield rows(name, cells.name, seed, by, steps[1:], groups.names, [share[1:], low[1:], high[1:]], n=n[1:])
+
+
+def _kinds(base: np.ndarray, trained: np.ndarray) -> tuple[np.ndarray, ...]:
+    return base * (1 - trained), base * trained, (1 - base) * trained, (1 - base) * (1 - trained)
+
+
+def _solved(correct: np.ndarray, k: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Probability that at least one of `drawn` of k samples is correct."""
+    miss = np.ones(np.broadcast_shapes(correct.shape, drawn.shape))
+    for i in range(int(np.nanmax(drawn))):
+        miss = np.where(i < drawn, miss * np.maximum(k - correct - i, 0) / np.maximum(k - i, 1), miss)
+    return np.where(np.isfinite(correct * drawn), 1 - miss, np.nan)

@@ -1,0 +1,113 @@
+"""What was tried, by the attempted pattern: attempt rate, precision, coverage. No pass@k shows these."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+from scipy.special import stdtrit
+
+from ramify.algebra.catalog import patterns
+from ramify.algebra.structure import structure
+from ramify.analysis.cells import SetCells, uses
+from ramify.analysis.estimators import BLOCKS, rarefied, ratios, resampling
+from ramify.analysis.rows import rows
+from ramify.run import Run
+
+_RESAMPLES = 500  # of the coverage: its standard error is wanted, not its quantiles
+PER_SIZE = ("n", "n,shape_class")
+
+
+def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
+    """Estimates by attempted pattern and by its shape class, for every checkpoint of a seed.
+
+    attempt rate: share of the completions (of puzzles of that n) with an attempt of the pattern.
+    precision: share of its attempts that hit the target, over puzzles that the pattern solves.
+    coverage@m: share of the patterns (of size n, or of a shape class of it) that some attempt uses, expected for m
+    completions drawn at random (Hurlbert 1971); m is the largest power of two with at least 2 m completions of that n
+    at every checkpoint.
+    """
+    budgets = _budgets(cells)
+    ranks = _indexed(cells).select("puzzle_id", "puzzle", "n", rank=pl.int_range(pl.len()).over("n") % BLOCKS)
+    solved = cells.puzzles.select("puzzle_id", pattern="solving").explode("pattern").with_columns(solves=True)
+    for step in cells.steps(seed):
+        used = uses(run, seed, cells.name, step).join(ranks, on="puzzle_id")
+        used = used.join(solved, on=["puzzle_id", "pattern"], how="left")
+        asked = cells.of_seed(seed).filter(pl.col("step") == step).join(ranks, on="puzzle")
+        for size in sorted(asked["n"].unique().to_list()):
+            mine, of_size = used.filter(pl.col("n") == size), asked.filter(pl.col("n") == size)
+            completions = np.bincount(of_size["rank"].to_numpy(), of_size["k"].to_numpy(), BLOCKS)
+            texts, groups = _groups(size)
+            where = cells.name, seed, step
+            with_it = _table(mine, texts, "completions")
+            rate = ratios(with_it, np.broadcast_to(completions, with_it.shape), np.full(len(texts), len(of_size)))
+            yield _row("attempt rate", where, "pattern", texts, rate, len(of_size))
+            exact = mine.filter("solves")
+            tries, hits = _table(exact, texts, "tries"), _table(exact, texts, "hits")
+            for by, members in groups.items():
+                above, below = (
+                    np.array([table[chosen].sum(0) for chosen in members.values()]) for table in (hits, tries)
+                )
+                n = _puzzles(exact, texts, members)
+                yield _row("precision", where, by, list(members), ratios(above, below, n), n)
+            for by in PER_SIZE:
+                found = [_coverage(with_it[chosen], completions, budgets[size]) for chosen in groups[by].values()]
+                shares = tuple(np.array(part) for part in zip(*found, strict=True))
+                yield _row(f"coverage@{budgets[size]}", where, by, list(groups[by]), shares, len(of_size))
+
+
+def _row(metric: str, where: tuple, by: str, groups: list[str], found: tuple, n: np.ndarray | int) -> pl.DataFrame:
+    name, seed, step = where
+    return rows(metric, name, seed, by, [step], groups, [part[None, :] for part in found], n=n)
+
+
+def _indexed(cells: SetCells) -> pl.DataFrame:
+    return cells.puzzles.with_columns(puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
+
+
+def _groups(size: int) -> tuple[list[str], dict[str, dict[str, np.ndarray]]]:
+    """The texts of all patterns of a size; and for each grouping, which of them belong to each group."""
+    listed = patterns(size)
+    shapes = np.array([structure(pattern).shape_class for pattern in listed])
+    texts = [pattern.text for pattern in listed]
+    return texts, {
+        "n": {str(size): np.arange(len(listed))},
+        "n,shape_class": {f"{size},{shape}": np.flatnonzero(shapes == shape) for shape in sorted(set(shapes))},
+        "pattern": {text: np.array([index]) for index, text in enumerate(texts)},
+    }
+
+
+def _budgets(cells: SetCells) -> dict[int, int]:
+    """For each n, the number of completions at which coverage is stated."""
+    totals = cells.frame.join(_indexed(cells).select("puzzle", "n"), on="puzzle").group_by("seed", "step", "n")
+    fewest = totals.agg(pl.col("k").sum()).group_by("n").agg(pl.col("k").min())
+    return {n: 1 << max((total // 2).bit_length() - 1, 0) for n, total in fewest.iter_rows()}
+
+
+def _table(used: pl.DataFrame, texts: list[str], column: str) -> np.ndarray:
+    """Sums of a column by pattern and block of puzzles."""
+    codes = used["pattern"].replace_strict(texts, range(len(texts)), return_dtype=pl.Int64).to_numpy()
+    where = codes * BLOCKS + used["rank"].to_numpy()
+    return np.bincount(where, used[column].to_numpy(), len(texts) * BLOCKS).reshape(len(texts), BLOCKS)
+
+
+def _puzzles(exact: pl.DataFrame, texts: list[str], members: dict[str, np.ndarray]) -> np.ndarray:
+    """How many puzzles there are in which a pattern of each group was tried that solves them."""
+    owner = {texts[index]: group for group, chosen in members.items() for index in chosen}
+    owned = exact.select("puzzle_id", group=pl.col("pattern").replace_strict(owner, return_dtype=pl.String))
+    counted = dict(owned.group_by("group").agg(pl.col("puzzle_id").n_unique()).iter_rows())
+    return np.array([counted.get(group, 0) for group in members])
+
+
+def _coverage(with_it: np.ndarray, completions: np.ndarray, drawn: int) -> tuple[float, float, float]:
+    """The share of the patterns that `drawn` completions are expected to use; the bootstrap gives its standard error.
+
+    Args:
+        with_it: completions with an attempt of each pattern, of shape (patterns, blocks).
+        completions: all completions, of shape (blocks,).
+    """
+    used = completions > 0
+    weights = resampling(int(used.sum()))[:_RESAMPLES]
+    value = rarefied(with_it.sum(1), completions.sum(), drawn) / len(with_it)
+    again = rarefied(weights @ with_it[:, used].T, weights @ completions[used], drawn) / len(with_it)
+    half = stdtrit(max(used.sum() - 1, 1), 0.975) * again.std(ddof=1)
+    return float(value), max(0.0, float(value - half)), min(1.0, float(value + half))

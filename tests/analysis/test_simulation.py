@@ -1,0 +1,258 @@
+"""Truth first: what is planted in a thousand simulated runs is found, as often as the intervals promise."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from planted import planted_cells, puzzle_rows
+from ramify import patterns
+from ramify.analysis.acquisition import acquisition
+from ramify.analysis.cells import SetCells, grouping
+from ramify.analysis.changes import paired_changes
+from ramify.analysis.effects import effects, fit
+from ramify.analysis.estimators import BLOCKS, ratios
+from ramify.analysis.rows import pooled, rows
+from ramify.analysis.transfer import transfer
+
+RUNS = 1000
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+def blocked(values: np.ndarray) -> np.ndarray:
+    return np.bincount(np.arange(len(values)) % BLOCKS, values, min(len(values), BLOCKS))[None]
+
+
+@pytest.mark.parametrize(("puzzles", "k"), [(20, 4), (40, 8), (150, 4), (400, 8)])
+def test_shares_of_samples_are_covered(random: np.random.Generator, puzzles: int, k: int) -> None:
+    """Puzzles of very unequal difficulty, new ones in each run."""
+    covered = 0
+    for _ in range(RUNS):
+        correct = random.binomial(k, random.beta(0.5, 1.5, puzzles)) / k
+        _, low, high = ratios(blocked(correct), blocked(np.ones(puzzles)), np.array([puzzles]))
+        covered += bool(low[0] <= 0.25 <= high[0])
+    assert 0.93 <= covered / RUNS <= 0.97
+
+
+@pytest.mark.parametrize(("puzzles", "share"), [(50, 0.3), (150, 0.25), (400, 0.1)])
+def test_shares_of_puzzles_are_covered(random: np.random.Generator, puzzles: int, share: float) -> None:
+    """pass@k and greedy: each puzzle is solved or not."""
+    covered = 0
+    for _ in range(RUNS):
+        solved = (random.random(puzzles) < share).astype(float)
+        _, low, high = ratios(blocked(solved), blocked(np.ones(puzzles)), np.array([puzzles]), "trials")
+        covered += bool(low[0] <= share <= high[0])
+    assert 0.93 <= covered / RUNS <= 0.97
+
+
+@pytest.mark.parametrize("puzzles", [25, 60, 150])
+def test_gains_are_covered(random: np.random.Generator, puzzles: int) -> None:
+    groups = grouping(puzzle_rows(["A*B+C"], puzzles), "all")
+    ones = np.ones(puzzles)
+    covered = 0
+    for _ in range(RUNS):
+        base = random.beta(1, 4, puzzles)  # mean 0.2; the gain has mean 0.8 * 0.25
+        trained = base + (1 - base) * random.beta(1, 3, puzzles)
+        before, after = random.binomial(4, base) / 4, random.binomial(4, trained) / 4
+        _, low, high, _, _ = paired_changes((before, ones), (after[None], ones[None]), 4, groups)
+        covered += bool(low[0, 0] <= 0.2 <= high[0, 0])
+    assert 0.93 <= covered / RUNS <= 0.97
+
+
+def test_few_puzzles_promise_no_less(random: np.random.Generator) -> None:
+    """Below twenty puzzles intervals are conservative, also where all puzzles agree."""
+    groups = grouping(puzzle_rows(["A*B+C"], 6), "all")
+    ones = np.ones(6)
+    shares = gains = 0
+    for _ in range(RUNS):
+        before, after = random.binomial(4, 0.1, 6) / 4, random.binomial(4, 0.4, 6) / 4
+        _, low, high = ratios(after[None], ones[None], np.array([6]))
+        shares += bool(low[0] <= 0.4 <= high[0])
+        _, low, high, _, _ = paired_changes((before, ones), (after[None], ones[None]), 4, groups)
+        gains += bool(low[0, 0] <= 0.3 <= high[0, 0])
+    assert min(shares, gains) / RUNS >= 0.93
+
+
+def test_means_over_seeds_are_covered(random: np.random.Generator) -> None:
+    covered = 0
+    for _ in range(RUNS):
+        values = 0.4 + random.normal(0, 0.05, 3)
+        table = pl.concat([rows("m", "test", s, "n", [9], ["3"], [v]) for s, v in enumerate(values)])
+        row = pooled(table).row(0, named=True)
+        covered += row["low"] <= 0.4 <= row["high"]
+    assert 0.93 <= covered / RUNS <= 0.97
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    def width(*means: float) -> float:
+        one = [rows("m", "test", s, "n", [9], ["3"], [v, 0.3, 0.5], n=90) for s, v in enumerate(means)]
+        row = pooled(pl.concat(one)).row(0, named=True)
+        return row["high"] - row["low"]
+
+    assert width(0.2, 0.6) > 10 * width(0.39, 0.41)
+    # Two seeds that agree exactly are one measurement: the interval over puzzles stands.
+    assert width(0.4, 0.4) == pytest.approx(0.2)
+
+
+STEPS = tuple(range(0, 1650, 50))
+SOURCES = [pattern.text for pattern in patterns(3)]
+
+
+def ramps(steps: tuple[int, ...], middles: np.ndarray) -> np.ndarray:
+    return 0.1 + 0.6 / (1 + np.exp(-(np.array(steps)[:, None] - middles) / 60))
+
+
+@pytest.mark.parametrize(("each", "k", "steps"), [(10, 8, STEPS), (40, 8, STEPS), (10, 32, STEPS), (20, 4, STEPS[::6])])
+def test_acquisition_steps_are_covered(random: np.random.Generator, each: int, k: int, steps: tuple[int, ...]) -> None:
+    """A thousand patterns (18 in each of 60 runs), each acquired at a step of its own."""
+    puzzles = puzzle_rows(SOURCES, each)
+    covered = found = 0
+    for _ in range(60):
+        curve = ramps(steps, random.uniform(100, steps[-1] - 200, len(SOURCES)))
+        halves = curve >= (curve[0] + curve[-1]) / 2
+        truth = {text: steps[int(np.argmax(halves[:, i]))] for i, text in enumerate(SOURCES)}
+        cells = planted_cells(puzzles, {1: np.repeat(curve, each, axis=1)}, k, random, steps)
+        for row in acquisition(cells, [1], ["pattern"])[0].iter_rows(named=True):
+            if row["status"] == "acquired":
+                found += 1
+                covered += row["low"] <= truth[row["group"]] <= row["high"]
+    assert found >= 900
+    assert covered / found >= 0.93
+
+
+def test_what_was_never_acquired_is_not(random: np.random.Generator) -> None:
+    """Flat, present from the start, and lost again: values, not numbers."""
+    steps = (0, 100, 200, 300, 400)
+    curves = {
+        "A+B+C": [0.1, 0.1, 0.1, 0.1, 0.1],
+        "A*B+C": [0.8, 0.8, 0.8, 0.8, 0.8],
+        "A*B-C": [0.1, 0.2, 0.7, 0.4, 0.1],
+        "A-B*C": [0.1, 0.2, 0.7, 0.8, 0.8],
+    }
+    puzzles = puzzle_rows(list(curves), 50)
+    chances = np.repeat(np.array(list(curves.values())).T, 50, axis=1)
+    relative, absolute = acquisition(planted_cells(puzzles, {1: chances}, 8, random, steps), [1], ["pattern"])
+    expected = {
+        "A+B+C": "not acquired",
+        "A*B+C": "already present",
+        "A*B-C": "lost again",
+        "A-B*C": "acquired",
+    }
+    for table in (relative, absolute):
+        found = {row["group"]: (row["status"], row["value"]) for row in table.iter_rows(named=True)}
+        assert {text: status for text, (status, _) in found.items()} == expected
+        assert [value for status, value in found.values() if status != "acquired"] == [None] * 3
+        assert found["A-B*C"][1] == 200
+
+
+def held_out_sets(
+    random: np.random.Generator, seeds: int, held_gain: float, seen_gain: float
+) -> tuple[dict[str, SetCells], float]:
+    """A-B*C held out, A/(B+C) its match (and some others seen)."""
+    seen = puzzle_rows(["A/(B+C)", "A*B+C", "A+B-C"], 40)
+    held = puzzle_rows(["A-B*C"], 40)
+    sets = {}
+    for name, puzzles, gain in (("test", seen, seen_gain), ("held_out", held, held_gain)):
+        base = random.beta(2, 18, len(puzzles))
+        success = {seed: np.array([base, np.clip(base + gain, 0, 1)]) for seed in range(1, seeds + 1)}
+        sets[name] = planted_cells(puzzles, success, 8, random, (0, 100), name)
+    return sets, held_gain - seen_gain
+
+
+def test_transfer_is_covered(random: np.random.Generator) -> None:
+    covered = 0
+    for _ in range(RUNS):
+        sets, truth = held_out_sets(random, 1, 0.15, 0.4)
+        row = next(frame for frame in transfer(sets, 1) if frame["by"][0] == "n").row(1, named=True)
+        covered += row["low"] <= truth <= row["high"]
+    assert 0.93 <= covered / RUNS <= 0.97
+
+
+def test_a_family_that_was_secretly_trained_shows(random: np.random.Generator) -> None:
+    """Held out for real, it lags behind its match in every seed; trained in secret, it does not."""
+
+    def found(held_gain: float) -> dict:
+        sets, _ = held_out_sets(random, 5, held_gain, 0.4)
+        single = pl.concat([frame for seed in range(1, 6) for frame in transfer(sets, seed)])
+        return pooled(single).filter((pl.col("by") == "all") & (pl.col("step") == 100)).row(0, named=True)
+
+    honest, secret = found(0.05), found(0.4)
+    assert honest["high"] < -0.2
+    assert secret["low"] > -0.15
+    assert secret["low"] < 0 < secret["high"]
+
+
+@pytest.fixture(scope="module")
+def confounded() -> pl.DataFrame:
+    """Puzzles of all patterns of n = 3 and 4 whose right-heavy ones have more divisions and fewer solutions."""
+    random = np.random.default_rng(3)
+    sources = [pattern.text for pattern in (*patterns(3), *patterns(4))]
+    puzzles = puzzle_rows(sources, 8)
+    heavy = (puzzles["shape_class"] == "right-heavy").to_numpy()
+    solutions = np.maximum(1, random.poisson(np.where(heavy, 1.5, 6.0)))
+    fractional = random.random(len(puzzles)) < np.where(puzzles["divisions"].to_numpy() > 0, 0.5, 0.0)
+    return puzzles.with_columns(
+        multiplicity=pl.Series(solutions),
+        fractional=pl.Series(fractional),
+        largest=pl.Series(np.exp(random.normal(5, 1, len(puzzles)))),
+    )
+
+
+def chances(puzzles: pl.DataFrame, penalty: float, random: np.random.Generator) -> np.ndarray:
+    """Success with effects of divisions, multiplicity and fractions, a planted one of right-heaviness, and luck."""
+    logit = (
+        0.3
+        - 0.9 * puzzles["divisions"].to_numpy()
+        + 0.5 * np.log2(puzzles["multiplicity"].to_numpy())
+        - 0.5 * puzzles["fractional"].to_numpy()
+        - penalty * (puzzles["shape_class"] == "right-heavy").to_numpy()
+    )
+    return 1 / (1 + np.exp(-logit - random.normal(0, 0.3, len(puzzles))))
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.8])
+def test_right_heaviness_is_told_from_what_comes_with_it(
+    confounded: pl.DataFrame, random: np.random.Generator, penalty: float
+) -> None:
+    runs, found = 200, []
+    naive = []
+    for _ in range(runs):
+        cells = planted_cells(confounded, {1: chances(confounded, penalty, random)[None]}, 8, random, (0,))
+        cases = cells.frame.with_columns(puzzle=pl.col("puzzle").cast(pl.Int64)).join(
+            confounded.with_row_index("puzzle").cast({"puzzle": pl.Int64}), on="puzzle"
+        )
+        found.append(fit(cases)["right-heavy"])
+        by_shape = cases.group_by("shape_class").agg(pl.col("correct").sum() / pl.col("k").sum())
+        shares = dict(by_shape.iter_rows())
+        naive.append(shares["right-heavy"] - shares["left-heavy"])
+    value, low, high, p = np.array(found).T
+    assert value.mean() == pytest.approx(-penalty, abs=0.06)
+    assert 0.91 <= np.mean((low <= -penalty) & (-penalty <= high)) <= 0.99
+    if penalty == 0:
+        assert np.mean(naive) < -0.1  # success alone says that right-heavy is harder
+        assert np.mean(p < 0.05) <= 0.09  # the model does not
+    else:
+        assert np.mean(p < 0.05) >= 0.95
+
+
+def test_effects_without_enough_to_tell(random: np.random.Generator) -> None:
+    """At n = 3 right-heavy and lookahead are one; a model that solves nothing has no effects."""
+    puzzles = puzzle_rows(SOURCES, 10)
+    cells = planted_cells(puzzles, {1: np.full((1, len(puzzles)), 0.4)}, 8, random, (0,))
+    terms = pl.concat(list(effects([cells], 1)))["group"].to_list()
+    assert ("lookahead" in terms) != ("right-heavy" in terms)
+    nothing = planted_cells(puzzles, {1: np.zeros((1, len(puzzles)))}, 8, random, (0,))
+    assert list(effects([nothing], 1)) == []
+
+
+def test_a_term_that_decides_all_is_left_out(confounded: pl.DataFrame, random: np.random.Generator) -> None:
+    """No puzzle with fractions is solved: the others still say what shape does."""
+    success = np.where(confounded["fractional"].to_numpy(), 0.0, chances(confounded, 0.8, random))
+    cells = planted_cells(confounded, {1: success[None]}, 8, random, (0,))
+    frame = pl.concat(list(effects([cells], 1)))
+    assert "fractional" not in frame["group"].to_list()
+    heavy = frame.filter(pl.col("group") == "right-heavy").row(0, named=True)
+    assert heavy["low"] <= -0.8 <= heavy["high"]
