@@ -139,7 +139,8 @@ def grouping(puzzles: pl.DataFrame, by: str) -> Grouping:
 def attributes(run: Run, name: str) -> pl.DataFrame:
     """The puzzles of a set, sorted by id, with all that metrics group by, match by or adjust for.
 
-    To the columns of `tables.puzzle_frame` these are added: divisions, inverses (subtractions and divisions),
+    As in `tables.puzzle_frame`, but shape_class is "mixed" where a twin of the source pattern has another one: such a
+    pattern cannot stand for either class. These are added: divisions, inverses (subtractions and divisions),
     function_class (the first of the source pattern and its twins), known (whether all proper skills of three leaves or
     more were trained; null without training puzzles); and of one solution by the source pattern: fractional (whether
     an intermediate value is no integer) and largest (the largest intermediate value, absolutely; the target if n = 2).
@@ -152,12 +153,19 @@ def attributes(run: Run, name: str) -> pl.DataFrame:
         _, minus, _, over = structure(pattern).operators
         same = min({pattern, *pattern.twins}, key=patterns(pattern.size).index)
         known = is_of_known_skills(pattern, trained) if trained else None
-        rows.append((text, over, minus + over, same.text, known))
-    schema = {"pattern": pl.String, "divisions": pl.Int32, "inverses": pl.Int32, "function_class": pl.String}
+        shapes = {structure(one).shape_class for one in (pattern, *pattern.twins)}
+        rows.append((text, "mixed" if len(shapes) > 1 else shapes.pop(), over, minus + over, same.text, known))
+    schema = {
+        "pattern": pl.String,
+        "shape_class": pl.String,
+        "divisions": pl.Int32,
+        "inverses": pl.Int32,
+        "function_class": pl.String,
+    }
     by_pattern = pl.DataFrame(rows, schema={**schema, "known": pl.Boolean}, orient="row")
     solved = [_intermediates(*row) for row in puzzles.select("numbers", "target", "pattern").iter_rows()]
     by_puzzle = pl.DataFrame(solved, schema={"fractional": pl.Boolean, "largest": pl.Float64}, orient="row")
-    return puzzles.join(by_pattern, on="pattern", maintain_order="left").hstack(by_puzzle)
+    return puzzles.drop("shape_class").join(by_pattern, on="pattern", maintain_order="left").hstack(by_puzzle)
 
 
 def _intermediates(numbers: list[int], target: int, pattern: str) -> tuple[bool | None, float | None]:

@@ -8,7 +8,7 @@ import polars as pl
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import parts
 from ramify.analysis.cells import SetCells, grouping
-from ramify.analysis.estimators import ratios
+from ramify.analysis.estimators import combined, ratios
 from ramify.analysis.rows import rows
 
 METRIC = "composition gap"
@@ -68,9 +68,6 @@ def _gap(members: list[str], measured: dict[str, np.ndarray], at: int) -> tuple[
         for index, part in enumerate(of_parts):
             others = float(np.prod(values[:index] + values[index + 1 :]))
             gradient[part] = gradient.get(part, 0.0) - others / len(members)
-    below = above = 0.0
-    for text, weight in gradient.items():
-        middle, low, high = measured[text][at].tolist()
-        down, up = (middle - low, high - middle) if weight > 0 else (high - middle, middle - low)
-        below, above = below + (weight * down) ** 2, above + (weight * up) ** 2
-    return value, value - below**0.5, value + above**0.5
+    found = np.array([measured[text][at] for text in gradient])
+    middle, low, high = combined(found, np.array(list(gradient.values())))
+    return value, value + low - middle, value + high - middle

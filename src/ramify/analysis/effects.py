@@ -50,7 +50,9 @@ def effects(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFrame]:
     steps = sorted(set.intersection(*(set(cells.steps(seed)) for cells in sets)))
     frames = []
     for cells in sets:
-        indexed = cells.puzzles.with_columns(puzzle=pl.int_range(pl.len(), dtype=pl.Int32)).filter(pl.col("n") >= 3)
+        indexed = cells.puzzles.with_columns(puzzle=pl.int_range(pl.len(), dtype=pl.Int32)).filter(
+            (pl.col("n") >= 3) & (pl.col("shape_class") != "mixed")
+        )
         frames.append(cells.of_seed(seed).join(indexed, on="puzzle").drop("known"))
     cases = pl.concat(frames).drop_nulls(["fractional", "largest"])
     for step in steps:

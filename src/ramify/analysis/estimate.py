@@ -14,6 +14,7 @@ from ramify.analysis.estimators import ratios
 from ramify.analysis.metrics import measured
 from ramify.analysis.order import order
 from ramify.analysis.rows import adjusted, pooled, rows
+from ramify.analysis.shapes import shape_gap
 from ramify.analysis.signal import signal_and_success, zero_advantage
 from ramify.analysis.support import support
 from ramify.analysis.transfer import transfer
@@ -36,9 +37,14 @@ GROUPINGS = (
 )
 """The groupings by the puzzle's source pattern; columns of `cells.attributes`, joined by commas."""
 
+FINE = ("pattern", "function_class")
+OF_FINE = ("mean@", "greedy", "execution", "substitution")
+GAINED = ("mean@", "greedy", "execution", "attempts")
+"""There are thousands of patterns: of each only these metrics, and of these only the first gain, are estimated."""
 SUPPORT_GROUPINGS = ("all", "n", "n,shape_class")
 GAIN = " gain"
-SIGNED = ("attempts", "order", "effect", "transfer", "composition gap", "zero advantage against success")
+SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "order", "against")
+"""Words in the names of metrics that may be outside of [0, 1]."""
 
 
 def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
@@ -57,7 +63,8 @@ def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
     together = [pooled(alone.filter(~pl.col("metric").is_in(list(own))), bounded)]
     for cells in sets.values():
         together += acquisition(cells, cells.seeds, groupings) if len(cells.seeds) > 1 else []
-    return adjusted(pl.concat([alone, *together]))
+    measured_ones = pl.col("value").is_not_null() | pl.col("status").is_not_null() | ~pl.col("by").is_in(FINE)
+    return adjusted(pl.concat([alone, *together]).filter(measured_ones))
 
 
 def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -66,7 +73,10 @@ def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> I
     tables = {name: cells.values(seed, ratio.top, ratio.bottom) for name, ratio in ratio_of.items()}
     for by in groupings:
         groups = grouping(cells.puzzles, by)
+        fine = by in FINE
         for name, (top, bottom) in tables.items():
+            if fine and not name.startswith(OF_FINE):
+                continue
             n = groups.totals(bottom > 0)
             tops, bottoms = groups.sums(np.where(bottom > 0, top, 0.0)), groups.sums(bottom)
             shape = (len(steps), len(groups.names))
@@ -74,7 +84,7 @@ def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> I
                 tops.reshape(-1, groups.width), bottoms.reshape(-1, groups.width), n.ravel(), ratio_of[name].kind
             )
             yield rows(name, cells.name, seed, by, steps, groups.names, [part.reshape(shape) for part in found], n=n)
-            if steps[0] == 0 and len(steps) > 1:
+            if steps[0] == 0 and len(steps) > 1 and name.startswith(GAINED if not fine else GAINED[:1]):
                 change, low, high, p, both = paired_changes(
                     (top[0], bottom[0]), (top[1:], bottom[1:]), cells.samples, groups
                 )
@@ -84,6 +94,7 @@ def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> I
     for frame in acquired:
         yield from order(cells, frame, seed)
     yield from support(cells, seed, SUPPORT_GROUPINGS)
+    yield from shape_gap(cells, seed)
     yield from attempted(run, cells, seed)
     yield from signal_and_success(run, cells, seed)
 
@@ -98,4 +109,4 @@ def _of_seed(run: Run, sets: dict[str, SetCells], seed: int) -> Iterator[pl.Data
 
 def _is_signed(metric: str) -> bool:
     """Whether a metric may be outside of [0, 1]."""
-    return metric.endswith(GAIN) or metric in SIGNED
+    return any(word in metric for word in SIGNED)

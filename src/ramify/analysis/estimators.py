@@ -144,6 +144,27 @@ def mean_interval(mean: np.ndarray, variance: np.ndarray, n: np.ndarray) -> tupl
     return mean - half, mean + half, np.where(n > 1, p, nan)
 
 
+def combined(found: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
+    """Σ weight × estimate of independent estimates, its interval from theirs (MOVER; Zou and Donner 2008).
+
+    Args:
+        found: value, low and high of each, of shape (estimates, 3).
+
+    >>> value, low, high = combined(np.array([[0.5, 0.3, 0.8], [0.2, 0.1, 0.4]]), np.array([1.0, -1.0]))
+    >>> round(value, 3), round(low, 3), round(high, 3)  # 0.2 and 0.2 below, 0.3 and 0.1 above
+    (0.3, 0.017, 0.616)
+    """
+    value, low, high = found.T
+    down, up = value - low, high - value
+    below, above = (np.where(weights > 0, one, other) for one, other in ((down, up), (up, down)))
+    middle = float(weights @ value)
+    return (
+        middle,
+        middle - float(np.sqrt((weights * below) @ (weights * below))),
+        middle + float(np.sqrt((weights * above) @ (weights * above))),
+    )
+
+
 def rarefied(counts: np.ndarray, total: float, drawn: int) -> np.ndarray:
     """Expected number of kinds among `drawn` of `total` things without replacement (Hurlbert 1971).
 

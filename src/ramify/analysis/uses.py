@@ -105,9 +105,10 @@ def _coverage(with_it: np.ndarray, completions: np.ndarray, drawn: int) -> tuple
         with_it: completions with an attempt of each pattern, of shape (patterns, blocks).
         completions: all completions, of shape (blocks,).
     """
-    used = completions > 0
+    used, kinds = completions > 0, len(with_it)
+    with_it = with_it[with_it.any(1)]  # what nobody tried adds nothing
     weights = resampling(int(used.sum()))[:_RESAMPLES]
-    value = rarefied(with_it.sum(1), completions.sum(), drawn) / len(with_it)
-    again = rarefied(weights @ with_it[:, used].T, weights @ completions[used], drawn) / len(with_it)
+    value = rarefied(with_it.sum(1), completions.sum(), drawn) / kinds
+    again = rarefied(weights @ with_it[:, used].T, weights @ completions[used], drawn) / kinds
     half = stdtrit(max(used.sum() - 1, 1), 0.975) * again.std(ddof=1)
     return float(value), max(0.0, float(value - half)), min(1.0, float(value + half))
