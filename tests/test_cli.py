@@ -119,3 +119,57 @@ def test_report_says_where_it_is(known_run: Run) -> None:
     assert done.returncode == 0, done.stderr
     assert str(known_run.report_file) in done.stdout
     assert known_run.report_file.is_file()
+
+
+def test_report_tells_the_story_in_the_terminal_and_exports(known_run: Run, tmp_path: Path) -> None:
+    done = ramify("report", str(known_run.path), "--text", "--export", str(tmp_path / "figures"))
+    assert done.returncode == 0, done.stderr
+    assert "What RL taught: tiny" in done.stdout
+    assert (tmp_path / "figures" / "success-test-n3.png").is_file()
+    assert not known_run.report_file.exists()
+
+
+def test_report_of_stale_estimates_makes_them_again(known_run: Run) -> None:
+    pl.DataFrame({"metric": ["old"]}).write_parquet(known_run.estimates_file, metadata={"ramify_schema": "1"})
+    assert ramify("report", str(known_run.path)).returncode == 0
+    assert "mean@4" in known_run.report_file.read_text()
+
+
+def test_report_of_several_runs(known_run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "both.html"
+    done = ramify("report", str(known_run.path), str(known_run.path), "--output", str(page))
+    assert done.returncode == 0, done.stderr
+    assert "Side by side" in page.read_text()
+
+
+def test_compare_two_checkpoints(known_run: Run) -> None:
+    """By hand: nobody solves anything at step 0, and half of the samples at step 4."""
+    done = ramify("compare", f"{known_run.path}@0", f"{known_run.path}@4", "--by", "n", "--json")
+    rows = {(row["set"], row["metric"]): row for row in json.loads(done.stdout)}
+    assert rows["test", "mean@4"]["value"] == 0.5
+    assert rows["test", "mean@4"]["low"] > 0
+    assert rows["test", "mean@4"]["p"] < 0.001
+    assert rows["test", "greedy"]["value"] == 1
+    assert "mean@4" in ramify("compare", f"{known_run.path}@0", str(known_run.path)).stdout
+
+
+@pytest.mark.parametrize(
+    ("second", "by", "words"),
+    [
+        ("{run}@3", "n", "the checkpoints are 0, 4"),
+        ("{run}x", "n", "not a run"),
+        ("{run}", "nn", "cannot be grouped by nn"),
+    ],
+)
+def test_comparisons_that_cannot_be(known_run: Run, second: str, by: str, words: str) -> None:
+    done = ramify("compare", str(known_run.path), second.format(run=known_run.path), "--by", by)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
+def test_score_by_another_grouping(known_run: Run) -> None:
+    assert ramify("score", str(known_run.path), "--by", "n,split,forced").returncode == 0
+    assert "n,split,forced" in known_run.estimates()["by"].to_list()
+    done = ramify("score", str(known_run.path), "--by", "colour")
+    assert done.returncode == 2
+    assert "cannot be grouped by colour" in done.stderr

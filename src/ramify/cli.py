@@ -173,26 +173,85 @@ def sample(folder: RunFolder) -> None:
 
 
 @app.command()
-def score(folder: RunFolder) -> None:
+def score(
+    folder: RunFolder,
+    by: Annotated[
+        list[str] | None, typer.Option(help="One more grouping, such as n,split,forced; may be repeated.")
+    ] = None,
+) -> None:
     """Grade the completions of a run and make its estimates."""
     from ramify import experiment
     from ramify.run import Run
 
     opened = Run(folder)
     with _progress() as report:
-        experiment.score(opened, report)
+        experiment.score(opened, report, by or [])
     print(f"estimates: {opened.estimates_file}")
 
 
 @app.command()
-def report(folder: RunFolder) -> None:
-    """Write the report of a run and print it in short."""
-    from ramify.report.page import write_report
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One run folder, or several side by side.")],
+    text: Annotated[bool, typer.Option("--text", help="Only print the story, in about fifty lines.")] = False,
+    export: Annotated[
+        Path | None, typer.Option(help="Write every figure as SVG and PNG, and its numbers as CSV, to this folder.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Where the page goes, if not into the run folder.")] = None,
+) -> None:
+    """Write the report of a run, or of several side by side, and print it in short."""
+    from ramify import experiment
+    from ramify.report.comparison import write_comparison
+    from ramify.report.export import export_figures
+    from ramify.report.page import view_of, write_report
     from ramify.run import Run
+    from ramify.tables import is_current
 
-    opened = Run(folder)
-    write_report(opened)
-    _print_summary(opened)
+    runs = [Run(folder) for folder in folders]
+    for run in runs:
+        if not is_current(run.estimates_file, estimates=True):
+            with _progress() as progress:
+                experiment.score(run, progress)
+    if export is not None:
+        for run in runs:
+            written = export_figures(run, export / view_of(run).name if len(runs) > 1 else export)
+            print(f"figures: {written} in {export}")
+    if text:
+        for run in runs:
+            _print_summary(run)
+        return
+    if len(runs) > 1:
+        page = output or runs[0].path.parent / f"report-{'-'.join(run.path.name for run in runs)}.html"
+        print(f"report: {write_comparison(runs, page).resolve()}")
+        return
+    written_to = write_report(runs[0], output)
+    _print_summary(runs[0])
+    if output:
+        print(f"report: {written_to.resolve()}")
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN[@STEP]", help="A run folder, and a checkpoint if not the last.")],
+    second: Annotated[str, typer.Argument(metavar="RUN[@STEP]", help="What is compared with it.")],
+    by: Annotated[str, typer.Option(help="The grouping: all, n, pattern, or columns such as n,shape_class.")] = "n",
+    as_json: AsJson = False,
+) -> None:
+    """Test two runs, or two checkpoints of one, on the puzzles that both were asked."""
+    from ramify.analysis.compare import compare as test
+    from ramify.analysis.compare import side
+
+    found = test(side(first), side(second), [by])
+    if as_json:
+        print(found.write_json())
+        return
+    table = Table(title=f"{second} minus {first}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("set", by, "metric", "difference", "95 % interval", "p", "q", "n"):
+        table.add_column(column, justify="left" if column in ("set", by, "metric") else "right", no_wrap=True)
+    for row in found.filter(found["value"].is_not_null()).iter_rows(named=True):
+        ends = "" if row["low"] is None else f"[{row['low']:+.3f}, {row['high']:+.3f}]"
+        tests = ["" if row[name] is None else f"{row[name]:.3g}" for name in ("p", "q")]
+        table.add_row(row["set"], row["group"], row["metric"], f"{row['value']:+.3f}", ends, *tests, str(row["n"]))
+    console.print(table)
 
 
 @app.command("verify-split")
@@ -376,18 +435,8 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _print_summary(finished: Any) -> None:
-    from ramify.report.summary import changes, interval
+    from ramify.report.page import view_of
+    from ramify.report.terminal import story_text
 
-    table = Table(title=f"{finished.config['name']}: what RL changed", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("puzzles", "metric", "base", "trained", ""):
-        table.add_column(column, no_wrap=True)
-    last = ""
-    for row in changes(finished.estimates()):
-        percent = row.metric != "attempts"
-        label = row.short if row.short != last else ""
-        last = row.short
-        mark = {"rose": "↑", "fell": "↓"}.get(row.verdict, "")
-        table.add_row(label, row.metric, interval(row.before, percent), interval(row.after, percent), mark)
-    console.print(table)
-    console.print("↑ ↓: the 95 % intervals do not overlap")
-    console.print(f"report: {finished.report_file.resolve()}", soft_wrap=True)
+    console.print(story_text(view_of(finished)), soft_wrap=True, markup=False, highlight=False)
+    console.print(f"report: {finished.report_file.resolve()}", soft_wrap=True, markup=False)

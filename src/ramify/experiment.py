@@ -5,7 +5,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import Field
 
 from ramify.analysis.annotate import annotate_files
-from ramify.analysis.estimate import estimate
+from ramify.analysis.estimate import GROUPINGS, estimate
 from ramify.config import Config
 from ramify.errors import ConfigError, RunError, require
 from ramify.report.page import write_report
@@ -143,8 +143,12 @@ def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
             report(f"sampling step {step}, seed {seed}", total, total)
 
 
-def score(run: Run, report: Report) -> None:
-    """Grade every completion, find its attempts, and make the estimates; tables of another grader are made again."""
+def score(run: Run, report: Report, groupings: Sequence[str] = ()) -> None:
+    """Grade every completion, find its attempts, and make the estimates; tables of another grader are made again.
+
+    Args:
+        groupings: more than the usual ones, such as "n,split,forced".
+    """
     work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     if not work:
         raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
@@ -159,8 +163,9 @@ def score(run: Run, report: Report) -> None:
     for done in annotate_files(jobs):
         report("scoring", len(work) - len(jobs) + done, len(work) + 1)
     report("scoring", len(work), len(work) + 1)
-    if not is_current(run.estimates_file, estimates=True):
-        write_table(estimate(run), run.estimates_file)
+    known = set(run.estimates()["by"]) if is_current(run.estimates_file, estimates=True) else None
+    if known is None or not known.issuperset(groupings):
+        write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file)
     report("scoring", len(work) + 1, len(work) + 1)
 
 

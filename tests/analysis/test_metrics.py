@@ -122,7 +122,7 @@ def test_transfer_by_hand() -> None:
         [0, 9],
     )
     sets = {"held_out": held, "test": seen}
-    assert matched(sets) == {"A-B*C": "A/(B+C)"}
+    assert matched(sets) == {"A-B*C": ["A/(B+C)"]}
     frame = pl.concat(list(transfer(sets, 1)))
     assert one(frame, by="pattern", step=9)["group"] == "A-B*C vs A/(B+C)"
     assert one(frame, by="all", step=9)["value"] == pytest.approx(1 / 4 - 5 / 8)
@@ -132,7 +132,13 @@ def test_transfer_by_hand() -> None:
 def test_the_match_is_the_nearest_at_the_base() -> None:
     held = cells_of({"A*B+C-D": [[2, 2], [2, 2]]}, 4, [0, 9], "held_out")
     seen = cells_of({"A+B+C-D": [[4, 4], [4, 4]], "A*B*C-D": [[1, 2], [4, 4]]}, 4, [0, 9])
-    assert matched({"held_out": held, "test": seen}) == {"A*B+C-D": "A*B*C-D"}
+    assert matched({"held_out": held, "test": seen}) == {"A*B+C-D": ["A*B*C-D"]}
+    seen = cells_of({"A+B+C-D": [[2, 3], [4, 4]], "A*B*C-D": [[1, 2], [0, 0]]}, 4, [0, 9])
+    assert matched({"held_out": held, "test": seen}) == {"A*B+C-D": ["A*B*C-D", "A+B+C-D"]}
+    frame = pl.concat(list(transfer({"held_out": held, "test": seen}, 1)))
+    # Gains: 0 held out; 3/8 and -3/8 of the two that are equally near.
+    assert one(frame, by="all", step=9)["value"] == pytest.approx(0)
+    assert one(frame, by="pattern", step=9)["group"] == "A*B+C-D vs A*B*C-D and 1 more"
 
 
 def test_support_by_hand() -> None:
@@ -293,7 +299,7 @@ def test_pooling_by_hand() -> None:
     assert row["high"] == pytest.approx(0.1 + 4.3027 * 0.1 / 3**0.5, abs=1e-4)
     assert row["p"] == pytest.approx(0.2254, abs=1e-3)  # t = 1.732 with 2 degrees of freedom
     row = pooled(table(0.2, 0.2, 0.2)).row(0, named=True)
-    assert (row["low"], row["high"], row["n"]) == (0.1, 0.3, 3)
+    assert (row["low"], row["high"], row["n"], row["p"]) == (0.1, 0.3, 3, 0.5)
     assert pooled(table(0.2)).row(0, named=True)["low"] is None
 
 

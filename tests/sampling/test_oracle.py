@@ -19,7 +19,7 @@ def silent(*_: object) -> None:
 
 
 def made(folder: Path, **task: object) -> Run:
-    config = ExperimentConfig.check({"name": "oracle", "task": {"train": {3: 36}, "length": {}, **task}})
+    config = ExperimentConfig.check({"name": "oracle", "task": {"train": {3: 36}, "length": {}, "skills": {}, **task}})
     run = open_run(config, folder)
     generate(config, run, silent)
     return run

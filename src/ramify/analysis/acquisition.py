@@ -1,7 +1,9 @@
 """When a pattern was acquired: the first checkpoint from which its success stays up, or why there is none.
 
 Two levels. *acquisition*: half of the way from the base model's success to the last checkpoint's, where the gain's
-interval excludes 0. *acquisition@0.5*: success of one half.
+interval excludes 0. *acquisition@0.5*: success of one half. Without a clear gain a pattern was *already present* (base
+success at or above one half), is *lost again* (less than half is left of a gain that was clear), or is *not acquired*.
+A group of a single puzzle is *unknown*.
 
 The interval holds every checkpoint that the data do not exclude (it inverts one-sided tests at 2.5 %): t is excluded if
 success was clearly at the level at the checkpoint before, or is clearly below it at t or later. It is open at the end
@@ -16,11 +18,13 @@ import polars as pl
 from scipy.special import stdtrit
 
 from ramify.analysis.cells import Grouping, SetCells, grouping
-from ramify.analysis.estimators import steadied
+from ramify.analysis.changes import paired_changes
+from ramify.analysis.estimators import mean_interval, steadied
 from ramify.analysis.rows import rows
 
 ACQUIRED, PRESENT, MISSED, LOST, UNKNOWN = "acquired", "already present", "not acquired", "lost again", "unknown"
 LEVEL = 0.5
+EPSILON = 1e-12  # of the rounding of means
 RELATIVE, ABSOLUTE = "acquisition", f"acquisition@{LEVEL}"
 
 
@@ -48,17 +52,13 @@ def acquisition(cells: SetCells, seeds: Sequence[int], groupings: Sequence[str])
     found = []
     for by in groupings:
         groups = grouping(cells.puzzles, by)
-        success, gain, way, level = (
+        way, level = (
             _contrast([change(curve) for curve in curves], curves, whole, groups, cells.samples)
-            for change in (
-                lambda curve: curve,
-                lambda curve: curve - curve[:1],
-                lambda curve: curve - (curve[:1] + curve[-1:]) / 2,
-                lambda curve: curve - LEVEL,
-            )
+            for change in (lambda curve: curve - (curve[:1] + curve[-1:]) / 2, lambda curve: curve - LEVEL)
         )
+        gained = _gain(curves, whole, groups, cells.samples)
         for metric, above in ((RELATIVE, way), (ABSOLUTE, level)):
-            named = _relative(gain, success) if metric == RELATIVE else _absolute(level)
+            named = _relative(gained, level) if metric == RELATIVE else _absolute(level)
             status = np.where(above.known, named, UNKNOWN)
             value, low, high = _steps(above, np.array(steps, float), may_be_first=metric == ABSOLUTE)
             there = status == ACQUIRED
@@ -106,24 +106,44 @@ def _contrast(
     return Contrast(mean, np.where(freedom > 0, half, np.inf), n[0] > 1)
 
 
-def _relative(gain: Contrast, success: Contrast) -> np.ndarray:
-    """Why there is an acquisition step or none, of the level that is half of the gain."""
-    surely = gain.mean - gain.half > 0
-    once = surely[1:-1].any(axis=0)
-    missed = np.where(success.mean[0] >= LEVEL, PRESENT, np.where(once, LOST, MISSED))
-    return np.where(surely[-1], ACQUIRED, missed)
+def _gain(curves: list[np.ndarray], whole: np.ndarray, groups: Grouping, k: int) -> tuple[np.ndarray, ...]:
+    """The gain over the base at each step, the lower end of its interval, and p: those of the table of estimates."""
+    ones = np.where(whole, 1.0, np.nan)
+    singles = [paired_changes((curve[0], ones), (curve, np.tile(ones, (len(curve), 1))), k, groups) for curve in curves]
+    change, low, _, p, _ = singles[0]
+    if len(singles) == 1:
+        return change, low, p
+    changes = np.array([single[0] for single in singles])
+    mean, seeds = changes.mean(0), len(changes)
+    spread_low, _, spread_p = mean_interval(mean, changes.var(0, ddof=1) / seeds, np.full(mean.shape, seeds))
+    alike = np.ptp(changes, axis=0) < 1e-9
+    return mean, np.where(alike, low, spread_low), np.where(alike, p, spread_p)
+
+
+def _relative(gained: tuple[np.ndarray, ...], level: Contrast) -> np.ndarray:
+    """Why there is an acquisition step or none, of the level that is half of the gain.
+
+    Lost again: some gain was clear once (p adjusted for the number of checkpoints, Bonferroni), and less than half of
+    the largest such gain is left.
+    """
+    gain, low, p = gained
+    once = (gain > 0) & (np.nan_to_num(p, nan=1.0) * max(len(gain) - 2, 1) <= 0.05)
+    largest = np.where(once, gain, 0.0).max(axis=0)
+    lost = once.any(axis=0) & (gain[-1] < largest / 2)
+    missed = np.where(level.mean[0] >= -EPSILON, PRESENT, np.where(lost, LOST, MISSED))
+    return np.where(low[-1] > 0, ACQUIRED, missed)
 
 
 def _absolute(level: Contrast) -> np.ndarray:
     """The same, of success of one half."""
-    above = level.mean >= 0
+    above = level.mean >= -EPSILON
     kept = np.where(above[0], PRESENT, ACQUIRED)
     return np.where(above[-1], kept, np.where(above.any(axis=0), LOST, MISSED))
 
 
 def _steps(above: Contrast, steps: np.ndarray, may_be_first: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The first checkpoint from which a contrast stays at or above 0, with the first and last that the data allow."""
-    at = above.mean >= -1e-12
+    at = above.mean >= -EPSILON
     stays = np.flip(np.logical_and.accumulate(np.flip(at, 0), 0), 0)
     value = np.where(stays.any(0), steps[np.argmax(stays, 0)], np.nan)
     surely_at, surely_below = above.mean - above.half > 0, above.mean + above.half < 0

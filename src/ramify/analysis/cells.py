@@ -15,6 +15,7 @@ from ramify.algebra.pattern import Pattern
 from ramify.algebra.solver import witness
 from ramify.algebra.structure import structure
 from ramify.analysis.estimators import BLOCKS
+from ramify.errors import RunError
 from ramify.run import Run
 from ramify.tables import scan_table
 from ramify.tasks.splits import is_of_known_skills
@@ -127,6 +128,11 @@ def grouping(puzzles: pl.DataFrame, by: str) -> Grouping:
     (['3,2', '4,2'], [0, 1, 0], [0, 0, 1])
     """
     columns = [] if by == "all" else by.split(",")
+    for column in columns:
+        if column not in puzzles.columns:
+            raise RunError(
+                f"{by}: puzzles cannot be grouped by {column}; there are {', '.join(sorted(puzzles.columns))}"
+            )
     texts = [pl.col(column).cast(pl.String).fill_null("unknown") for column in columns]
     group = pl.concat_str(texts, separator=",") if texts else pl.lit("all")
     keys = puzzles.with_columns(group=group).select(*columns, "group")

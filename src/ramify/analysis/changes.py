@@ -29,7 +29,9 @@ def paired_changes(
     change = second - first
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = groups.totals((own_second - own_first) ** 2) / (n * (n - 1))
-    low, high, p = mean_interval(change, steadied(variance, floor_first + floor_second, n), n)
+    variance = steadied(variance, floor_first + floor_second, n)
+    # Where puzzles agree and no share tells how far chance goes, nothing is known of the error.
+    low, high, p = mean_interval(change, np.where(variance > 0, variance, np.nan), n)
     return change, low, high, p, n
 
 

@@ -26,6 +26,20 @@ class Side(NamedTuple):
     step: int
 
 
+def side(text: str) -> Side:
+    """A side as the command line names it: a run folder, perhaps with @step; else its last checkpoint.
+
+    Raises:
+        RunError: there is no such run, or no completions at that checkpoint.
+    """
+    folder, _, wanted = text.rpartition("@") if text.rpartition("@")[2].isdigit() else (text, "", "")
+    run = Run(folder)
+    steps = sorted({step for seed in run.seeds for _, step in run.sampled(seed)})
+    if not steps or (wanted and int(wanted) not in steps):
+        raise RunError(f"{text}: no completions there; the checkpoints are {', '.join(map(str, steps)) or 'none'}")
+    return Side(run, int(wanted) if wanted else steps[-1])
+
+
 def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
     """How much higher each metric is on the second side, with its interval and test; columns as in `Run.estimates`.
 

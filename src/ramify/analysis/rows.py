@@ -60,7 +60,7 @@ def pooled(single: pl.DataFrame, bounded: Sequence[str] = ()) -> pl.DataFrame:
     """The mean over seeds of each estimate, with Student's t interval; `n` counts the seeds.
 
     Where all seeds agree exactly (the base model at temperature 0 is one measurement), Student's t has no width, and
-    the interval over puzzles stands. Seeds without a value do not count.
+    the interval and the p over puzzles stand. Seeds without a value do not count.
 
     Args:
         bounded: the metrics whose intervals are cut to [0, 1].
@@ -74,15 +74,17 @@ def pooled(single: pl.DataFrame, bounded: Sequence[str] = ()) -> pl.DataFrame:
             n_=pl.len(),
             low_=pl.col("low").first(),
             high_=pl.col("high").first(),
-            tested=pl.col("p").is_not_null().any(),
+            p_=pl.col("p").first(),
         )
     )
     seeds, value = found["n_"].to_numpy(), found["value_"].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.where(seeds > 1, found["spread"].fill_null(np.nan).to_numpy() / np.sqrt(seeds), np.nan)
         half = stdtrit(np.maximum(seeds - 1, 1), 0.975) * error
-        p = np.where(found["tested"].to_numpy() & (seeds > 1), 2 * stdtr(seeds - 1.0, -np.abs(value) / error), np.nan)
+        p = 2 * stdtr(np.maximum(seeds - 1.0, 1), -np.abs(value) / error)
+    own_p = found["p_"].fill_null(np.nan).to_numpy()
     alike = (seeds > 1) & (half < 1e-9)
+    p = np.where(np.isnan(own_p) | (seeds < 2), np.nan, np.where(alike, own_p, p))
     low = np.where(alike, found["low_"].fill_null(np.nan).to_numpy(), value - half)
     high = np.where(alike, found["high_"].fill_null(np.nan).to_numpy(), value + half)
     cut = found["metric"].is_in(list(bounded)).to_numpy()

@@ -18,9 +18,9 @@ def transfer(sets: Mapping[str, SetCells], seed: int) -> Iterator[pl.DataFrame]:
     """The gain of held-out patterns over the base model, minus that of matched seen ones: a difference in differences.
 
     A held-out pattern is matched with the seen pattern of the same n, depth, lookahead and number of subtractions and
-    divisions whose base success, over all seeds, is nearest. Every pattern counts the same; the variance is that of
-    puzzles within patterns. Negative: what was not trained lags behind. Groups: all, n, and each pattern with its
-    match. A held-out pattern without a match does not count.
+    divisions together whose base success, over all seeds, is nearest; with the mean of all that are equally near.
+    Every pattern counts the same; the variance is that of puzzles within patterns. Negative: what was not trained lags
+    behind. Groups: all, n, and each pattern with its match. A held-out pattern without a match does not count.
     """
     if HELD_OUT not in sets or SEEN not in sets:
         return
@@ -34,12 +34,14 @@ def transfer(sets: Mapping[str, SetCells], seed: int) -> Iterator[pl.DataFrame]:
     chosen: dict[tuple[str, str], list[str]] = {("all", "all"): list(matches)}
     for pattern in matches:
         chosen.setdefault(("n", str(sizes[pattern])), []).append(pattern)
-        chosen["pattern", f"{pattern} vs {matches[pattern]}"] = [pattern]
+        others = f" and {len(matches[pattern]) - 1} more" if len(matches[pattern]) > 1 else ""
+        chosen["pattern", f"{pattern} vs {matches[pattern][0]}{others}"] = [pattern]
     for (by, group), members in sorted(chosen.items()):
         held = {pattern: 1 / len(members) for pattern in members}
         seen: dict[str, float] = {}
         for pattern in members:
-            seen[matches[pattern]] = seen.get(matches[pattern], 0.0) + 1 / len(members)
+            for match in matches[pattern]:
+                seen[match] = seen.get(match, 0.0) + 1 / len(members) / len(matches[pattern])
         (mean, variance, n), (other, other_variance, m) = (
             _weighted(changes, weights, k) for (_, changes), weights in zip(sides, (held, seen), strict=True)
         )
@@ -50,14 +52,14 @@ def transfer(sets: Mapping[str, SetCells], seed: int) -> Iterator[pl.DataFrame]:
         yield rows(METRIC, HELD_OUT, seed, by, steps, [group], columns, n=n, p=p[:, None])
 
 
-def matched(sets: Mapping[str, SetCells]) -> dict[str, str]:
-    """For each held-out pattern, the seen pattern that it is compared with."""
+def matched(sets: Mapping[str, SetCells]) -> dict[str, list[str]]:
+    """For each held-out pattern, the seen patterns that it is compared with: one, or all that are equally near."""
     held, seen = (_base(sets[name]) for name in (HELD_OUT, SEEN))
-    pairs = held.join(seen, on=list(MATCHED_BY), suffix="_seen").with_columns(
-        distance=(pl.col("base") - pl.col("base_seen")).abs()
-    )
-    nearest = pairs.sort("pattern", "distance", "pattern_seen").unique("pattern", keep="first", maintain_order=True)
-    return dict(nearest.select("pattern", "pattern_seen").iter_rows())
+    distance = (pl.col("base") - pl.col("base_seen")).abs().round(9)
+    pairs = held.join(seen, on=list(MATCHED_BY), suffix="_seen").with_columns(distance=distance)
+    nearest = pairs.filter(pl.col("distance") == pl.col("distance").min().over("pattern"))
+    together = nearest.sort("pattern", "pattern_seen").group_by("pattern", maintain_order=True).agg("pattern_seen")
+    return dict(together.iter_rows())
 
 
 def _base(cells: SetCells) -> pl.DataFrame:

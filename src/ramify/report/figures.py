@@ -1,10 +1,14 @@
-"""Figures as plain SVG text: line panels with bands, interval bars, pattern trees. Colours are classes of the page."""
+"""The kinds of figures: lines over training, intervals on an axis, stacked shares, a cloud of points.
 
-from collections.abc import Callable, Sequence
+Each kind is a function from plain data to SVG text; a `Figure` adds what the page and the export need.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
 
-from ramify.algebra.pattern import LETTERS, Pattern
+import polars as pl
+
+from ramify.report.svg import Scale, dot, drawing, line, linear, text, thinned, ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,126 +31,187 @@ class Series:
     threads: Sequence[Sequence[Point]] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A row of an interval plot: its label, its style class, and one or more points on the axis."""
+
+    label: str
+    style: str
+    points: Sequence[Point]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of the report.
+
+    Attributes:
+        name: of its files, when exported.
+        data: the numbers in it.
+        legend: names and style classes.
+        wide: whether it takes two columns.
+    """
+
+    name: str
+    heading: str
+    svg: str
+    data: pl.DataFrame
+    legend: Sequence[tuple[str, str]] = ()
+    wide: bool = False
+
+
 WIDTH, HEIGHT = 360, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 16, 12, 34
+
+
+def spoken(value: float, percent: bool) -> str:
+    """A number as axes say it.
+
+    >>> spoken(0.1, True), spoken(-2.0, False)
+    ('10%', '−2')
+    """
+    return (f"{value * 100:g}%" if percent else f"{value:g}").replace("-", "−")
 
 
 def line_panel(series: Sequence[Series], label: str, top: float | None = None, percent: bool = True) -> str:
-    """A panel of lines over training steps, with 95 % bands; `label` is what a screen reader says.
+    """Lines over training steps, with 95 % bands; `label` is what a screen reader says.
 
     Args:
         top: upper end of the value axis; a little above the largest value where it is None.
     """
-    everything = [point for line in series for thread in (line.points, *line.threads) for point in thread]
+    everything = [point for one in series for thread in (one.points, *one.threads) for point in thread]
     if not everything:
         return ""
-    highest = max(point.high if point.high is not None else point.value for point in everything)
-    ticks = _ticks(top if top is not None else highest)
+    ends = [end for point in everything for end in (point.value, point.low, point.high) if end is not None]
+    marks = ticks(min(0.0, *ends), top if top is not None else max(ends))
     last = max(point.step for point in everything) or 1
-
-    def x(step: float) -> float:
-        return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * step / last, 1)
-
-    def y(value: float) -> float:
-        share = min(max(value, 0.0), ticks[-1]) / ticks[-1]
-        return round(HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * share, 1)
-
+    x = linear(0, last, _LEFT, WIDTH - _RIGHT)
+    y = linear(marks[0], marks[-1], HEIGHT - _BOTTOM, _TOP)
     parts = []
-    for tick in ticks:
-        text = f"{tick * 100:g}%" if percent else f"{tick:g}"
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y(tick)}" y2="{y(tick)}"/>')
-        parts.append(f'<text class="tick" x="{_LEFT - 6}" y="{y(tick) + 4}" text-anchor="end">{text}</text>')
-    for step in sorted({point.step for point in everything}):
-        parts.append(f'<text class="tick" x="{x(step)}" y="{HEIGHT - 18}" text-anchor="middle">{step}</text>')
-    middle = (_LEFT + WIDTH - _RIGHT) / 2
-    parts.append(
-        f'<text class="tick" x="{middle}" y="{HEIGHT - 3}" text-anchor="middle">training step (0: base)</text>'
-    )
-    for line in series:
-        parts += [_path(thread, x, y, f"thread {line.style}") for thread in line.threads]
-        banded = [point for point in line.points if point.low is not None and point.high is not None]
+    for mark in marks:
+        style = "zero" if mark == 0 and marks[0] < 0 else "grid"
+        parts.append(line(style, _LEFT, y(mark), WIDTH - _RIGHT, y(mark)))
+        parts.append(text(_LEFT - 6, y(mark) + 4, spoken(mark, percent), anchor="end"))
+    parts += [text(x(step), HEIGHT - 18, str(step)) for step in thinned(sorted({point.step for point in everything}))]
+    parts.append(text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 3, "training step (0: base)"))
+    for one in series:
+        parts += [_path(thread, x, y, f"thread {one.style}") for thread in one.threads]
+        banded = [point for point in one.points if point.low is not None and point.high is not None]
         if len(banded) > 1:
             above = [f"{x(p.step)},{y(p.high or 0.0)}" for p in banded]
             below = [f"{x(p.step)},{y(p.low or 0.0)}" for p in reversed(banded)]
-            parts.append(f'<polygon class="band {line.style}" points="{" ".join(above + below)}"/>')
-    for line in series:
-        parts.append(_path(line.points, x, y, f"line {line.style}"))
-        parts += [f'<circle class="dot {line.style}" cx="{x(p.step)}" cy="{y(p.value)}" r="2.6"/>' for p in line.points]
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+            parts.append(f'<polygon class="band {one.style}" points="{" ".join(above + below)}"/>')
+    for one in series:
+        parts.append(_path(one.points, x, y, f"line {one.style}"))
+        for p in one.points:
+            parts.append(
+                dot(
+                    f"dot {one.style}", x(p.step), y(p.value), 2.6, f"{one.name}, step {p.step}: {interval(p, percent)}"
+                )
+            )
+    return drawing(WIDTH, HEIGHT, label, parts)
 
 
-def _path(points: Sequence[Point], x: Callable[[float], float], y: Callable[[float], float], style: str) -> str:
+def _path(points: Sequence[Point], x: Scale, y: Scale, style: str) -> str:
     return f'<polyline class="{style}" points="{" ".join(f"{x(p.step)},{y(p.value)}" for p in points)}"/>'
 
 
-def _ticks(highest: float) -> list[float]:
-    """Three to six round values from 0 to at least `highest`.
+def interval(point: Point, percent: bool = True) -> str:
+    """A value with its interval in words.
 
-    >>> _ticks(0.34), _ticks(2.9)
-    ([0.0, 0.1, 0.2, 0.3, 0.4], [0.0, 1.0, 2.0, 3.0])
+    >>> interval(Point(0, 0.131, 0.1, 0.17)), interval(Point(0, 1.74), percent=False)
+    ('13.1% [10.0, 17.0]', '1.74')
     """
-    for unit in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0):
-        count = max(2, -int(-highest // unit))
-        if count <= 5:
-            return [round(unit * k, 4) for k in range(count + 1)]
-    return [0.0, highest / 2, highest]
+    scale, digits, sign = (100, 1, "%") if percent else (1, 2, "")
+    said = f"{point.value * scale:.{digits}f}{sign}"
+    if point.low is None or point.high is None:
+        return said
+    return f"{said} [{point.low * scale:.{digits}f}, {point.high * scale:.{digits}f}]".replace("-", "−")
 
 
-def change_bar(before: Point, after: Point, style: str, label: str) -> str:
-    """Two intervals on one axis from 0 to 1: hollow before, filled after."""
-    width, height = 150, 22
+def interval_plot(marks: Sequence[Mark], label: str, axis: str, percent: bool = True, zero: bool = True) -> str:
+    """Rows of intervals on one axis; with a line at zero.
 
-    def x(value: float) -> float:
-        return round(4 + (width - 8) * min(max(value, 0.0), 1.0), 1)
-
-    parts = [f'<line class="grid" x1="{x(0)}" x2="{x(1)}" y1="11" y2="11"/>']
-    for point, y, kind in ((before, 7, "hollow"), (after, 15, "dot")):
-        if point.low is not None and point.high is not None:
-            parts.append(f'<line class="line {style}" x1="{x(point.low)}" x2="{x(point.high)}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<circle class="{kind} {style}" cx="{x(point.value)}" cy="{y}" r="3.2"/>')
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
-
-
-def tree(pattern: Pattern, style: str) -> str:
-    """The binary tree of a pattern: operators in circles, leaves as letters."""
-    placed: list[tuple[float, int, str, bool]] = []
-    edges: list[tuple[float, int, float, int]] = []
-    leaves = 0
-
-    # The tree is folded bottom-up; what is placed is shifted down a level with each operator above it.
-    Part = tuple[float, list[tuple[float, int, str, bool]], list[tuple[float, int, float, int]]]
-
-    def leaf(index: int) -> Part:
-        nonlocal leaves
-        leaves += 1
-        return index + 0.5, [(index + 0.5, 0, LETTERS[index], True)], []
-
-    def node(operator: str, left: Part, right: Part) -> Part:
-        at = (left[0] + right[0]) / 2
-        nodes = [(px, level + 1, text, is_leaf) for px, level, text, is_leaf in left[1] + right[1]]
-        lines = [(a, b + 1, c, d + 1) for a, b, c, d in left[2] + right[2]]
-        lines += [(at, 0, left[0], 1), (at, 0, right[0], 1)]
-        return at, [(at, 0, {"*": "×", "/": "÷", "-": "−"}.get(operator, operator), False), *nodes], lines
-
-    _, placed, edges = pattern.tree.fold(leaf, node)
-    depth = max(level for _, level, _, _ in placed)
-    step, row, margin = 26, 26, 12
-
-    def spot(px: float, level: int) -> tuple[float, float]:
-        return round(px * step, 1), margin + level * row
-
+    Args:
+        axis: what the axis is, in words.
+        zero: whether the axis has to show zero.
+    """
+    ends = [end for mark in marks for p in mark.points for end in (p.value, p.low, p.high) if end is not None]
+    if not ends:
+        return ""
+    row, top, bottom = 22, 6, 36
+    left = 14 + max(len(mark.label) for mark in marks) * 6.3
+    width, height = max(560, left + 260), top + row * len(marks) + bottom
+    # A few very wide intervals must not hide the rest: the axis ends at six times the middle distance from zero.
+    reach = sorted(abs(end) for end in ends)[len(ends) // 2] * 6 or 1.0
+    values = ticks(max(min(*ends, 0.0 if zero else ends[0]), -reach), min(max(*ends, 0.0 if zero else ends[0]), reach))
+    x = linear(values[0], values[-1], left, width - 12)
     parts = []
-    for a, b, c, d in edges:
-        (x1, y1), (x2, y2) = spot(a, b), spot(c, d)
-        parts.append(f'<line class="edge" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>')
-    for px, level, text, is_leaf in placed:
-        x, y = spot(px, level)
-        radius, kind = (7.5, "leaf") if is_leaf else (9, f"node {style}")
-        parts.append(f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius}"/>')
-        parts.append(f'<text class="{"leaf-text" if is_leaf else "node-text"}" x="{x}" y="{y + 4}">{text}</text>')
-    width, height = leaves * step, 2 * margin + depth * row
-    label = escape(f"tree of {pattern.text}")
-    return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{label}">'
-        f"{''.join(parts)}</svg>"
-    )
+    for value in values:
+        parts.append(line("zero" if value == 0 else "grid", x(value), top, x(value), height - bottom + 4))
+        parts.append(text(x(value), height - bottom + 18, spoken(value, percent)))
+    parts.append(text((left + width) / 2, height - 4, axis))
+    for index, mark in enumerate(marks):
+        middle = top + row * index + row / 2
+        parts.append(text(left - 10, middle + 4, mark.label, "name", "end"))
+        for order, p in enumerate(mark.points):
+            y = middle + (order - (len(mark.points) - 1) / 2) * 8
+            kind = "hollow" if order == 0 and len(mark.points) > 1 else "dot"
+            if p.low is not None and p.high is not None:
+                parts.append(line(f"line {mark.style}", x(p.low), y, x(p.high), y))
+            parts.append(
+                dot(f"{kind} {mark.style}", x(p.value), y, 3.6, f"{mark.label}: {interval(p, percent)} {mark.note}")
+            )
+    return drawing(width, height, label, parts)
+
+
+def stacked_bars(rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]], label: str) -> str:
+    """A bar of shares a row; each part is (name, style class, share)."""
+    row, left, width = 30, 112, 460
+    height = row * len(rows) + 26
+    x = linear(0, 1, left, width - 14)
+    parts = []
+    for index, (name, shares) in enumerate(rows):
+        y, at = 4 + index * row, 0.0
+        parts.append(text(left - 10, y + 15, name, "name", "end"))
+        for part, style, share in shares:
+            start, end = x(at), x(at + share)
+            title = f"<title>{name}: {part} {share:.1%}</title>"
+            box = f'x="{start}" y="{y}" width="{max(end - start, 0):.1f}" height="20"'
+            parts.append(f'<rect class="bar {style}" {box}>{title}</rect>')
+            if share > 0.09:
+                parts.append(text((start + end) / 2, y + 14, f"{share:.0%}", "on-box" if style == "box" else "on-bar"))
+            at += share
+    parts += [text(x(mark), height - 6, f"{mark:.0%}") for mark in (0, 0.25, 0.5, 0.75, 1)]
+    return drawing(width, height, label, parts)
+
+
+def cloud(points: Sequence[tuple[float, float, str, str]], label: str, axes: tuple[str, str]) -> str:
+    """A scatter of shares; each point is (x, y, style class, name)."""
+    if not points:
+        return ""
+    right, high = ticks(0, max(p[0] for p in points)), ticks(0, max(p[1] for p in points))
+    x = linear(0, right[-1], _LEFT, WIDTH - _RIGHT)
+    y = linear(0, high[-1], HEIGHT - _BOTTOM, _TOP + 12)
+    parts = []
+    for mark in high:
+        parts.append(line("grid", _LEFT, y(mark), WIDTH - _RIGHT, y(mark)))
+        parts.append(text(_LEFT - 6, y(mark) + 4, spoken(mark, True), anchor="end"))
+    parts += [text(x(mark), HEIGHT - 18, spoken(mark, True)) for mark in right]
+    parts += [text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 3, axes[0]), text(_LEFT, 9, axes[1], anchor="start")]
+    parts += [dot(f"dot {style}", x(a), y(b), 3.4, f"{name}: {a:.1%}, {b:.1%}") for a, b, style, name in points]
+    return drawing(WIDTH, HEIGHT, label, parts)
+
+
+def track(status: str, at: Point | None, last: int, style: str) -> str:
+    """When a pattern was acquired, on a line from step 0 to the last; only the line where it was not."""
+    width, height, middle = 170, 22, 11
+    x = linear(0, last, 8, width - 8)
+    parts = [line("grid", x(0), middle, x(last), middle)]
+    if at is not None:
+        low, high = at.low if at.low is not None else at.value, at.high if at.high is not None else float(last)
+        parts.append(line(f"line {style}", x(low), middle, x(high), middle))
+        parts.append(dot(f"dot {style}", x(at.value), middle, 4.4, f"step {at.value:g}"))
+    elif status == "already present":
+        parts.append(dot(f"hollow {style}", x(0), middle, 4.4, status))
+    return drawing(width, height, status if at is None else f"acquired at step {at.value:g}", parts)

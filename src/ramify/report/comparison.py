@@ -1,0 +1,73 @@
+"""Several runs on one page: success, fragility, transfer, conduct, and tests against the first run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ramify.analysis.compare import Side, compare
+from ramify.report.figures import Point, interval
+from ramify.report.page import rendered, view_of
+from ramify.report.sections import LINE_STYLES, Line, panel, success_of
+from ramify.report.story import Section
+from ramify.report.view import PLAIN, Row, View, answers, place
+from ramify.run import Run
+from ramify.tables import write_text
+
+
+def write_comparison(runs: Sequence[Run], path: Path) -> Path:
+    """Write a page with several runs side by side; returns its path."""
+    write_text(render_comparison(runs), path)
+    return path
+
+
+def render_comparison(runs: Sequence[Run]) -> str:
+    """Several runs on one page: success, shapes, transfer, conduct, and paired tests against the first run."""
+    views = [view_of(run) for run in runs]
+    names = [view.name for view in views]
+    if len(set(names)) < len(names):
+        views = [View(str(run.path), view.estimates) for run, view in zip(runs, views, strict=True)]
+    styles = LINE_STYLES
+
+    def lines(metric: str, name: str, by: str, group: str) -> list[Line]:
+        return [
+            Line(v, v.mean if metric == "mean" else metric, name, by, group, v.name, s)
+            for v, s in zip(views, styles, strict=False)
+        ]
+
+    conduct = [
+        figure
+        for metric, words, percent in (("execution", "execution", True), ("attempts", "attempts", False))
+        for name in ("test", "length")
+        for n in views[0].groups(metric, name, "n")
+        for figure in panel(f"{metric}-{name}-n{n}", f"{place(name, n)}, {words}", lines(metric, name, "n", n), percent)
+    ]
+    gaps = [
+        figure
+        for metric, name, words in (
+            ("right-heavy gap", "test", "Right-heavy − left-heavy at equal n, depth, operators"),
+            ("right-heavy gap, forced", "test", "The same, forced puzzles alone"),
+            ("transfer", "held_out", "Transfer: held out − matched seen"),
+        )
+        for figure in panel(metric.replace(" ", "-").replace(",", ""), words, lines(metric, name, "all", "all"))
+    ]
+    found = [
+        Section("success", "Success over training", "A line a run; bands are 95 % intervals.", success_of(views)),
+        Section("gaps", "Fragility and transfer", "", gaps),
+        Section("conduct", "How they answer", "", conduct),
+    ]
+    tests = []
+    for run, view in zip(runs[1:], views[1:], strict=True):
+        table = compare(Side(runs[0], views[0].last), Side(run, view.last), ["n"])
+        for row in table.iter_rows(named=True):
+            tests.append((view.name, place(row["set"], row["group"]), row["metric"], row))
+    return rendered(
+        "comparison.html.jinja",
+        views=views,
+        answers={view.name: answers(view) for view in views},
+        sections=[section for section in found if section.figures],
+        tests=tests,
+        difference=_difference,
+    )
+
+
+def _difference(metric: str, row: Row) -> str:
+    return interval(Point(0, row["value"], row["low"], row["high"]), metric not in PLAIN)

@@ -1,0 +1,135 @@
+"""Completions that the report shows, with the attempts in them marked and drawn."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+from markupsafe import Markup
+
+from ramify.algebra.pattern import Pattern
+from ramify.algebra.structure import structure
+from ramify.report.figures import interval
+from ramify.report.svg import tree
+from ramify.report.view import SET_NAMES, View, learned
+from ramify.run import Run
+from ramify.tables import scan_table
+
+WORST = 4
+LONGEST = 2500
+"""Characters of a completion that are shown; of a longer one the end."""
+STYLES = {"balanced": "balanced", "left-heavy": "left", "right-heavy": "right", "none": "left"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A completion: its text in pieces, each with the style of the attempt in it (or none), and the trees tried."""
+
+    title: str
+    verdict: str
+    pieces: list[tuple[str, str]]
+    trees: list[tuple[str, Markup]]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A puzzle with what was written for it."""
+
+    heading: str
+    note: str
+    completions: list[Shown]
+
+
+def drawn(text: str) -> Markup:
+    """The tree of a pattern, coloured by its shape class."""
+    pattern = Pattern.parse(text)
+    return Markup(tree(pattern, STYLES[structure(pattern).shape_class]))
+
+
+def learned_puzzle(run: Run, view: View) -> list[Example]:
+    """The first test puzzle, by id, that the first sample of the base failed and that of the last checkpoint solved."""
+    seed = view.seeds[0]
+    if not {("test", 0), ("test", view.last)} <= set(run.sampled(seed)):
+        return []
+    before, after = (_correct(run, seed, "test", step) for step in (0, view.last))
+    for puzzle in run.puzzles("test").sort("n", "puzzle_id").iter_rows(named=True):
+        if puzzle["puzzle_id"] in after and puzzle["puzzle_id"] not in before:
+            return [_example(run, seed, "test", puzzle, [(0, "base"), (view.last, f"step {view.last}")], "")]
+    return []
+
+
+def worst_patterns(run: Run, view: View) -> list[Example]:
+    """The patterns of trained sizes with the lowest success at the last checkpoint, and how they fail.
+
+    Of equally bad ones those with more puzzles come first. Each with the first puzzle, by id, that the first sample of
+    the last checkpoint did not solve.
+    """
+    seed = view.seeds[0]
+    rows = []
+    for name in ("test", "held_out"):
+        if (name, view.last) in run.sampled(seed):
+            puzzles = run.puzzles(name)
+            counts = dict(puzzles.group_by("pattern").len().iter_rows())
+            smallest = int(puzzles["n"].min() or 0)  # type: ignore[arg-type]
+            rows += [
+                (row["after"].value, -counts[row["group"]], row["group"], name) for row in learned(view, name, smallest)
+            ]
+    found = []
+    for _, _, text, name in sorted(rows)[:WORST]:
+        solved = _correct(run, seed, name, view.last)
+        mine = run.puzzles(name).filter(pl.col("pattern") == text).sort("puzzle_id").iter_rows(named=True)
+        puzzle = next((one for one in mine if one["puzzle_id"] not in solved), None)
+        if puzzle is not None:
+            found.append(_example(run, seed, name, puzzle, [(view.last, f"step {view.last}")], _how(view, name, text)))
+    return found
+
+
+def _how(view: View, name: str, text: str) -> str:
+    """How a pattern fails: not tried, tried and missed, or replaced."""
+    said = []
+    for metric, by, words in (
+        (view.mean, "pattern", "success"),
+        ("attempt rate", "pattern", "tried in"),
+        ("precision", "pattern", "of its tries where it can hit, hit"),
+    ):
+        points = view.points(metric, name, by, text)
+        if points and points[-1].step == view.last:
+            said.append(f"{words} {interval(points[-1])}")
+    return "; ".join(said)
+
+
+def _example(run: Run, seed: int, name: str, puzzle: dict, steps: Iterable[tuple[int, str]], note: str) -> Example:
+    numbers = ", ".join(map(str, puzzle["numbers"]))
+    count = len(puzzle["solving"])
+    drawn_from = (
+        f"drawn from {puzzle['pattern']}; {SET_NAMES.get(name, name)}; {count} solving pattern{'s' * (count != 1)}"
+    )
+    completions = [_shown(run, seed, name, step, puzzle["puzzle_id"], title) for step, title in steps]
+    return Example(f"{numbers} → {puzzle['target']}", f"{drawn_from}. {note}".strip(), completions)
+
+
+def _correct(run: Run, seed: int, name: str, step: int) -> set[str]:
+    """The puzzles that the first sample solves."""
+    grades = scan_table(run.derived_file("grades", seed, name, step))
+    solved = grades.filter((pl.col("sample") == 0) & (pl.col("verdict") == "correct"))
+    return set(solved.select("puzzle_id").collect()["puzzle_id"])
+
+
+def _shown(run: Run, seed: int, name: str, step: int, puzzle_id: str, title: str) -> Shown:
+    mine = (pl.col("puzzle_id") == puzzle_id) & (pl.col("sample") == 0)
+    text = scan_table(run.completions_file(seed, name, step)).filter(mine).collect()["text"].item()
+    verdict = scan_table(run.derived_file("grades", seed, name, step)).filter(mine).collect()["verdict"].item()
+    attempts = scan_table(run.derived_file("attempts", seed, name, step)).filter(mine).sort("start").collect()
+    pieces: list[tuple[str, str]] = []
+    at = max(0, len(text) - LONGEST)
+    if at:
+        pieces.append(("… ", ""))
+    tried: dict[str, None] = {}
+    for start, end, pattern, hits, wrong in attempts.select(
+        "start", "end", "pattern", "hits_target", "miscalculated"
+    ).iter_rows():
+        tried[pattern] = None
+        if start >= at:
+            style = "hit" if hits else "miss"
+            pieces += [(text[at:start], ""), (text[start:end], f"{style} miscalculated" if wrong else style)]
+            at = end
+    return Shown(title, verdict, [*pieces, (text[at:], "")], [(pattern, drawn(pattern)) for pattern in list(tried)[:8]])

@@ -1,0 +1,36 @@
+"""Every figure of the report as files for a paper: SVG, PNG, and the numbers in it as CSV."""
+
+import json
+from pathlib import Path
+
+from ramify.errors import require
+from ramify.report.page import view_of
+from ramify.report.story import story
+from ramify.report.svg import standalone
+from ramify.run import Run
+from ramify.tables import write_text
+
+ZOOM = 3
+"""Pixels of the PNG for each unit of the drawing."""
+
+
+def export_figures(run: Run, folder: Path) -> int:
+    """Write the figures of a run's report into a folder; returns how many there are.
+
+    Raises:
+        MissingExtraError: the extra `report` is not installed.
+    """
+    require("ramify report --export", "report")
+    import resvg_py
+
+    certificate = json.loads(run.certificate_file.read_text()) if run.certificate_file.is_file() else None
+    count = 0
+    for section in story(view_of(run), certificate).values():
+        for figure in section.figures:
+            path = folder / figure.name
+            svg = standalone(figure.svg, figure.heading, figure.legend)
+            write_text(svg, path.with_suffix(".svg"))
+            path.with_suffix(".png").write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=ZOOM)))
+            figure.data.write_csv(path.with_suffix(".csv"))
+            count += 1
+    return count

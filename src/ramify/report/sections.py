@@ -1,0 +1,306 @@
+"""The figures of each section of the report, made from one view, or from several side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from ramify.algebra.structure import SHAPE_CLASSES
+from ramify.report.figures import (
+    Figure,
+    Mark,
+    Point,
+    Series,
+    cloud,
+    interval,
+    interval_plot,
+    line_panel,
+    stacked_bars,
+)
+from ramify.report.view import View, place
+
+SHAPE_STYLES = {"balanced": "balanced", "left-heavy": "left", "right-heavy": "right", "mixed": "third", "none": "third"}
+LINE_STYLES = ("first", "second", "right", "left", "third", "balanced")
+METRIC_STYLES = ("first", "second", "third")
+SUPPORT = (("base only", "right"), ("both", "first"), ("trained only", "left"), ("neither", "box"))
+_COLUMNS = ["metric", "set", "step", "seed", "by", "group", "value", "low", "high", "n", "p", "q", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is drawn as one line: a metric of a group of a view, with its name and style class."""
+
+    view: View
+    metric: str
+    name: str
+    by: str
+    group: str
+    label: str
+    style: str
+
+
+def data_of(view: View, metrics: Sequence[str], name: str | None, by: str | None = None) -> pl.DataFrame:
+    """The rows behind a figure, single seeds included."""
+    wanted = pl.col("metric").is_in(list(metrics))
+    if name is not None:
+        wanted &= pl.col("set") == name
+    if by is not None:
+        wanted &= pl.col("by") == by
+    return view.estimates.filter(wanted).select(_COLUMNS)
+
+
+def panel(
+    name: str, heading: str, lines: Sequence[Line], percent: bool = True, top: float | None = None
+) -> list[Figure]:
+    """A panel of lines; none if there is nothing to draw."""
+    series, drawn = [], []
+    for one in lines:
+        points = one.view.points(one.metric, one.name, one.by, one.group)
+        if points:
+            threads = one.view.threads(one.metric, one.name, one.by, one.group)
+            series.append(Series(one.label, one.style, points, threads))
+            drawn.append(one)
+    if not series:
+        return []
+    ends = "; ".join(f"{one.name} {interval(one.points[-1], percent)}" for one in series)
+    svg = line_panel(series, f"{heading}: at the last step {ends}", top, percent)
+    rows = [
+        data_of(one.view, [one.metric], one.name, one.by)
+        .filter(pl.col("group") == one.group)
+        .with_columns(run=pl.lit(one.view.name))
+        for one in drawn
+    ]
+    return [Figure(name, heading, svg, pl.concat(rows), [(one.name, one.style) for one in series])]
+
+
+def success(view: View) -> list[Figure]:
+    """Success over training for every set and n."""
+    found = []
+    metrics = (view.mean, "greedy", view.pass_at_k)
+    for name in view.sets:
+        for n in view.groups(view.mean, name, "n"):
+            lines = [Line(view, m, name, "n", n, m, s) for m, s in zip(metrics, METRIC_STYLES, strict=True)]
+            if name != "skills":
+                found += panel(f"success-{name}-n{n}", place(name, n), lines)
+    return found
+
+
+def success_of(views: Sequence[View]) -> list[Figure]:
+    """The same for several runs: a line a run."""
+    found = []
+    for name in views[0].sets:
+        for n in views[0].groups(views[0].mean, name, "n"):
+            for what, metric in (("sampled", "mean"), ("greedy", "greedy")):
+                lines = [
+                    Line(view, view.mean if metric == "mean" else metric, name, "n", n, view.name, style)
+                    for view, style in zip(views, LINE_STYLES, strict=False)
+                ]
+                found += panel(f"{what}-{name}-n{n}", f"{place(name, n)}, {what} success", lines)
+    return found
+
+
+def learned_by_shape(view: View) -> list[Figure]:
+    """Acquisition by n and shape class, as intervals over steps."""
+    marks = []
+    for name in ("test", "length"):
+        for group in view.groups("acquisition", name, "n,shape_class"):
+            row = view.at_end("acquisition", name, "n,shape_class", group)
+            n, shape = group.split(",")
+            if row is None or shape not in SHAPE_CLASSES or row["status"] == "unknown":
+                continue
+            label, style = f"n = {n}, {shape}", SHAPE_STYLES[shape]
+            if row["value"] is None:
+                marks.append(Mark(f"{label}: {row['status']}", style, []))
+            else:
+                high = row["high"] if row["high"] is not None else view.last
+                marks.append(Mark(label, style, [Point(0, row["value"], row["low"], high)]))
+    if not any(mark.points for mark in marks):
+        return []
+    svg = interval_plot(
+        marks, "Acquisition step by shape class", "training step at which half of the gain is kept", False
+    )
+    heading = "When each shape class was acquired"
+    legend = [(shape, SHAPE_STYLES[shape]) for shape in SHAPE_CLASSES]
+    data = data_of(view, ["acquisition"], None, "n,shape_class")
+    return [Figure("acquisition-by-shape", heading, svg, data, legend, wide=True)]
+
+
+def shapes(view: View) -> list[Figure]:
+    """Success by shape class over training, and the gaps at equal n, depth and operators."""
+    found = []
+    for name in ("test", "length"):
+        for n in view.groups(view.mean, name, "n"):
+            lines = [
+                Line(view, view.mean, name, "n,shape_class", f"{n},{shape}", shape, SHAPE_STYLES[shape])
+                for shape in SHAPE_CLASSES
+            ]
+            found += panel(f"shapes-{name}-n{n}", f"{place(name, n)}, {view.mean} by shape class", lines)
+    return found + gaps(view)
+
+
+def gaps(view: View) -> list[Figure]:
+    """The right-heavy and balanced gaps, stratum by stratum, at the last checkpoint."""
+    together, strata = [], []
+    for name, trained in (("test", "trained n"), ("length", "longer")):
+        for shape, by in (("right-heavy", "n,depth,inverses"), ("balanced", "n,inverses")):
+            for suffix, words in (("", "all"), (", forced", "all, forced puzzles")):
+                row = view.at_end(f"{shape} gap{suffix}", name, "all", "all")
+                if row is not None and row["value"] is not None:
+                    together.append(Mark(f"{trained}: {words}", SHAPE_STYLES[shape], [_point(row)]))
+            for group in view.groups(f"{shape} gap", name, by):
+                row = view.at_end(f"{shape} gap", name, by, group)
+                if row is not None and row["value"] is not None:
+                    n, *depth, inverses = group.split(",")
+                    make = f"n = {n}, {f'depth {depth[0]}, ' if depth else ''}inverses {inverses}"
+                    strata.append(Mark(make, SHAPE_STYLES[shape], [_point(row)]))
+    marks = together + strata
+    if not marks:
+        return []
+    axis = f"{view.mean}, difference to left-heavy at step {view.last}"
+    svg = interval_plot(marks, "Gaps to left-heavy patterns of equal make", axis)
+    metrics = [f"{shape} gap{suffix}" for shape in ("right-heavy", "balanced") for suffix in ("", ", forced")]
+    legend = [("right-heavy − left-heavy", "right"), ("balanced − left-heavy", "balanced")]
+    heading, data = "Like with like: the gap to left-heavy patterns", data_of(view, metrics, None)
+    return [Figure("shape-gaps", heading, svg, data, legend, wide=True)]
+
+
+def seen(view: View) -> list[Figure]:
+    """Seen against held-out patterns over training, and the transfer of each held-out pattern."""
+    found = []
+    for n in view.groups(view.mean, "held_out", "n"):
+        lines = [
+            Line(view, view.mean, name, "n", n, words, style)
+            for name, words, style in (("test", "seen patterns", "first"), ("held_out", "held-out family", "right"))
+        ]
+        found += panel(f"seen-n{n}", f"n = {n}, {view.mean}, all patterns", lines)
+    line = Line(view, "transfer", "held_out", "all", "all", "held out − matched seen", "right")
+    found += panel("transfer", "Gain of held-out minus gain of matched seen patterns", [line])
+    marks = []
+    for by in ("all", "n", "pattern"):
+        for group in view.groups("transfer", "held_out", by):
+            row = view.at_end("transfer", "held_out", by, group)
+            if row is not None and row["value"] is not None:
+                label = {"all": "all", "n": f"n = {group}"}.get(by, group)
+                marks.append(Mark(label, "right", [_point(row)]))
+    if marks:
+        axis = f"difference in differences of {view.mean} at step {view.last}"
+        svg = interval_plot(marks, "Transfer by pattern and match", axis)
+        data = data_of(view, ["transfer"], "held_out")
+        found.append(Figure("transfer-by-pattern", "Each held-out pattern and its match", svg, data, wide=True))
+    return found
+
+
+def beyond(view: View) -> list[Figure]:
+    """What pass@k cannot show: coverage, precision, execution, attempts, support, substitution."""
+    found: list[Figure] = []
+    sizes = [(name, n) for name in ("test", "length") for n in view.groups(view.mean, name, "n")]
+    for metric, heading, percent, top in (
+        ("coverage", "Coverage: share of the patterns that are tried", True, 1.0),
+        ("precision", "Precision: tries of a pattern that hit, where it can", True, None),
+        ("execution", "Execution: attempts whose stated values are right", True, 1.0),
+        ("attempts", "Attempts a completion", False, None),
+        ("substitution", "Substitution: correct answers by another pattern", True, None),
+    ):
+        lines = []
+        for (name, n), style in zip(sizes, LINE_STYLES, strict=False):
+            named = _named(view, metric, name, n)
+            suffix = f" (at {named.split('@')[1]} completions)" if metric == "coverage" else ""
+            lines.append(Line(view, named, name, "n", n, place(name, n) + suffix, style))
+        found += panel(metric, heading, lines, percent, top)
+    bars = []
+    for kind in ("support", "pattern support"):
+        for name, n in sizes:
+            shares = [(part, style, view.at_end(f"{kind}: {part}", name, "n", n)) for part, style in SUPPORT]
+            if all(row is not None and row["value"] is not None for _, _, row in shares):
+                what = "puzzles" if kind == "support" else "patterns"
+                bars.append((f"n = {n}, {what}", [(part, style, row["value"]) for part, style, row in shares if row]))
+    if bars:
+        metrics = [f"{kind}: {part}" for kind in ("support", "pattern support") for part, _ in SUPPORT]
+        k = view.mean.split("@")[1]
+        svg = stacked_bars(bars, f"Support within {k} samples at step {view.last}")
+        found.append(
+            Figure(
+                "support",
+                f"Support: who solves within {k} samples",
+                svg,
+                data_of(view, metrics, None, "n"),
+                list(SUPPORT),
+            )
+        )
+    return found
+
+
+def _named(view: View, metric: str, name: str, n: str) -> str:
+    """Coverage has its number of completions in its name."""
+    if metric != "coverage":
+        return metric
+    found = view.estimates.filter(
+        (pl.col("set") == name)
+        & (pl.col("by") == "n")
+        & (pl.col("group") == n)
+        & pl.col("metric").str.starts_with("coverage@")
+    )["metric"]
+    return found[0] if len(found) else "coverage@0"
+
+
+def composition(view: View) -> list[Figure]:
+    """What whole patterns lack of the product of their parts."""
+    marks = []
+    for name in ("test", "length", "held_out"):
+        for group in view.groups("composition gap", name, "n,shape_class"):
+            row = view.at_end("composition gap", name, "n,shape_class", group)
+            n, shape = group.split(",")
+            first = view.rows("composition gap", name, "n,shape_class", group)
+            if row is not None and row["value"] is not None and shape in SHAPE_CLASSES:
+                points = [_point(first[0]), _point(row)] if len(first) > 1 else [_point(row)]
+                held = ", held out" if name == "held_out" else ""
+                marks.append(Mark(f"n = {n}, {shape}{held}", SHAPE_STYLES[shape], points))
+    if not marks:
+        return []
+    svg = interval_plot(marks, "Composition gap by shape class", "success − product of the parts' successes")
+    data = data_of(view, ["composition gap"], None)
+    return [Figure("composition-gap", "Composition gap: base (hollow) and trained", svg, data, wide=True)]
+
+
+def effects(view: View) -> list[Figure]:
+    """The coefficients of the structure model at the last checkpoint."""
+    marks = []
+    for term in view.groups("effect", "all", "term"):
+        row = view.at_end("effect", "all", "term", term)
+        if row is not None and row["value"] is not None and row["low"] is not None:
+            marks.append(Mark(term, SHAPE_STYLES.get(term, "third"), [_point(row)]))
+    if not marks:
+        return []
+    svg = interval_plot(marks, "Structure effects", f"log-odds of success at step {view.last}", percent=False)
+    return [Figure("effects", "Which features of structure matter", svg, data_of(view, ["effect"], "all"), wide=True)]
+
+
+def signal(view: View) -> list[Figure]:
+    """The zero-advantage share of each pattern against its later success."""
+    found = []
+    for n in view.groups("zero advantage against success", "test", "n"):
+        points = []
+        for text in view.groups("acquisition", "test", "pattern"):
+            row = next(iter(view.rows("zero advantage, whole run", "train", "pattern", text)), None)
+            line = view.points(view.mean, "test", "pattern", text)
+            if row is not None and line and sum(letter.isalpha() for letter in text) == int(n):
+                points.append((row["value"], line[-1].value, "first", text))
+        row = view.at_end("zero advantage against success", "test", "n", n)
+        said = f": Spearman's ρ {interval(_point(row), False)}" if row is not None and row["value"] is not None else ""
+        heading = f"n = {n}{said}"
+        svg = cloud(points, heading, ("groups without signal", f"{view.mean} at the end"))
+        data = pl.DataFrame(
+            [(text, share, end) for share, end, _, text in points],
+            schema={"pattern": pl.String, "zero advantage": pl.Float64, view.mean: pl.Float64},
+            orient="row",
+        )
+        found.append(Figure(f"signal-n{n}", heading, svg, data))
+    lines = [
+        Line(view, "zero advantage", "train", "n", n, f"n = {n}", style)
+        for n, style in zip(view.groups("zero advantage", "train", "n"), LINE_STYLES, strict=False)
+    ]
+    return panel("zero-advantage", "Groups without signal since the checkpoint before", lines, top=1.0) + found
+
+
+def _point(row: dict) -> Point:
+    return Point(row["step"], row["value"], row["low"], row["high"])

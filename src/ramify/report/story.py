@@ -1,0 +1,66 @@
+"""The story of the report, section by section: what a reader has to know, and the figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ramify.analysis.effects import is_available
+from ramify.report import sections
+from ramify.report.figures import Figure
+from ramify.report.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Figures under a heading, with what a reader has to know."""
+
+    id: str
+    heading: str
+    note: str
+    figures: Sequence[Figure]
+
+
+SUCCESS = """Puzzles that no training has seen. mean@k: share of the samples that are correct. greedy: share of the
+puzzles solved at temperature 0. pass@k: share of the puzzles that at least one of the k samples solves."""
+LEARNED = """A pattern is acquired at the first checkpoint from which its success stays above half of its gain, if the
+interval of the gain excludes 0; not acquired means that no gain can be told from chance. The line behind a dot is the
+95 % interval of the step."""
+SHAPES = """By the shape of the pattern that a puzzle was drawn from. The curves mix patterns with few and many
+divisions; the gaps compare patterns of equal n, depth and number of subtractions and divisions (inverses). Balanced
+patterns have no left-heavy ones of equal depth beside them. A forced puzzle can be solved by its own pattern
+alone."""
+SEEN = """Held out of RL: {held}. No training puzzle can be solved by one of these. The curves compare all patterns;
+transfer compares each held-out pattern with seen ones of equal n, depth, lookahead and number of subtractions and
+divisions, nearest in base success. Below 0: what was not trained lags behind."""
+BEYOND = """What is tried, and whether it is calculated right. Success can rise by guessing, by trying more, or by
+trying better; and a model may solve by a substitute what it cannot solve by the pattern that was meant."""
+EFFECTS = """A logistic model of success over all puzzles: each coefficient with the others held equal, in log-odds
+for a unit (one division more, twice as many solutions, twice the largest intermediate value; a shape class against
+left-heavy), clustered by puzzle. The composition gap is success minus the product of the successes of the two parts
+of a pattern, each measured on puzzles of its own: below 0, knowing the parts is not enough."""
+UNFITTED = " The model was not fitted here: it needs pip install 'ramify[report]'."
+SIGNAL = """A training group whose samples all got the same reward teaches nothing. Each point is a pattern."""
+
+
+def story(view: View, certificate: dict | None) -> dict[str, Section]:
+    """The sections by id, those without a figure left out.
+
+    Args:
+        certificate: that of the split, if there is one.
+    """
+    held = ", ".join((certificate or {}).get("held_out", []))
+    model = sections.effects(view)
+    found = [
+        Section("success", "Success over training", SUCCESS, sections.success(view)),
+        Section("learned", "The order of learning", LEARNED, sections.learned_by_shape(view)),
+        Section("shapes", "Right-heavy against left-heavy", SHAPES, sections.shapes(view)),
+        Section("seen", "Seen against held out", SEEN.format(held=held), sections.seen(view) if held else []),
+        Section("beyond", "Beyond pass@k", BEYOND, sections.beyond(view)),
+        Section(
+            "effects",
+            "Which features of structure matter",
+            EFFECTS if model or is_available() else EFFECTS + UNFITTED,
+            model + sections.composition(view),
+        ),
+        Section("signal", "What training had to learn from", SIGNAL, sections.signal(view)),
+    ]
+    return {section.id: section for section in found if section.figures}

@@ -1,0 +1,70 @@
+"""The report's story for a terminal: the same rows and sentences, in about fifty lines."""
+
+import textwrap
+
+from ramify.report.figures import Point, interval
+from ramify.report.view import Row, View, answers, changes, learned
+
+WIDTH = 100
+_MARKS = {"rose": "↑", "fell": "↓"}
+MOST = 9
+"""Patterns that are named; of more, the first learned and the last."""
+
+
+def story_text(view: View) -> str:
+    """The story of a run as plain text, at most `WIDTH` characters wide."""
+    seeds = f"{len(view.seeds)} seeds" if len(view.seeds) > 1 else "one seed"
+    lines = [f"What RL taught: {view.name} ({seeds}, {view.last} steps)", ""]
+    for sentence in answers(view):
+        lines += textwrap.wrap(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
+    lines += ["", "Base and last checkpoint (↑ ↓: the interval of the paired change excludes 0)"]
+    last = ""
+    for row in changes(view):
+        if row.metric not in (view.mean, "execution") or "parts" in row.label:
+            continue
+        label, last = row.label if row.label != last else "", row.label
+        before, after = interval(row.before), interval(row.after)
+        lines.append(
+            f"  {label:<18} {row.metric:<10} {before:<22} → {after:<22} {_MARKS.get(row.verdict, '')}".rstrip()
+        )
+    lines += _order(view) + _gaps(view) + _effects(view)
+    return "\n".join(lines)
+
+
+def _order(view: View) -> list[str]:
+    rows = [row for n in (3, 4) for row in learned(view, "test", n) if row["status"] != "unknown"][: 3 * MOST]
+    rows = [row for row in rows if sum(letter.isalpha() for letter in row["group"]) == 3] or rows
+    if not rows:
+        return []
+    shown = rows if len(rows) <= MOST else [*rows[: MOST - 3], *rows[-3:]]
+    found = ["", "The order of learning (acquisition step; success before → after)"]
+    for index, row in enumerate(shown):
+        if index and len(rows) > MOST and index == MOST - 3:
+            found.append("  …")
+        when = row["status"] if row["value"] is None else f"step {row['value']:.0f}"
+        found.append(f"  {row['group']:<14} {when:<16} {interval(row['before']):<22} → {interval(row['after'])}")
+    return found
+
+
+def _gaps(view: View) -> list[str]:
+    named = {
+        "right-heavy − left-heavy, equal n, depth, operators": ("right-heavy gap", "test"),
+        "the same, forced puzzles alone": ("right-heavy gap, forced", "test"),
+        "held out − matched seen, gain": ("transfer", "held_out"),
+    }
+    rows = {label: view.at_end(metric, name, "all", "all") for label, (metric, name) in named.items()}
+    found = [f"  {label:<54} {_said(row)}" for label, row in rows.items() if row and row["value"] is not None]
+    return ["", f"Differences of {view.mean} at step {view.last}", *found] if found else []
+
+
+def _effects(view: View) -> list[str]:
+    rows = [view.at_end("effect", "all", "term", term) for term in view.groups("effect", "all", "term")]
+    clear = [row for row in rows if row and row["low"] is not None and row["low"] * row["high"] > 0]
+    if not clear:
+        return []
+    lines = [f"  {row['group']:<20} {_said(row, percent=False)}" for row in clear]
+    return ["", "Features of structure that matter, others held equal (log-odds)", *lines]
+
+
+def _said(row: Row, percent: bool = True) -> str:
+    return interval(Point(row["step"], row["value"], row["low"], row["high"]), percent)

@@ -1,0 +1,254 @@
+"""A run's estimates as the report reads them: looked up by metric, set and group; and what they say in sentences."""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from ramify.report.figures import Point, interval
+
+SET_NAMES = {
+    "test": "seen patterns, unseen puzzles",
+    "length": "longer than trained",
+    "held_out": "held-out family",
+    "skills": "small parts",
+}
+SHORT = {"test": "", "length": "longer", "held_out": "held out", "skills": "parts"}
+PLAIN = ("attempts",)
+"""Metrics that are no shares."""
+FALSE_DISCOVERIES = 0.05
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class View:
+    """The estimates of a run that a reader is shown: pooled over seeds if there are several, else those of the one."""
+
+    name: str
+    estimates: pl.DataFrame
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """The seeds, sorted."""
+        return sorted(self.estimates["seed"].drop_nulls().unique().to_list())
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str, str, str], list[Row]]:
+        wanted = pl.col("seed").is_null() if len(self.seeds) > 1 else pl.col("seed").is_not_null()
+        found = defaultdict(list)
+        for row in self.estimates.filter(wanted).sort("step").iter_rows(named=True):
+            found[row["metric"], row["set"], row["by"], row["group"]].append(row)
+        return found
+
+    @cached_property
+    def mean(self) -> str:
+        """The metric of sampled success: mean@k."""
+        return next(name for name in self.estimates["metric"].unique(maintain_order=True) if name.startswith("mean@"))
+
+    @cached_property
+    def pass_at_k(self) -> str:
+        """pass@k for all samples."""
+        return self.mean.replace("mean", "pass")
+
+    @cached_property
+    def coverage(self) -> str | None:
+        """The coverage metric of the test set, which says at how many completions."""
+        rows = self.estimates.filter((pl.col("set") == "test") & pl.col("metric").str.starts_with("coverage@"))
+        return rows["metric"][0] if len(rows) else None
+
+    @cached_property
+    def last(self) -> int:
+        """The last checkpoint."""
+        return int(self.estimates["step"].max())  # type: ignore[arg-type]
+
+    @cached_property
+    def sets(self) -> list[str]:
+        """The puzzle sets that were asked, the best known first."""
+        there = self.estimates.filter(pl.col("metric") == self.mean)["set"].unique().to_list()
+        return sorted(there, key=lambda name: ([*SET_NAMES, name].index(name), name))
+
+    def rows(self, metric: str, name: str, by: str, group: str) -> list[Row]:
+        """The rows of a metric and group over the steps, those without a value left out."""
+        return [row for row in self._rows.get((metric, name, by, group), []) if row["value"] is not None]
+
+    def at_end(self, metric: str, name: str, by: str, group: str) -> Row | None:
+        """The row at the last checkpoint, its value perhaps missing; None if there is none."""
+        rows = self._rows.get((metric, name, by, group), [])
+        return rows[-1] if rows and rows[-1]["step"] == self.last else None
+
+    def points(self, metric: str, name: str, by: str, group: str) -> list[Point]:
+        """The same as points."""
+        return [Point(row["step"], row["value"], row["low"], row["high"]) for row in self.rows(metric, name, by, group)]
+
+    def threads(self, metric: str, name: str, by: str, group: str) -> list[list[Point]]:
+        """The points of each seed, if there are several."""
+        if len(self.seeds) < 2:
+            return []
+        mine = self.estimates.filter(
+            (pl.col("metric") == metric) & (pl.col("set") == name) & (pl.col("by") == by) & (pl.col("group") == group)
+        ).drop_nulls(["seed", "value"])
+        return [
+            [Point(*row) for row in part.sort("step").select("step", "value").iter_rows()]
+            for _, part in mine.group_by("seed", maintain_order=True)
+        ]
+
+    def groups(self, metric: str, name: str, by: str) -> list[str]:
+        """The groups of a grouping, numbers in them in order of size."""
+        found = [group for m, s, b, group in self._rows if (m, s, b) == (metric, name, by)]
+        return sorted(found, key=lambda group: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", group)])
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A metric of a group at the base and at the last checkpoint, and its gain, paired by puzzle."""
+
+    label: str
+    metric: str
+    before: Point
+    after: Point
+    gain: Row | None
+
+    @property
+    def verdict(self) -> str:
+        """`rose`, `fell`, or `no clear change` where the interval of the gain holds 0."""
+        if self.gain is None or self.gain["low"] is None:
+            return "no interval"
+        if self.gain["low"] > 0:
+            return "rose"
+        return "fell" if self.gain["high"] < 0 else "no clear change"
+
+
+def place(name: str, n: str) -> str:
+    """The puzzles of a set and n in few words.
+
+    >>> place("test", "3"), place("length", "5")
+    ('n = 3', 'n = 5 (longer)')
+    """
+    short = SHORT.get(name, name)
+    return f"n = {n} ({short})" if short else f"n = {n}"
+
+
+def changes(view: View) -> list[Change]:
+    """Base against last checkpoint for every set, n and main metric."""
+    found = []
+    for name in view.sets:
+        for n in view.groups(view.mean, name, "n"):
+            for metric in (view.mean, "greedy", view.pass_at_k, "execution", "attempts"):
+                line = view.points(metric, name, "n", n)
+                if len(line) > 1 and line[0].step == 0:
+                    gain = view.at_end(f"{metric} gain", name, "n", n)
+                    found.append(Change(place(name, n), metric, line[0], line[-1], gain))
+    return found
+
+
+def answers(view: View) -> list[str]:
+    """The answer in three sentences: what rose, what was learned first and never, where it fails."""
+    return [text for text in (_success(view), _order(view), _failures(view)) if text]
+
+
+def _success(view: View) -> str:
+    rows = [change for change in changes(view) if change.metric == view.mean and "parts" not in change.label]
+    if not rows:
+        found = [
+            f"{place(name, n)} {interval(line[-1])}"
+            for name in view.sets
+            for n in view.groups(view.mean, name, "n")
+            if (line := view.points(view.mean, name, "n", n))
+        ]
+        return (
+            f"Success ({view.mean}) at step {view.last}: {'; '.join(found)}. Without the base model there is no gain."
+        )
+    said = [f"{row.label} {interval(row.before)} → {interval(row.after)}, {row.verdict}" for row in rows]
+    return f"Success ({view.mean}) on unseen puzzles, base → step {view.last}: {'; '.join(said)}."
+
+
+def learned(view: View, name: str, n: int) -> list[Row]:
+    """The patterns of a set and n by acquisition: present, acquired by step, lost again, not acquired, unknown.
+
+    Each row is that of its acquisition, with before and after (success), gain (the row of it).
+    """
+    rank = {"already present": 0, "acquired": 1, "lost again": 2, "not acquired": 3, "unknown": 4}
+    found = []
+    for text in view.groups("acquisition", name, "pattern"):
+        line = view.points(view.mean, name, "pattern", text)
+        row = view.at_end("acquisition", name, "pattern", text)
+        if row is None or len(line) < 2 or sum(letter.isalpha() for letter in text) != n:
+            continue
+        gain = view.at_end(f"{view.mean} gain", name, "pattern", text)
+        found.append({**row, "before": line[0], "after": line[-1], "gain": gain})
+    return sorted(found, key=lambda row: (rank[row["status"]], row["value"] or 0, -row["after"].value, row["group"]))
+
+
+def _order(view: View) -> str:
+    for n in range(3, 7):
+        rows = learned(view, "test", n)
+        known = [row for row in rows if row["status"] != "unknown"]
+        if known:
+            break
+    else:
+        return ""
+    count = {status: sum(row["status"] == status for row in known) for status in {row["status"] for row in known}}
+    sure = sum(row["gain"] is not None and (row["gain"]["q"] or 1) <= FALSE_DISCOVERIES for row in known)
+    said = ", ".join(
+        f"{count[s]} {s}" for s in ("acquired", "already present", "lost again", "not acquired") if s in count
+    )
+    text = f"Of {len(known)} seen patterns at n = {n}: {said} ({sure} gained at a false discovery rate of 5%)."
+    acquired = [row for row in known if row["status"] == "acquired"]
+    if acquired:
+        first = [row for row in acquired if row["value"] == acquired[0]["value"]]
+        named = ", ".join(row["group"] for row in first[:4]) + (f" and {len(first) - 4} more" if len(first) > 4 else "")
+        text += f" First, at step {first[0]['value']:.0f}: {named}."
+    never = [row["group"] for row in known if row["status"] == "not acquired"]
+    if never:
+        text += f" Not acquired: {', '.join(never[:6])}{f' and {len(never) - 6} more' if len(never) > 6 else ''}."
+    later = [
+        (feature, row)
+        for feature in ("lookahead", "divisions", "inverses", "multiplicity", "right-heavy")
+        if (row := view.at_end("order", "test", "n,feature", f"{n},{feature}")) and row["low"] is not None
+    ]
+    clear = [f"{feature} (τ {_signed(row)})" for feature, row in later if row["low"] > 0 or row["high"] < 0]
+    if clear:
+        text += f" When a pattern is acquired goes with its {', '.join(clear)}."
+    elif later:
+        text += " The order goes with no feature of structure beyond chance."
+    return text
+
+
+def _failures(view: View) -> str:
+    said = []
+    gap = view.at_end("right-heavy gap", "test", "all", "all")
+    if gap and gap["value"] is not None:
+        forced = view.at_end("right-heavy gap, forced", "test", "all", "all")
+        alone = f" (forced puzzles alone {_points(forced)})" if forced and forced["value"] is not None else ""
+        said.append(f"right-heavy minus left-heavy at equal n, depth and operators {_points(gap)}{alone}")
+    effect = view.at_end("effect", "all", "term", "right-heavy")
+    if effect and effect["low"] is not None:
+        said.append(f"right-heaviness itself, adjusted for what comes with it, {_signed(effect)} log-odds")
+    transfer = view.at_end("transfer", "held_out", "all", "all")
+    if transfer and transfer["value"] is not None:
+        said.append(f"the held-out family gained {_points(transfer)} against matched seen patterns")
+    for name in ("length", "test"):
+        sizes = view.groups("execution gain", name, "n")
+        if sizes and (row := view.at_end("execution gain", name, "n", sizes[-1])) and row["value"] is not None:
+            said.append(f"execution (stated values right) at n = {sizes[-1]} changed by {_points(row)}")
+            break
+    return f"Where it fails: {'; '.join(said)}." if said else ""
+
+
+def _points(row: Row) -> str:
+    """A difference of shares in points.
+
+    >>> _points({"value": -0.035, "low": -0.11, "high": 0.039})
+    '−3.5 points [−11.0, +3.9]'
+    """
+    ends = "" if row["low"] is None else f" [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
+    return f"{100 * row['value']:+.1f} points{ends}".replace("-", "−")
+
+
+def _signed(row: Row) -> str:
+    ends = "" if row["low"] is None else f" [{row['low']:+.2f}, {row['high']:+.2f}]"
+    return f"{row['value']:+.2f}{ends}".replace("-", "−")
