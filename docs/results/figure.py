@@ -1,40 +1,25 @@
-"""Take sections of a report as a PNG, with a headless Chromium.
+"""Take a part of a report as a PNG, in Chromium by playwright.
 
-python docs/results/figure.py runs/quickstart-seeds/report.html docs/results/quickstart.png success seen
+python docs/results/figure.py runs/quickstart/report.html docs/results/quickstart.png "#learned"
 """
 
-import subprocess
+import shutil
 import sys
-import tempfile
 from pathlib import Path
 
-HEIGHT_OF_SECTION = 372
+from playwright.sync_api import sync_playwright
 
 
 def main() -> None:
-    """Hide everything but the sections and take a picture."""
-    report, picture, *sections = sys.argv[1:]
-    kept = "".join(f":not(#{section})" for section in sections)
-    style = f"header, .answer, main > section{kept}, section > p {{ display: none }} h2 {{ margin-top: 12px }}"
-    style += "body { padding-bottom: 8px } :root { color-scheme: light }"
-    page = Path(report).read_text().replace("</head>", f"<style>{style}</style></head>")
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "page.html").write_text(page)
-        subprocess.run(
-            [
-                "chromium",
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--hide-scrollbars",
-                "--force-device-scale-factor=2",
-                f"--window-size=1120,{HEIGHT_OF_SECTION * len(sections)}",
-                f"--screenshot={Path(picture).resolve()}",
-                f"file://{folder}/page.html",
-            ],
-            check=True,
-            capture_output=True,
-        )
+    """Open the report and take a picture of what a CSS selector finds."""
+    report, picture, selector = sys.argv[1:]
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1200, "height": 900}, device_scale_factor=2)
+        page.goto(Path(report).resolve().as_uri())
+        page.locator(selector).screenshot(path=picture)
+        browser.close()
 
 
 if __name__ == "__main__":

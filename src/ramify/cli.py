@@ -126,6 +126,7 @@ def run(source: Source, overrides: Overrides = None, root: Root = Path("runs")) 
     with _progress() as report:
         finished = run_all(config, root, report)
     _print_summary(finished)
+    print(f"report: {finished.report_file.resolve()}")
 
 
 @app.command()
@@ -223,10 +224,9 @@ def report(
         page = output or runs[0].path.parent / f"report-{'-'.join(run.path.name for run in runs)}.html"
         print(f"report: {write_comparison(runs, page).resolve()}")
         return
-    written_to = write_report(runs[0], output)
+    page = write_report(runs[0], output)
     _print_summary(runs[0])
-    if output:
-        print(f"report: {written_to.resolve()}")
+    print(f"report: {page.resolve()}")
 
 
 @app.command()
@@ -439,4 +439,3 @@ def _print_summary(finished: Any) -> None:
     from ramify.report.terminal import story_text
 
     console.print(story_text(view_of(finished)), soft_wrap=True, markup=False, highlight=False)
-    console.print(f"report: {finished.report_file.resolve()}", soft_wrap=True, markup=False)

@@ -114,7 +114,7 @@ def test_what_was_acquired_is_named(known_run: Run) -> None:
     _, order, _ = answers(view_of(known_run))
     assert order.startswith("Of 17 seen patterns at n = 3: 2 acquired, 15 not acquired")
     assert "First, at step 4: A*B+C, A+B+C." in order
-    assert [row["group"] for row in learned(view_of(known_run), "test", 3)][:2] == ["A*B+C", "A+B+C"]
+    assert [row["group"] for row in learned(view_of(known_run), 3)][:2] == ["A*B+C", "A+B+C"]
     assert render(known_run).index('"tree of A*B+C"') < render(known_run).index('"tree of A/B/C"')
 
 

@@ -29,6 +29,9 @@ TERMS = {
 }
 """Terms of the model, in log-odds for each unit: a step of depth, a doubling of the number of solutions or of the
 largest intermediate value; for shape classes, against left-heavy at equal depth, lookahead and n."""
+MODELS = {"term": frozenset[str](), "term without lookahead": frozenset({"lookahead"})}
+"""The groupings of the rows, and the terms that their models do not have: right-heavy trees need more lookahead, so
+beside it the shape class says only what lookahead does not."""
 LARGEST_ERROR = 8.0
 """Log-odds, or errors of them, beyond which a term is taken to predict perfectly."""
 
@@ -57,17 +60,19 @@ def effects(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFrame]:
     cases = pl.concat(frames).drop_nulls(["fractional", "largest"])
     for step in steps:
         mine = cases.filter(pl.col("step") == step)
-        fitted = fit(mine)
-        if fitted:
-            table = np.array(list(fitted.values())).T[:, None]
-            yield rows(METRIC, "all", seed, "term", [step], list(fitted), list(table[:3]), n=len(mine), p=table[3])
+        for by, left_out in MODELS.items():
+            fitted = fit(mine, left_out)
+            if fitted:
+                table = np.array(list(fitted.values())).T[:, None]
+                yield rows(METRIC, "all", seed, by, [step], list(fitted), list(table[:3]), n=len(mine), p=table[3])
 
 
-def fit(cases: pl.DataFrame) -> dict[str, tuple[float, float, float, float]]:
+def fit(cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> dict[str, tuple[float, float, float, float]]:
     """The model of some cells: for each term its log-odds, their interval and p.
 
     Args:
         cases: a row for each puzzle, with correct, k, puzzle_id and the columns of `TERMS`.
+        without: terms that the model does not have.
     """
     terms = cases.select(
         "puzzle_id",
@@ -75,7 +80,7 @@ def fit(cases: pl.DataFrame) -> dict[str, tuple[float, float, float, float]]:
         wrong=pl.col("k") - pl.col("correct"),
         **{name: expression.cast(pl.Float64) for name, expression in TERMS.items()},
     )
-    left_out: set[str] = set()
+    left_out = set(without)
     while True:
         names = _independent(terms, [name for name in TERMS if name not in left_out])
         found = _fitted(terms, names) if names else None

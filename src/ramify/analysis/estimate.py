@@ -39,7 +39,7 @@ GROUPINGS = (
 
 FINE = ("pattern", "function_class")
 OF_FINE = ("mean@", "greedy", "execution", "substitution")
-GAINED = ("mean@", "greedy", "execution", "attempts")
+GAINED = ("mean@", "greedy", "pass@", "execution", "attempts")
 """There are thousands of patterns: of each only these metrics, and of these only the first gain, are estimated."""
 SUPPORT_GROUPINGS = ("all", "n", "n,shape_class")
 GAIN = " gain"

@@ -16,7 +16,7 @@ from ramify.tasks.generation import generator
 
 Z = 1.959964
 BLOCKS = 100
-RESAMPLES = 2000
+RESAMPLES = 1000
 FEWEST = 20
 """Below this many puzzles the bootstrap is too narrow, and another interval stands in for it."""
 

@@ -13,7 +13,7 @@ from ramify.analysis.estimators import BLOCKS, rarefied, ratios, resampling
 from ramify.analysis.rows import rows
 from ramify.run import Run
 
-_RESAMPLES = 500  # of the coverage: its standard error is wanted, not its quantiles
+_RESAMPLES = 200  # of the coverage: its standard error is wanted, not its quantiles
 PER_SIZE = ("n", "n,shape_class")
 
 

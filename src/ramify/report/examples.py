@@ -15,6 +15,7 @@ from ramify.run import Run
 from ramify.tables import scan_table
 
 WORST = 4
+MOST_TREES = 8
 LONGEST = 2500
 """Characters of a completion that are shown; of a longer one the end."""
 STYLES = {"balanced": "balanced", "left-heavy": "left", "right-heavy": "right", "none": "left"}
@@ -28,6 +29,7 @@ class Shown:
     verdict: str
     pieces: list[tuple[str, str]]
     trees: list[tuple[str, Markup]]
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ def worst_patterns(run: Run, view: View) -> list[Example]:
             counts = dict(puzzles.group_by("pattern").len().iter_rows())
             smallest = int(puzzles["n"].min() or 0)  # type: ignore[arg-type]
             rows += [
-                (row["after"].value, -counts[row["group"]], row["group"], name) for row in learned(view, name, smallest)
+                (row["after"].value, -counts[row["group"]], row["group"], name)
+                for row in learned(view, smallest, [name])
             ]
     found = []
     for _, _, text, name in sorted(rows)[:WORST]:
@@ -132,4 +135,11 @@ def _shown(run: Run, seed: int, name: str, step: int, puzzle_id: str, title: str
             style = "hit" if hits else "miss"
             pieces += [(text[at:start], ""), (text[start:end], f"{style} miscalculated" if wrong else style)]
             at = end
-    return Shown(title, verdict, [*pieces, (text[at:], "")], [(pattern, drawn(pattern)) for pattern in list(tried)[:8]])
+    trees = list(tried)[:MOST_TREES]
+    return Shown(
+        title,
+        verdict,
+        [*pieces, (text[at:], "")],
+        [(pattern, drawn(pattern)) for pattern in trees],
+        len(tried) - len(trees),
+    )

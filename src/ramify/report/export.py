@@ -10,7 +10,7 @@ from ramify.report.svg import standalone
 from ramify.run import Run
 from ramify.tables import write_text
 
-ZOOM = 3
+ZOOM = 2
 """Pixels of the PNG for each unit of the drawing."""
 
 

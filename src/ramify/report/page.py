@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -15,11 +16,12 @@ from ramify.algebra.structure import structure
 from ramify.report.examples import STYLES, drawn, learned_puzzle, worst_patterns
 from ramify.report.figures import Point, interval, track
 from ramify.report.story import story
-from ramify.report.view import Row, View, answers, changes, learned
+from ramify.report.view import Row, View, answers, changes, learned, points_of
 from ramify.run import Run
 from ramify.tables import write_text
 
 TEMPLATES = ("base.html.jinja", "page.html.jinja", "comparison.html.jinja", "figures.html.jinja")
+LEARNED_IN = ("test", "held_out", "length")
 MOST_PATTERNS = 96
 """Patterns of one n that are listed; of more, the first and the last."""
 
@@ -34,8 +36,8 @@ class Learned:
     tree: Markup
     track: Markup
     said: str
-    before: str
-    after: str
+    change: str
+    gain: str
     success: float
     rank: int
 
@@ -58,12 +60,15 @@ def render(run: Run) -> str:
     certificate = json.loads(run.certificate_file.read_text()) if run.certificate_file.is_file() else None
     manifest = json.loads(run.manifest_file.read_text()) if run.manifest_file.is_file() else None
     order = {n: _learned(view, n) for n in range(3, 7)}
+    totals = {n: len(learned(view, n, LEARNED_IN)) for n in order}
     return rendered(
         "page.html.jinja",
         view=view,
         answers=answers(view),
+        setting=setting(run.config),
         sections=story(view, certificate),
         order={n: rows for n, rows in order.items() if rows},
+        totals=totals,
         changes=changes(view),
         interval=interval,
         worst=worst_patterns(run, view),
@@ -76,27 +81,47 @@ def render(run: Run) -> str:
     )
 
 
+def setting(config: dict[str, Any]) -> str:
+    """What was trained and how, in a sentence, as far as the settings say it.
+
+    >>> setting({"model": "bundled", "train": {"kind": "grpo", "steps": 30}, "task": {"train": {"3": 1440}}})
+    'The model (bundled) was trained by GRPO: 30 steps, 1,440 puzzles of n = 3.'
+    """
+    train, task = config.get("train", {}), config.get("task", {})
+    if "model" not in config or "kind" not in train:
+        return ""
+    parts = [f"{train['steps']} steps" if "steps" in train else ""]
+    if "prompts_per_step" in train and "samples_per_prompt" in train:
+        parts[0] += f" of {train['prompts_per_step']} puzzles × {train['samples_per_prompt']} samples"
+    puzzles = {n: count for n, count in task.get("train", {}).items() if count}
+    each = " a pattern" if task.get("per_pattern") else ""
+    parts.append(" and ".join(f"{count:,} puzzles{each} of n = {n}" for n, count in puzzles.items()))
+    reward = task.get("reward", {})
+    if reward:
+        parts.append(
+            f"reward {reward.get('correct'):g} if correct, {reward.get('form'):g} for form, else {reward.get('wrong'):g}"
+        )
+    said = ", ".join(part for part in parts if part)
+    return f"The model ({config['model']}) was trained by {train['kind'].upper()}: {said}."
+
+
 def _learned(view: View, n: int) -> list[Learned]:
-    """The patterns of an n in the order of learning, seen and held out."""
-    rows = [(row, name == "held_out") for name in ("test", "held_out", "length") for row in learned(view, name, n)]
-    order = {"already present": 0, "acquired": 1, "lost again": 2, "not acquired": 3, "unknown": 4}
-    rows.sort(
-        key=lambda pair: (order[pair[0]["status"]], pair[0]["value"] or 0, -pair[0]["after"].value, pair[0]["group"])
-    )
+    """The patterns of an n in the order of learning, seen and held out; those of a single puzzle say nothing."""
+    rows = [row for row in learned(view, n, LEARNED_IN) if row["status"] != "unknown"]
     found = []
-    for rank, (row, held_out) in enumerate(rows):
+    for rank, row in enumerate(rows):
         shape = structure(Pattern.parse(row["group"])).shape_class
         at = None if row["value"] is None else Point(0, row["value"], row["low"], row["high"])
         found.append(
             Learned(
                 row["group"],
                 shape,
-                held_out,
+                row["set"] == "held_out",
                 drawn(row["group"]),
                 Markup(track(row["status"], at, view.last, STYLES[shape])),
                 _said(row, view.last),
-                interval(row["before"]),
-                interval(row["after"]),
+                f"{row['before'].value:.0%} → {row['after'].value:.0%}",
+                "" if row["gain"] is None or row["gain"]["value"] is None else points_of(row["gain"]),
                 row["after"].value,
                 rank,
             )
@@ -107,7 +132,7 @@ def _learned(view: View, n: int) -> list[Learned]:
 
 def _said(row: Row, last: int) -> str:
     if row["value"] is None:
-        return "one puzzle: unknown" if row["status"] == "unknown" else row["status"]
+        return row["status"]
     low = row["low"] if row["low"] is not None else row["value"]
     high = f"{row['high']:.0f}" if row["high"] is not None else f"after {last}"
     return f"step {row['value']:.0f} [{low:.0f}, {high}]"

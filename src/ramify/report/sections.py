@@ -17,12 +17,12 @@ from ramify.report.figures import (
     line_panel,
     stacked_bars,
 )
-from ramify.report.view import View, place
+from ramify.report.view import View, place, size_of
 
 SHAPE_STYLES = {"balanced": "balanced", "left-heavy": "left", "right-heavy": "right", "mixed": "third", "none": "third"}
-LINE_STYLES = ("first", "second", "right", "left", "third", "balanced")
+LINE_STYLES = ("first", "second", "third", "fourth", "left", "right")
 METRIC_STYLES = ("first", "second", "third")
-SUPPORT = (("base only", "right"), ("both", "first"), ("trained only", "left"), ("neither", "box"))
+SUPPORT = (("base only", "fourth"), ("both", "first"), ("trained only", "second"), ("neither", "box"))
 _COLUMNS = ["metric", "set", "step", "seed", "by", "group", "value", "low", "high", "n", "p", "q", "status"]
 
 
@@ -141,12 +141,12 @@ def shapes(view: View) -> list[Figure]:
 def gaps(view: View) -> list[Figure]:
     """The right-heavy and balanced gaps, stratum by stratum, at the last checkpoint."""
     together, strata = [], []
-    for name, trained in (("test", "trained n"), ("length", "longer")):
+    for name, trained in (("test", "trained n"), ("length", "longer n")):
         for shape, by in (("right-heavy", "n,depth,inverses"), ("balanced", "n,inverses")):
-            for suffix, words in (("", "all"), (", forced", "all, forced puzzles")):
+            for suffix, words in (("", "all puzzles"), (", forced", "forced puzzles")):
                 row = view.at_end(f"{shape} gap{suffix}", name, "all", "all")
                 if row is not None and row["value"] is not None:
-                    together.append(Mark(f"{trained}: {words}", SHAPE_STYLES[shape], [_point(row)]))
+                    together.append(Mark(f"{shape}, {trained}, {words}", SHAPE_STYLES[shape], [_point(row)]))
             for group in view.groups(f"{shape} gap", name, by):
                 row = view.at_end(f"{shape} gap", name, by, group)
                 if row is not None and row["value"] is not None:
@@ -170,10 +170,10 @@ def seen(view: View) -> list[Figure]:
     for n in view.groups(view.mean, "held_out", "n"):
         lines = [
             Line(view, view.mean, name, "n", n, words, style)
-            for name, words, style in (("test", "seen patterns", "first"), ("held_out", "held-out family", "right"))
+            for name, words, style in (("test", "seen patterns", "first"), ("held_out", "held-out family", "fourth"))
         ]
         found += panel(f"seen-n{n}", f"n = {n}, {view.mean}, all patterns", lines)
-    line = Line(view, "transfer", "held_out", "all", "all", "held out − matched seen", "right")
+    line = Line(view, "transfer", "held_out", "all", "all", "held out − matched seen", "fourth")
     found += panel("transfer", "Gain of held-out minus gain of matched seen patterns", [line])
     marks = []
     for by in ("all", "n", "pattern"):
@@ -181,7 +181,7 @@ def seen(view: View) -> list[Figure]:
             row = view.at_end("transfer", "held_out", by, group)
             if row is not None and row["value"] is not None:
                 label = {"all": "all", "n": f"n = {group}"}.get(by, group)
-                marks.append(Mark(label, "right", [_point(row)]))
+                marks.append(Mark(label, "fourth", [_point(row)]))
     if marks:
         axis = f"difference in differences of {view.mean} at step {view.last}"
         svg = interval_plot(marks, "Transfer by pattern and match", axis)
@@ -218,15 +218,8 @@ def beyond(view: View) -> list[Figure]:
         metrics = [f"{kind}: {part}" for kind in ("support", "pattern support") for part, _ in SUPPORT]
         k = view.mean.split("@")[1]
         svg = stacked_bars(bars, f"Support within {k} samples at step {view.last}")
-        found.append(
-            Figure(
-                "support",
-                f"Support: who solves within {k} samples",
-                svg,
-                data_of(view, metrics, None, "n"),
-                list(SUPPORT),
-            )
-        )
+        heading, data = f"Support: who solves within {k} samples", data_of(view, metrics, None, "n")
+        found.append(Figure("support", heading, svg, data, SUPPORT, wide=True))
     return found
 
 
@@ -265,10 +258,11 @@ def composition(view: View) -> list[Figure]:
 def effects(view: View) -> list[Figure]:
     """The coefficients of the structure model at the last checkpoint."""
     marks = []
-    for term in view.groups("effect", "all", "term"):
-        row = view.at_end("effect", "all", "term", term)
-        if row is not None and row["value"] is not None and row["low"] is not None:
-            marks.append(Mark(term, SHAPE_STYLES.get(term, "third"), [_point(row)]))
+    for by, words in (("term", ""), ("term without lookahead", ", lookahead left out")):
+        for term in view.groups("effect", "all", by):
+            row = view.at_end("effect", "all", by, term)
+            if row is not None and row["low"] is not None and (not words or term in SHAPE_CLASSES):
+                marks.append(Mark(term + words, SHAPE_STYLES.get(term, "third"), [_point(row)]))
     if not marks:
         return []
     svg = interval_plot(marks, "Structure effects", f"log-odds of success at step {view.last}", percent=False)
@@ -283,7 +277,7 @@ def signal(view: View) -> list[Figure]:
         for text in view.groups("acquisition", "test", "pattern"):
             row = next(iter(view.rows("zero advantage, whole run", "train", "pattern", text)), None)
             line = view.points(view.mean, "test", "pattern", text)
-            if row is not None and line and sum(letter.isalpha() for letter in text) == int(n):
+            if row is not None and line and size_of(text) == int(n):
                 points.append((row["value"], line[-1].value, "first", text))
         row = view.at_end("zero advantage against success", "test", "n", n)
         said = f": Spearman's ρ {interval(_point(row), False)}" if row is not None and row["value"] is not None else ""

@@ -21,22 +21,26 @@ class Section:
 
 SUCCESS = """Puzzles that no training has seen. mean@k: share of the samples that are correct. greedy: share of the
 puzzles solved at temperature 0. pass@k: share of the puzzles that at least one of the k samples solves."""
-LEARNED = """A pattern is acquired at the first checkpoint from which its success stays above half of its gain, if the
-interval of the gain excludes 0; not acquired means that no gain can be told from chance. The line behind a dot is the
-95 % interval of the step."""
+LEARNED = """A pattern stands for all ways to write it: 43-(14+98) is A-B-C. It is acquired at the first checkpoint
+from which its success stays above half of its gain, if the interval of the gain excludes 0; not acquired means that
+no gain can be told from chance, not that there is none. The line behind a dot is the 95 % interval of the step."""
 SHAPES = """By the shape of the pattern that a puzzle was drawn from. The curves mix patterns with few and many
 divisions; the gaps compare patterns of equal n, depth and number of subtractions and divisions (inverses). Balanced
-patterns have no left-heavy ones of equal depth beside them. A forced puzzle can be solved by its own pattern
-alone."""
+patterns have no left-heavy ones of equal depth beside them. A forced puzzle can be solved by its own pattern alone;
+elsewhere another pattern may stand in for it. Intervals are over seeds or puzzles; few patterns stand behind each
+row."""
 SEEN = """Held out of RL: {held}. No training puzzle can be solved by one of these. The curves compare all patterns;
 transfer compares each held-out pattern with seen ones of equal n, depth, lookahead and number of subtractions and
-divisions, nearest in base success. Below 0: what was not trained lags behind."""
+divisions, nearest in base success. Below 0: what was not trained gained less."""
 BEYOND = """What is tried, and whether it is calculated right. Success can rise by guessing, by trying more, or by
 trying better; and a model may solve by a substitute what it cannot solve by the pattern that was meant."""
 EFFECTS = """A logistic model of success over all puzzles: each coefficient with the others held equal, in log-odds
 for a unit (one division more, twice as many solutions, twice the largest intermediate value; a shape class against
-left-heavy), clustered by puzzle. The composition gap is success minus the product of the successes of the two parts
-of a pattern, each measured on puzzles of its own: below 0, knowing the parts is not enough."""
+left-heavy), clustered by puzzle. Lookahead is the number of values to be held while writing left to right; right-
+heavy trees need more of it, so beside it the shape class says only what is left, and the model is fitted without it
+too. The composition gap is success minus the product of the successes of the two parts of a pattern, each measured on
+puzzles of its own: below 0, knowing the parts is not enough. It also widens where the parts improve and the whole
+does not."""
 UNFITTED = " The model was not fitted here: it needs pip install 'ramify[report]'."
 SIGNAL = """A training group whose samples all got the same reward teaches nothing. Each point is a pattern."""
 

@@ -5,16 +5,16 @@ from html import escape
 
 from ramify.algebra.pattern import LETTERS, Pattern
 
-STYLES = ("first", "second", "third", "balanced", "left", "right")
 _LIGHT = {
     "first": "#0969c4",
     "second": "#8250b9",
-    "third": "#78828d",
+    "third": "#6c7680",
+    "fourth": "#b3347e",
     "balanced": "#0969c4",
     "left": "#17805a",
     "right": "#c2500a",
 }
-_DASHES = {"second": "6 3", "third": "2 3", "right": "7 3", "left": "3 2"}
+_DASHES = {"second": "6 3", "third": "2 3", "fourth": "8 2 2 2", "right": "7 3", "left": "3 2"}
 
 Scale = Callable[[float], float]
 

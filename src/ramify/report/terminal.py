@@ -32,8 +32,8 @@ def story_text(view: View) -> str:
 
 
 def _order(view: View) -> list[str]:
-    rows = [row for n in (3, 4) for row in learned(view, "test", n) if row["status"] != "unknown"][: 3 * MOST]
-    rows = [row for row in rows if sum(letter.isalpha() for letter in row["group"]) == 3] or rows
+    by_size = ([row for row in learned(view, n) if row["status"] != "unknown"] for n in range(3, 7))
+    rows = next(filter(None, by_size), [])
     if not rows:
         return []
     shown = rows if len(rows) <= MOST else [*rows[: MOST - 3], *rows[-3:]]

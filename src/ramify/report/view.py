@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -162,30 +163,54 @@ def _success(view: View) -> str:
         return (
             f"Success ({view.mean}) at step {view.last}: {'; '.join(found)}. Without the base model there is no gain."
         )
-    said = [f"{row.label} {interval(row.before)} → {interval(row.after)}, {row.verdict}" for row in rows]
-    return f"Success ({view.mean}) on unseen puzzles, base → step {view.last}: {'; '.join(said)}."
+    said = []
+    for verdict, words in (("rose", "rose"), ("fell", "fell"), ("no clear change", "did not clearly change")):
+        mine = [row for row in rows if row.verdict == verdict]
+        if mine:
+            numbers = "; ".join(f"{row.label} {interval(row.before)} → {interval(row.after)}" for row in mine)
+            said.append(f"{words}: {numbers}")
+    text = f"From base to step {view.last}, sampled success ({view.mean}) on unseen puzzles {'. It '.join(said)}."
+    greedy = [change for change in changes(view) if change.metric == "greedy" and "parts" not in change.label]
+    rose = [row.label for row in greedy if row.verdict == "rose"]
+    if greedy:
+        text += f" Greedy success clearly rose {'for ' + ', '.join(rose) if rose else 'nowhere'}."
+    return text
 
 
-def learned(view: View, name: str, n: int) -> list[Row]:
-    """The patterns of a set and n by acquisition: present, acquired by step, lost again, not acquired, unknown.
+def learned(view: View, n: int, names: Sequence[str] = ("test",)) -> list[Row]:
+    """The patterns of an n by acquisition: present, acquired by step, lost again, not acquired, unknown.
 
-    Each row is that of its acquisition, with before and after (success), gain (the row of it).
+    Args:
+        names: the sets whose source patterns they are.
+
+    Returns:
+        The rows of the acquisitions, each with before and after (success) and gain (the row of it).
     """
     rank = {"already present": 0, "acquired": 1, "lost again": 2, "not acquired": 3, "unknown": 4}
     found = []
-    for text in view.groups("acquisition", name, "pattern"):
-        line = view.points(view.mean, name, "pattern", text)
-        row = view.at_end("acquisition", name, "pattern", text)
-        if row is None or len(line) < 2 or sum(letter.isalpha() for letter in text) != n:
-            continue
-        gain = view.at_end(f"{view.mean} gain", name, "pattern", text)
-        found.append({**row, "before": line[0], "after": line[-1], "gain": gain})
+    for name in names:
+        for text in view.groups("acquisition", name, "pattern"):
+            line = view.points(view.mean, name, "pattern", text)
+            row = view.at_end("acquisition", name, "pattern", text)
+            if row is None or len(line) < 2 or size_of(text) != n:
+                continue
+            gain = view.at_end(f"{view.mean} gain", name, "pattern", text)
+            found.append({**row, "before": line[0], "after": line[-1], "gain": gain})
     return sorted(found, key=lambda row: (rank[row["status"]], row["value"] or 0, -row["after"].value, row["group"]))
+
+
+def size_of(pattern: str) -> int:
+    """The number of leaves of a pattern's text.
+
+    >>> size_of("A/(B-C/D)")
+    4
+    """
+    return sum(letter.isalpha() for letter in pattern)
 
 
 def _order(view: View) -> str:
     for n in range(3, 7):
-        rows = learned(view, "test", n)
+        rows = learned(view, n)
         known = [row for row in rows if row["status"] != "unknown"]
         if known:
             break
@@ -193,10 +218,10 @@ def _order(view: View) -> str:
         return ""
     count = {status: sum(row["status"] == status for row in known) for status in {row["status"] for row in known}}
     sure = sum(row["gain"] is not None and (row["gain"]["q"] or 1) <= FALSE_DISCOVERIES for row in known)
-    said = ", ".join(
-        f"{count[s]} {s}" for s in ("acquired", "already present", "lost again", "not acquired") if s in count
-    )
-    text = f"Of {len(known)} seen patterns at n = {n}: {said} ({sure} gained at a false discovery rate of 5%)."
+    order = ("acquired", "already present", "lost again", "not acquired")
+    said = ", ".join(f"{count[status]} {status}" for status in order if status in count)
+    text = f"Of {len(known)} seen patterns at n = {n}, each by its own interval: {said}; corrected for looking at "
+    text += f"{len(known)} (false discovery rate 5%), {sure or 'none'} gained for sure."
     acquired = [row for row in known if row["status"] == "acquired"]
     if acquired:
         first = [row for row in acquired if row["value"] == acquired[0]["value"]]
@@ -204,7 +229,7 @@ def _order(view: View) -> str:
         text += f" First, at step {first[0]['value']:.0f}: {named}."
     never = [row["group"] for row in known if row["status"] == "not acquired"]
     if never:
-        text += f" Not acquired: {', '.join(never[:6])}{f' and {len(never) - 6} more' if len(never) > 6 else ''}."
+        text += f" No clear gain: {', '.join(never[:6])}{f' and {len(never) - 6} more' if len(never) > 6 else ''}."
     later = [
         (feature, row)
         for feature in ("lookahead", "divisions", "inverses", "multiplicity", "right-heavy")
@@ -223,26 +248,31 @@ def _failures(view: View) -> str:
     gap = view.at_end("right-heavy gap", "test", "all", "all")
     if gap and gap["value"] is not None:
         forced = view.at_end("right-heavy gap, forced", "test", "all", "all")
-        alone = f" (forced puzzles alone {_points(forced)})" if forced and forced["value"] is not None else ""
-        said.append(f"right-heavy minus left-heavy at equal n, depth and operators {_points(gap)}{alone}")
+        alone = f" (forced puzzles alone {points_of(forced)})" if forced and forced["value"] is not None else ""
+        said.append(f"right-heavy minus left-heavy at equal n, depth and operators {points_of(gap)}{alone}")
     effect = view.at_end("effect", "all", "term", "right-heavy")
     if effect and effect["low"] is not None:
-        said.append(f"right-heaviness itself, adjusted for what comes with it, {_signed(effect)} log-odds")
+        said.append(
+            f"beside lookahead, divisions and few solutions, right-heaviness itself adds {_signed(effect)} log-odds"
+        )
     transfer = view.at_end("transfer", "held_out", "all", "all")
     if transfer and transfer["value"] is not None:
-        said.append(f"the held-out family gained {_points(transfer)} against matched seen patterns")
+        said.append(f"the gain of the held-out family minus that of matched seen patterns is {points_of(transfer)}")
+    substitution = view.points("substitution", "test", "all", "all")
+    if substitution:
+        said.append(f"{interval(substitution[-1])} of the correct answers use another pattern than the one meant")
     for name in ("length", "test"):
         sizes = view.groups("execution gain", name, "n")
         if sizes and (row := view.at_end("execution gain", name, "n", sizes[-1])) and row["value"] is not None:
-            said.append(f"execution (stated values right) at n = {sizes[-1]} changed by {_points(row)}")
+            said.append(f"execution (stated values right) at n = {sizes[-1]} changed by {points_of(row)}")
             break
     return f"Where it fails: {'; '.join(said)}." if said else ""
 
 
-def _points(row: Row) -> str:
+def points_of(row: Row) -> str:
     """A difference of shares in points.
 
-    >>> _points({"value": -0.035, "low": -0.11, "high": 0.039})
+    >>> points_of({"value": -0.035, "low": -0.11, "high": 0.039})
     '−3.5 points [−11.0, +3.9]'
     """
     ends = "" if row["low"] is None else f" [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
