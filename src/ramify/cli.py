@@ -21,7 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-console = Console()
+# Into a pipe a table is as wide as it needs to be.
+console = Console(width=None if sys.stdout.isatty() else 140)
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings on top, such as train.steps=20.")]
 Source = Annotated[str, typer.Argument(help="A preset's name or a .toml file.")]
@@ -203,25 +204,24 @@ def report(
     from ramify import experiment
     from ramify.report.comparison import write_comparison
     from ramify.report.export import export_figures
-    from ramify.report.page import view_of, write_report
+    from ramify.report.page import write_report
     from ramify.run import Run
-    from ramify.tables import is_current
 
     runs = [Run(folder) for folder in folders]
-    for run in runs:
-        if not is_current(run.estimates_file, estimates=True):
-            with _progress() as progress:
-                experiment.score(run, progress)
-    if export is not None:
+    with _progress() as progress:
         for run in runs:
-            written = export_figures(run, export / view_of(run).name if len(runs) > 1 else export)
-            print(f"figures: {written} in {export}")
+            experiment.score(run, progress)
+    if export is not None:
+        for number, run in enumerate(runs, start=1):
+            where = export / f"{number}-{run.path.name}" if len(runs) > 1 else export
+            print(f"figures: {export_figures(run, where)} in {where}")
     if text:
         for run in runs:
             _print_summary(run)
         return
     if len(runs) > 1:
-        page = output or runs[0].path.parent / f"report-{'-'.join(run.path.name for run in runs)}.html"
+        names = runs[0].path.name, runs[1].path.name if len(runs) == 2 else f"{len(runs) - 1}-more"
+        page = output or runs[0].path.parent / f"report-{'-'.join(names)}.html"
         print(f"report: {write_comparison(runs, page).resolve()}")
         return
     page = write_report(runs[0], output)
@@ -237,10 +237,15 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Test two runs, or two checkpoints of one, on the puzzles that both were asked."""
+    from ramify import experiment
     from ramify.analysis.compare import compare as test
     from ramify.analysis.compare import side
 
-    found = test(side(first), side(second), [by])
+    sides = side(first), side(second)
+    with _progress() as progress:
+        for one in sides:
+            experiment.score(one.run, progress)
+    found = test(*sides, [by])
     if as_json:
         print(found.write_json())
         return
@@ -421,17 +426,23 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as progress:
-        tasks: dict[str, Any] = {}
+    progress = Progress(*columns, console=console)
+    tasks: dict[str, Any] = {}
 
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
-            progress.update(tasks[stage], completed=done, total=total)
-            if not console.is_terminal and (done in (0, total) or done * 10 // total > (done - 1) * 10 // total):
-                print(f"{stage}: {done} of {total}", flush=True)
+    def report(stage: str, done: int, total: int) -> None:
+        if not tasks:
+            progress.start()  # where there is nothing to do, nothing is shown
+        if stage not in tasks:
+            tasks[stage] = progress.add_task(stage, total=total)
+        progress.update(tasks[stage], completed=done, total=total)
+        if not console.is_terminal and (done in (0, total) or done * 10 // total > (done - 1) * 10 // total):
+            print(f"{stage}: {done} of {total}", flush=True)
 
+    try:
         yield report
+    finally:
+        if tasks:
+            progress.stop()
 
 
 def _print_summary(finished: Any) -> None:

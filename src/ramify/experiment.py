@@ -157,15 +157,16 @@ def score(run: Run, report: Report, groupings: Sequence[str] = ()) -> None:
         grades, attempts = (run.derived_file(kind, seed, name, step) for kind in ("grades", "attempts"))
         if not (is_current(grades) and is_current(attempts)):
             jobs.append((run.puzzles_file(name), run.completions_file(seed, name, step), grades, attempts))
+    known = set(run.estimates()["by"]) if is_current(run.estimates_file, estimates=True) else None
+    if not jobs and known is not None and known.issuperset(groupings):
+        return
     if jobs:
         run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
     report("scoring", len(work) - len(jobs), len(work) + 1)
     for done in annotate_files(jobs):
         report("scoring", len(work) - len(jobs) + done, len(work) + 1)
     report("scoring", len(work), len(work) + 1)
-    known = set(run.estimates()["by"]) if is_current(run.estimates_file, estimates=True) else None
-    if known is None or not known.issuperset(groupings):
-        write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file)
+    write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file)
     report("scoring", len(work) + 1, len(work) + 1)
 
 

@@ -84,7 +84,7 @@ def scan_table(path: Path) -> pl.LazyFrame:
     version = pl.read_parquet_metadata(path).get("ramify_schema")
     if version != SCHEMA_VERSION:
         raise RunError(f"{path}: schema version {version}, this ramify reads {SCHEMA_VERSION}; make it again")
-    return pl.scan_parquet(path)
+    return pl.scan_parquet(path, glob=False)
 
 
 def is_current(path: Path, estimates: bool = False) -> bool:

@@ -161,16 +161,21 @@ def test_support_compares_equal_numbers_of_samples() -> None:
 
 
 def test_order_by_hand() -> None:
-    """Eight patterns acquired in the order of their depth: tau-b 1 for pairs that differ in both."""
+    """Eight patterns, the left-heavy ones acquired first: tau-b."""
     sources = ["A+B+C", "A*B+C", "A*B-C", "A+B-C", "A-B*C", "A-B/C", "A/(B+C)", "A/(B-C)"]
     puzzles = puzzle_rows(sources, 1)
     cells = SetCells("test", puzzles, pl.DataFrame())
-    values = np.array([[50, 50, 50, 50, 100, 100, 100, np.nan]])
+    values = np.array([[50, 50, 60, 70, 100, 110, 120, np.nan]])
     status = np.array([["acquired"] * 7 + ["not acquired"]])
     acquired = rows("acquisition", "test", 1, "pattern", [200], sources, [values], status=status)
     frame = pl.concat(list(order(cells, acquired, 1)))
-    # 16 pairs agree; 4 * 3 / 2 and 1 * 3 pairs are ordered in time and tied in lookahead.
-    assert one(frame, group="3,right-heavy")["value"] == pytest.approx(16 / np.sqrt(16 * (16 + 3)))
+    # All 16 pairs that differ in class agree; of the 28 pairs one is tied in time.
+    assert one(frame, group="3,right-heavy")["value"] == pytest.approx(16 / np.sqrt(16 * 27))
+    nearly_all = values.copy()
+    nearly_all[0, :4] = np.nan
+    lost = np.array([["not acquired"] * 4 + ["acquired"] * 3 + ["not acquired"]])
+    late = rows("acquisition", "test", 1, "pattern", [200], sources, [nearly_all], status=lost)
+    assert list(order(cells, late, 1)) == []  # three patterns make no order
 
 
 def annotated(run: Run, seed: int, step: int, grades: list[tuple], attempts: list[tuple]) -> None:

@@ -253,8 +253,10 @@ def test_effects_without_enough_to_tell(random: np.random.Generator) -> None:
     """At n = 3 right-heavy and lookahead are one; a model that solves nothing has no effects."""
     puzzles = puzzle_rows(SOURCES, 10)
     cells = planted_cells(puzzles, {1: np.full((1, len(puzzles)), 0.4)}, 8, random, (0,))
-    terms = pl.concat(list(effects([cells], 1)))["group"].to_list()
-    assert ("lookahead" in terms) != ("right-heavy" in terms)
+    frame = pl.concat(list(effects([cells], 1)))
+    both = frame.filter(pl.col("by") == "term")["group"].to_list()
+    assert ("lookahead" in both) != ("right-heavy" in both)
+    assert "right-heavy" in frame.filter(pl.col("by") == "term without lookahead")["group"].to_list()
     nothing = planted_cells(puzzles, {1: np.zeros((1, len(puzzles)))}, 8, random, (0,))
     assert list(effects([nothing], 1)) == []
 
@@ -263,7 +265,21 @@ def test_a_term_that_decides_all_is_left_out(confounded: pl.DataFrame, random: n
     """No puzzle with fractions is solved: the others still say what shape does."""
     success = np.where(confounded["fractional"].to_numpy(), 0.0, chances(confounded, 0.8, random))
     cells = planted_cells(confounded, {1: success[None]}, 8, random, (0,))
-    frame = pl.concat(list(effects([cells], 1)))
+    frame = pl.concat(list(effects([cells], 1))).filter(pl.col("by") == "term")
     assert "fractional" not in frame["group"].to_list()
     heavy = frame.filter(pl.col("group") == "right-heavy").row(0, named=True)
     assert heavy["low"] <= -0.8 <= heavy["high"]
+
+
+@pytest.mark.parametrize("decided", ["n = 3 solved", "left-heavy solved"])
+def test_what_is_always_solved_decides_nothing_else(
+    confounded: pl.DataFrame, random: np.random.Generator, decided: str
+) -> None:
+    """Where all puzzles of one side are solved, those of the other still say what their features do."""
+    column, value = ("n", 3) if decided.startswith("n") else ("shape_class", "left-heavy")
+    easy = (confounded[column] == value).to_numpy()
+    success = np.where(easy, 1.0, chances(confounded, 0.8, random))
+    cells = planted_cells(confounded, {1: success[None]}, 8, random, (0,))
+    frame = pl.concat(list(effects([cells], 1))).filter(pl.col("by") == "term")
+    row = frame.filter(pl.col("group") == "divisions").row(0, named=True)
+    assert row["low"] <= -0.9 <= row["high"]

@@ -1,6 +1,7 @@
 """The page: complete, self-contained, and deaf to what completions say."""
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -8,7 +9,9 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
-from ramify import Pattern, Run, patterns
+from ramify import ExperimentConfig, Pattern, Run, patterns
+from ramify.errors import RunError
+from ramify.experiment import generate, open_run, score
 from ramify.report.comparison import render_comparison
 from ramify.report.export import export_figures
 from ramify.report.figures import (
@@ -25,7 +28,8 @@ from ramify.report.page import render, view_of
 from ramify.report.svg import standalone, tree
 from ramify.report.terminal import story_text
 from ramify.report.view import answers, changes, learned
-from ramify.tables import write_table
+from ramify.sampling.oracle import Oracle, play
+from ramify.tables import read_table, write_table
 
 VOID = ("meta", "br", "line", "circle", "polyline", "polygon", "rect")
 
@@ -97,8 +101,10 @@ def test_its_story(known_run: Run) -> None:
 def test_three_sentences_answer(known_run: Run) -> None:
     """Two puzzles a pattern are too few to show a gain for any of them, though together they show it."""
     success, order, failures = answers(view_of(known_run))
-    assert "n = 3 0.0% [0.0, 10.2] → 50.0% [34.1, 65.9], rose" in success
-    assert order.startswith("Of 17 seen patterns at n = 3: 17 not acquired (0 gained at a false discovery rate of 5%).")
+    assert "unseen puzzles rose: n = 3 0.0% [0.0, 10.2] → 50.0% [34.1, 65.9]; n = 4 (longer)" in success
+    assert "Greedy success clearly rose for n = 3" in success
+    assert order.startswith("Of 17 seen patterns at n = 3, each by its own interval: 17 not acquired; corrected for")
+    assert "none gained for sure" in order
     assert "First" not in order
     assert "execution (stated values right) at n = 4 changed by +50.0 points" in failures
 
@@ -112,7 +118,7 @@ def test_what_was_acquired_is_named(known_run: Run) -> None:
     )
     write_table(estimates, known_run.estimates_file)
     _, order, _ = answers(view_of(known_run))
-    assert order.startswith("Of 17 seen patterns at n = 3: 2 acquired, 15 not acquired")
+    assert order.startswith("Of 17 seen patterns at n = 3, each by its own interval: 2 acquired, 15 not acquired")
     assert "First, at step 4: A*B+C, A+B+C." in order
     assert [row["group"] for row in learned(view_of(known_run), 3)][:2] == ["A*B+C", "A+B+C"]
     assert render(known_run).index('"tree of A*B+C"') < render(known_run).index('"tree of A/B/C"')
@@ -198,3 +204,69 @@ def test_a_file_of_its_own_has_its_colours() -> None:
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     assert "var(" not in svg
     assert "a &lt; b" in svg
+
+
+def with_oracle(folder: Path, steps: dict[int, list[int]], success: Callable, samples: int = 4) -> Run:
+    """A run with these checkpoints of each seed, written by an oracle and scored."""
+    sets = {"train": {3: 17}, "test": {3: 34}, "length": {}, "held_out": {3: 4}, "skills": {}}
+    config = ExperimentConfig.check({"name": "odd", "task": sets})
+    run = open_run(config, folder)
+    generate(config, run, lambda *_: None)
+    for seed, checkpoints in steps.items():
+        play(Oracle(success, styles=["plain"]), run, checkpoints, [seed], samples)
+    score(run, lambda *_: None)
+    return run
+
+
+def test_what_fell_is_not_called_a_gain(tmp_path: Path) -> None:
+    run = with_oracle(tmp_path, {1: [0, 9]}, lambda puzzle, step, seed: 0.95 if step == 0 else 0.0, samples=16)
+    success, order, _ = answers(view_of(run))
+    assert "unseen puzzles fell: n = 3" in success
+    assert "17 lost again; corrected for looking at 17 (false discovery rate 5%), none gained for sure" in order
+    assert re.search(r", 1[67] fell", order)
+
+
+def test_seeds_that_did_not_get_equally_far(tmp_path: Path) -> None:
+    """The report ends with the last checkpoint that all seeds have."""
+    run = with_oracle(tmp_path, {1: [0, 10, 20], 2: [0, 10]}, lambda puzzle, step, seed: 0.1 + step / 40)
+    view = view_of(run)
+    assert (view.steps, view.last) == ([0, 10], 10)
+    assert [point.step for point in view.points(view.mean, "test", "n", "3")] == [0, 10]
+    assert "From base to step 10" in answers(view)[0]
+    assert render(run)
+
+
+def test_puzzles_that_were_not_asked_are_not_shown(tmp_path: Path) -> None:
+    run = with_oracle(tmp_path, {1: [0, 9]}, lambda *_: 0.2)
+    file = run.completions_file(1, "test", 9)
+    table = read_table(file)
+    first = sorted(table["puzzle_id"].unique())[:20]
+    write_table(table.filter(~pl.col("puzzle_id").is_in(first)), file)
+    for kind in ("grades", "attempts"):
+        run.derived_file(kind, 1, "test", 9).unlink()
+    score(run, lambda *_: None)
+    assert "Where it fails" in render(run)
+
+
+def test_without_base_but_with_rollouts(tmp_path: Path) -> None:
+    run = with_oracle(tmp_path, {1: [9]}, lambda *_: 0.4)
+    columns = {"puzzle_id": ["a", "a"], "pattern": ["A*B+C"] * 2, "reward": [0.0, 1.0]}
+    write_table(pl.DataFrame(columns), run.rollouts_file(1, 30))
+    run.estimates_file.unlink()
+    score(run, lambda *_: None)
+    assert view_of(run).last == 9  # not where training is
+    assert render(run)
+    assert export_figures(run, tmp_path / "figures") > 0
+
+
+def test_a_run_without_samples_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no completions at the sampling temperature"):
+        with_oracle(tmp_path, {1: [0]}, lambda *_: 0.4, samples=0)
+
+
+def test_values_beyond_the_others_are_on_the_axis() -> None:
+    """Six steps at 10 and one at 280: that one is drawn at the end of the axis, which reaches it."""
+    marks = [Mark(f"row {i}", "left", [Point(0, 10.0, 8, 12)]) for i in range(6)]
+    svg = interval_plot([*marks, Mark("late", "right", [Point(0, 280.0, 200, 900)])], "x", "step", percent=False)
+    assert "300" in svg
+    assert svg.count("›") == 1

@@ -2,7 +2,8 @@
 
 Two levels. *acquisition*: half of the way from the base model's success to the last checkpoint's, where the gain's
 interval excludes 0. *acquisition@0.5*: success of one half. Without a clear gain a pattern was *already present* (base
-success at or above one half), is *lost again* (less than half is left of a gain that was clear), or is *not acquired*.
+success at or above one half, and so at the end), is *lost again* (less than half is left of a gain that was clear, or
+one half of the base is not kept), or is *not acquired*.
 A group of a single puzzle is *unknown*.
 
 The interval holds every checkpoint that the data do not exclude (it inverts one-sided tests at 2.5 %): t is excluded if
@@ -123,14 +124,15 @@ def _gain(curves: list[np.ndarray], whole: np.ndarray, groups: Grouping, k: int)
 def _relative(gained: tuple[np.ndarray, ...], level: Contrast) -> np.ndarray:
     """Why there is an acquisition step or none, of the level that is half of the gain.
 
-    Lost again: some gain was clear once (p adjusted for the number of checkpoints, Bonferroni), and less than half of
-    the largest such gain is left.
+    Lost again: success was at or above one half at the base and is not any more; or some gain was clear once (p
+    adjusted for the number of checkpoints, Bonferroni), and less than half of the largest such gain is left.
     """
     gain, low, p = gained
     once = (gain > 0) & (np.nan_to_num(p, nan=1.0) * max(len(gain) - 2, 1) <= 0.05)
     largest = np.where(once, gain, 0.0).max(axis=0)
     lost = once.any(axis=0) & (gain[-1] < largest / 2)
-    missed = np.where(level.mean[0] >= -EPSILON, PRESENT, np.where(lost, LOST, MISSED))
+    first, last = level.mean[0] >= -EPSILON, level.mean[-1] >= -EPSILON
+    missed = np.where(first, np.where(last, PRESENT, LOST), np.where(lost, LOST, MISSED))
     return np.where(low[-1] > 0, ACQUIRED, missed)
 
 

@@ -129,10 +129,9 @@ def grouping(puzzles: pl.DataFrame, by: str) -> Grouping:
     """
     columns = [] if by == "all" else by.split(",")
     for column in columns:
-        if column not in puzzles.columns:
-            raise RunError(
-                f"{by}: puzzles cannot be grouped by {column}; there are {', '.join(sorted(puzzles.columns))}"
-            )
+        usable = sorted(name for name, kind in puzzles.schema.items() if not kind.is_nested())
+        if column not in usable:
+            raise RunError(f"{by}: puzzles cannot be grouped by {column}; there are {', '.join(usable)}")
     texts = [pl.col(column).cast(pl.String).fill_null("unknown") for column in columns]
     group = pl.concat_str(texts, separator=",") if texts else pl.lit("all")
     keys = puzzles.with_columns(group=group).select(*columns, "group")

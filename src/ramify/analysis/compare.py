@@ -61,10 +61,12 @@ def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> 
         for metric, ratio in measured(k).items():
             if not metric.startswith(METRICS):
                 continue
-            tables = [[side.values(seed, ratio.top, ratio.bottom) for seed in side.seeds] for side in cells]
+            tables = [{seed: side.values(seed, ratio.top, ratio.bottom) for seed in side.seeds} for side in cells]
             for by in groupings:
                 groups = grouping(cells[0].puzzles, by)
-                value, low, high, p, n = _tested(tables, k, groups, first.run.path == second.run.path)
+                value, low, high, p, n = _tested(
+                    tables, k, groups, first.run.path.resolve() == second.run.path.resolve()
+                )
                 where = metric, name, None, by, [second.step], groups.names
                 found.append(rows(*where, [value, low, high], n=n, p=p))
     if not found:
@@ -90,18 +92,31 @@ Table = list[np.ndarray]
 """Top and bottom, each of shape (1, puzzles)."""
 
 
-def _tested(sides: list[list[Table]], k: int, groups: Grouping, same_run: bool) -> tuple[np.ndarray, ...]:
-    """Difference, interval, p and n, of shape (1, groups), of two sides with a table for each seed."""
-    if min(map(len, sides)) > 1:
-        means = [np.array([groups.totals(top) / groups.totals(bottom) for top, bottom in side]) for side in sides]
-        if not same_run or len(means[0]) != len(means[1]):
-            return _welch(*means)
-        change = means[1] - means[0]
-        count = np.full(change.shape[1:], len(change))
-        value = change.mean(0)
-        return value, *mean_interval(value, change.var(0, ddof=1) / len(change), count), count
-    before, after = ([np.mean(part, axis=0) for part in zip(*side, strict=True)] for side in sides)
-    return paired_changes((before[0][0], before[1][0]), (after[0], after[1]), k, groups)
+def _tested(sides: list[dict[int, Table]], k: int, groups: Grouping, same_run: bool) -> tuple[np.ndarray, ...]:
+    """Difference, interval, p and n, of shape (1, groups), of two sides with a table for each seed.
+
+    Where the seeds agree exactly there is no spread to test by, and the test by puzzles stands.
+    """
+    before, after = ([np.mean(part, axis=0) for part in zip(*side.values(), strict=True)] for side in sides)
+    by_puzzle = paired_changes((before[0][0], before[1][0]), (after[0], after[1]), k, groups)
+    common = sorted(set(sides[0]) & set(sides[1]))
+    if min(map(len, sides)) < 2 or (same_run and len(common) < 2):
+        return by_puzzle
+    seeds = [common, common] if same_run else [sorted(side) for side in sides]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, second = (
+            np.array([groups.totals(side[seed][0]) / groups.totals(side[seed][1]) for seed in chosen])
+            for side, chosen in zip(sides, seeds, strict=True)
+        )
+    if same_run:
+        change = second - first
+        count, value = np.full(change.shape[1:], len(change)), change.mean(0)
+        by_seed = value, *mean_interval(value, change.var(0, ddof=1) / len(change), count), count
+        spread = np.ptp(change, axis=0)
+    else:
+        by_seed = _welch(first, second)
+        spread = np.maximum(np.ptp(first, axis=0), np.ptp(second, axis=0))
+    return tuple(np.where(spread < 1e-9, one, other) for one, other in zip(by_puzzle, by_seed, strict=True))
 
 
 def _welch(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, ...]:

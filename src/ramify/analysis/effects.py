@@ -74,15 +74,13 @@ def fit(cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> dict[str,
         cases: a row for each puzzle, with correct, k, puzzle_id and the columns of `TERMS`.
         without: terms that the model does not have.
     """
-    terms = cases.select(
-        "puzzle_id",
-        "correct",
-        wrong=pl.col("k") - pl.col("correct"),
-        **{name: expression.cast(pl.Float64) for name, expression in TERMS.items()},
-    )
+    for column in ("shape_class", "fractional"):
+        cases = _undecided(cases.with_columns(wrong=pl.col("k") - pl.col("correct")), column)
+    columns = {name: expression.cast(pl.Float64) for name, expression in TERMS.items()}
+    terms = cases.select("puzzle_id", "correct", "wrong", **columns)
     left_out = set(without)
     while True:
-        names = _independent(terms, [name for name in TERMS if name not in left_out])
+        names = _independent(terms, [name for name in TERMS if name not in left_out]) if len(terms) else []
         found = _fitted(terms, names) if names else None
         if found is None:
             return {}
@@ -91,9 +89,14 @@ def fit(cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> dict[str,
             return found
         worst = max(endless, key=lambda name: abs(found[name][0]))
         left_out.add(worst)
-        values = terms[worst].unique()
-        if len(values) == 2:
-            terms = terms.filter(pl.col(worst) == values.min())
+        terms = _undecided(terms, worst)
+
+
+def _undecided(cases: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Without the puzzles of those values of a column at which all samples succeed, or all fail."""
+    sides = cases.group_by(column).agg(pl.col("correct", "wrong").sum())
+    mixed = sides.filter((pl.col("correct") > 0) & (pl.col("wrong") > 0))[column]
+    return cases.filter(pl.col(column).is_in(mixed.to_list()))
 
 
 def _fitted(terms: pl.DataFrame, names: list[str]) -> dict[str, tuple[float, float, float, float]] | None:
@@ -101,7 +104,7 @@ def _fitted(terms: pl.DataFrame, names: list[str]) -> dict[str, tuple[float, flo
     import statsmodels.api as sm
 
     success = terms.select("correct", "wrong").to_numpy().astype(float)
-    if not success.sum(0).all():
+    if terms.is_empty() or not success.sum(0).all():
         return None
     columns = terms.select(pl.col(names) - pl.col(names).mean()).to_numpy()
     puzzles = terms["puzzle_id"].rank("dense").to_numpy().astype(int)

@@ -19,6 +19,7 @@ from ramify.analysis.signal import signal_and_success, zero_advantage
 from ramify.analysis.support import support
 from ramify.analysis.transfer import transfer
 from ramify.analysis.uses import attempted
+from ramify.errors import RunError
 from ramify.run import Run
 
 GROUPINGS = (
@@ -49,7 +50,9 @@ SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "order", "against")
 
 def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
     """Every estimate of a run, of single seeds and pooled over them (seed null); columns as in `Run.estimates`."""
-    sets = {name: set_cells(run, name) for name in run.sampled_sets()}
+    sets = {name: cells for name in run.sampled_sets() if len((cells := set_cells(run, name)).frame)}
+    if not sets:
+        raise RunError(f"{run.path}: there are no completions at the sampling temperature to make estimates of")
     single = [
         frame for cells in sets.values() for seed in cells.seeds for frame in _of_set(run, cells, seed, groupings)
     ]

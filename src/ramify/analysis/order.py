@@ -12,6 +12,8 @@ from ramify.tasks.generation import generator
 
 FEATURES = ("depth", "lookahead", "divisions", "inverses", "multiplicity", "right-heavy")
 FEWEST_PATTERNS = 8
+FEWEST_UNTIED = 6
+"""Patterns outside of the largest group that is acquired together (such as never)."""
 
 
 def order(cells: SetCells, acquired: pl.DataFrame, seed: int) -> Iterator[pl.DataFrame]:
@@ -46,13 +48,14 @@ def order(cells: SetCells, acquired: pl.DataFrame, seed: int) -> Iterator[pl.Dat
 
 
 def _tau(when: np.ndarray, feature: np.ndarray) -> tuple[float, float, float, float] | None:
-    """Tau, its interval and p; None where either does not vary."""
+    """Tau, its interval and p; None where the feature does not vary, or nearly all patterns are acquired together."""
     from scipy.stats import kendalltau
 
-    if np.ptp(feature) == 0 or len(np.unique(when)) < 2:
+    tied = np.unique(when, return_counts=True)[1].max()
+    if np.ptp(feature) == 0 or len(when) - tied < FEWEST_UNTIED:
         return None
     found = kendalltau(when, feature)
     draws = generator("order").integers(0, len(when), (500, len(when)))
-    again = np.array([kendalltau(when[draw], feature[draw]).statistic for draw in draws])
-    low, high = np.nanquantile(again, [0.025, 0.975])
+    again = np.nan_to_num([kendalltau(when[draw], feature[draw]).statistic for draw in draws])
+    low, high = np.quantile(again, [0.025, 0.975])
     return float(found.statistic), float(low), float(high), float(found.pvalue)

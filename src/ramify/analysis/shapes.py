@@ -42,7 +42,7 @@ def _gaps(
     for name, mine in index.items():
         stratum, _, kind = name.rpartition(",")
         other = index.get(f"{stratum},left-heavy")
-        if kind == shape and other is not None and n[0, mine] > 0 and n[0, other] > 0:
+        if kind == shape and other is not None and (n[:, [mine, other]] > 0).all(1).any():
             pairs[stratum] = (mine, other)
     together = {("all", "all"): list(pairs)}
     for stratum in pairs:
@@ -51,14 +51,18 @@ def _gaps(
     for (grouped, group), members in together.items():
         if not members:
             continue
-        weights = np.zeros(len(index))
-        mass = sum(n[0, pairs[stratum][0]] for stratum in members)
-        for stratum in members:
-            mine, other = pairs[stratum]
-            weights[mine] += n[0, mine] / mass
-            weights[other] -= n[0, mine] / mass
-        used = np.flatnonzero(weights)
-        gaps = np.array([combined(found[at, used], weights[used]) for at in range(len(steps))])
-        count = int(sum(n[0, number] for stratum in members for number in pairs[stratum]))
-        metric = f"{shape} gap{suffix}"
-        yield rows(metric, cells.name, seed, grouped, steps, [group], [part[:, None] for part in gaps.T], n=count)
+        gaps, count = [], []
+        for at in range(len(steps)):
+            pair = np.array([pairs[stratum] for stratum in members])
+            pair = pair[(n[at, pair] > 0).all(1)]
+            share = n[at, pair[:, 0]] / max(n[at, pair[:, 0]].sum(), 1)
+            weights = np.zeros(len(index))
+            np.add.at(weights, pair[:, 0], share)
+            np.add.at(weights, pair[:, 1], -share)
+            used = np.flatnonzero(weights)
+            gaps.append(combined(found[at, used], weights[used]) if len(used) else (np.nan,) * 3)
+            count.append(int(n[at, pair].sum()))
+        columns = [part[:, None] for part in np.array(gaps).T]
+        yield rows(
+            f"{shape} gap{suffix}", cells.name, seed, grouped, steps, [group], columns, n=np.array(count)[:, None]
+        )

@@ -25,7 +25,11 @@ def support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl
     fewest = np.minimum(k[:1], k)
     base, trained = _solved(correct[:1], k[:1], fewest), _solved(correct, k, fewest)
     patterns = grouping(cells.puzzles, "pattern")
-    of_patterns = [1 - np.exp(patterns.totals(np.log(np.maximum(1 - side, 1e-300)))) for side in (base, trained)]
+    asked = patterns.totals(np.isfinite(base * trained).astype(float)) > 0
+    of_patterns = [
+        np.where(asked, 1 - np.exp(patterns.totals(np.log(np.maximum(1 - side, 1e-300)))), np.nan)
+        for side in (base, trained)
+    ]
     first = [int(np.argmax(patterns.codes == code)) for code in range(len(patterns.names))]
     for prefix, frame, sides in (
         ("support", cells.puzzles, (base, trained)),

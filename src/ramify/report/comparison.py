@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ramify.analysis.compare import Side, compare
+from ramify.errors import RunError
 from ramify.report.figures import Point, interval
 from ramify.report.page import rendered, view_of
 from ramify.report.sections import LINE_STYLES, Line, panel, success_of
@@ -20,7 +21,13 @@ def write_comparison(runs: Sequence[Run], path: Path) -> Path:
 
 
 def render_comparison(runs: Sequence[Run]) -> str:
-    """Several runs on one page: success, shapes, transfer, conduct, and paired tests against the first run."""
+    """Several runs on one page: success, shapes, transfer, conduct, and tests against the first run.
+
+    Raises:
+        RunError: more runs than there are styles of lines.
+    """
+    if len(runs) > len(LINE_STYLES):
+        raise RunError(f"{len(runs)} runs: a page shows at most {len(LINE_STYLES)} side by side")
     views = [view_of(run) for run in runs]
     names = [view.name for view in views]
     if len(set(names)) < len(names):
@@ -43,7 +50,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
     gaps = [
         figure
         for metric, name, words in (
-            ("right-heavy gap", "test", "Right-heavy − left-heavy at equal n, depth, operators"),
+            ("right-heavy gap", "test", "Right-heavy − left-heavy at equal n, depth, number of − ÷"),
             ("right-heavy gap, forced", "test", "The same, forced puzzles alone"),
             ("transfer", "held_out", "Transfer: held out − matched seen"),
         )
@@ -54,9 +61,13 @@ def render_comparison(runs: Sequence[Run]) -> str:
         Section("gaps", "Fragility and transfer", "", gaps),
         Section("conduct", "How they answer", "", conduct),
     ]
-    tests = []
+    tests, untested = [], []
     for run, view in zip(runs[1:], views[1:], strict=True):
-        table = compare(Side(runs[0], views[0].last), Side(run, view.last), ["n"])
+        try:
+            table = compare(Side(runs[0], views[0].last), Side(run, view.last), ["n"])
+        except RunError:
+            untested.append(view.name)
+            continue
         for row in table.iter_rows(named=True):
             tests.append((view.name, place(row["set"], row["group"]), row["metric"], row))
     return rendered(
@@ -65,6 +76,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
         answers={view.name: answers(view) for view in views},
         sections=[section for section in found if section.figures],
         tests=tests,
+        untested=untested,
         difference=_difference,
     )
 

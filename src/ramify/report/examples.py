@@ -8,17 +8,17 @@ from markupsafe import Markup
 
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
-from ramify.report.figures import interval
+from ramify.report.figures import SHAPE_STYLES, interval
 from ramify.report.svg import tree
 from ramify.report.view import SET_NAMES, View, learned
 from ramify.run import Run
 from ramify.tables import scan_table
+from ramify.tasks.countdown import MAX_SIZE
 
 WORST = 4
 MOST_TREES = 8
 LONGEST = 2500
 """Characters of a completion that are shown; of a longer one the end."""
-STYLES = {"balanced": "balanced", "left-heavy": "left", "right-heavy": "right", "none": "left"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Example:
 def drawn(text: str) -> Markup:
     """The tree of a pattern, coloured by its shape class."""
     pattern = Pattern.parse(text)
-    return Markup(tree(pattern, STYLES[structure(pattern).shape_class]))
+    return Markup(tree(pattern, SHAPE_STYLES[structure(pattern).shape_class]))
 
 
 def learned_puzzle(run: Run, view: View) -> list[Example]:
@@ -52,9 +52,9 @@ def learned_puzzle(run: Run, view: View) -> list[Example]:
     seed = view.seeds[0]
     if not {("test", 0), ("test", view.last)} <= set(run.sampled(seed)):
         return []
-    before, after = (_correct(run, seed, "test", step) for step in (0, view.last))
+    before, after = (_solved(run, seed, "test", step) for step in (0, view.last))
     for puzzle in run.puzzles("test").sort("n", "puzzle_id").iter_rows(named=True):
-        if puzzle["puzzle_id"] in after and puzzle["puzzle_id"] not in before:
+        if after.get(puzzle["puzzle_id"]) and before.get(puzzle["puzzle_id"]) is False:
             return [_example(run, seed, "test", puzzle, [(0, "base"), (view.last, f"step {view.last}")], "")]
     return []
 
@@ -69,20 +69,20 @@ def worst_patterns(run: Run, view: View) -> list[Example]:
     rows = []
     for name in ("test", "held_out"):
         if (name, view.last) in run.sampled(seed):
-            puzzles = run.puzzles(name)
-            counts = dict(puzzles.group_by("pattern").len().iter_rows())
-            smallest = int(puzzles["n"].min() or 0)  # type: ignore[arg-type]
-            rows += [
-                (row["after"].value, -counts[row["group"]], row["group"], name)
-                for row in learned(view, smallest, [name])
-            ]
+            counts = dict(run.puzzles(name).group_by("pattern").len().iter_rows())
+            for n in range(2, MAX_SIZE + 1):
+                rows += [
+                    (row["after"].value, -counts[row["group"]], row["group"], name) for row in learned(view, n, [name])
+                ]
     found = []
-    for _, _, text, name in sorted(rows)[:WORST]:
-        solved = _correct(run, seed, name, view.last)
+    for _, _, text, name in sorted(rows):
+        solved = _solved(run, seed, name, view.last)
         mine = run.puzzles(name).filter(pl.col("pattern") == text).sort("puzzle_id").iter_rows(named=True)
-        puzzle = next((one for one in mine if one["puzzle_id"] not in solved), None)
+        puzzle = next((one for one in mine if solved.get(one["puzzle_id"]) is False), None)
         if puzzle is not None:
             found.append(_example(run, seed, name, puzzle, [(view.last, f"step {view.last}")], _how(view, name, text)))
+        if len(found) == WORST:
+            break
     return found
 
 
@@ -110,11 +110,10 @@ def _example(run: Run, seed: int, name: str, puzzle: dict, steps: Iterable[tuple
     return Example(f"{numbers} → {puzzle['target']}", f"{drawn_from}. {note}".strip(), completions)
 
 
-def _correct(run: Run, seed: int, name: str, step: int) -> set[str]:
-    """The puzzles that the first sample solves."""
-    grades = scan_table(run.derived_file("grades", seed, name, step))
-    solved = grades.filter((pl.col("sample") == 0) & (pl.col("verdict") == "correct"))
-    return set(solved.select("puzzle_id").collect()["puzzle_id"])
+def _solved(run: Run, seed: int, name: str, step: int) -> dict[str, bool]:
+    """For each puzzle with a first sample, whether that is correct."""
+    grades = scan_table(run.derived_file("grades", seed, name, step)).filter(pl.col("sample") == 0)
+    return dict(grades.select("puzzle_id", pl.col("verdict") == "correct").collect().iter_rows())
 
 
 def _shown(run: Run, seed: int, name: str, step: int, puzzle_id: str, title: str) -> Shown:

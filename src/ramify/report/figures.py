@@ -5,6 +5,7 @@ Each kind is a function from plain data to SVG text; a `Figure` adds what the pa
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 
 import polars as pl
 
@@ -38,7 +39,6 @@ class Mark:
     label: str
     style: str
     points: Sequence[Point]
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Figure:
     wide: bool = False
 
 
+SHAPE_STYLES = {"balanced": "balanced", "left-heavy": "left", "right-heavy": "right", "mixed": "third", "none": "third"}
 WIDTH, HEIGHT = 360, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 16, 12, 34
 
@@ -83,7 +84,7 @@ def line_panel(series: Sequence[Series], label: str, top: float | None = None, p
     if not everything:
         return ""
     ends = [end for point in everything for end in (point.value, point.low, point.high) if end is not None]
-    marks = ticks(min(0.0, *ends), top if top is not None else max(ends))
+    marks = ticks(min(0.0, *ends), top if top is not None else max(0.0, *ends))
     last = max(point.step for point in everything) or 1
     x = linear(0, last, _LEFT, WIDTH - _RIGHT)
     y = linear(marks[0], marks[-1], HEIGHT - _BOTTOM, _TOP)
@@ -92,7 +93,11 @@ def line_panel(series: Sequence[Series], label: str, top: float | None = None, p
         style = "zero" if mark == 0 and marks[0] < 0 else "grid"
         parts.append(line(style, _LEFT, y(mark), WIDTH - _RIGHT, y(mark)))
         parts.append(text(_LEFT - 6, y(mark) + 4, spoken(mark, percent), anchor="end"))
-    parts += [text(x(step), HEIGHT - 18, str(step)) for step in thinned(sorted({point.step for point in everything}))]
+    steps = thinned(sorted({point.step for point in everything}))
+    at = [x(steps[0])] if steps else []
+    for step in steps[1:]:  # checkpoints may be far from evenly spaced
+        at.append(x(step) if x(step) - max(at) > 24 else at[0])
+    parts += [text(place, HEIGHT - 18, str(step)) for step, place in zip(steps, at, strict=True) if place == x(step)]
     parts.append(text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 3, "training step (0: base)"))
     for one in series:
         parts += [_path(thread, x, y, f"thread {one.style}") for thread in one.threads]
@@ -125,31 +130,35 @@ def interval(point: Point, percent: bool = True) -> str:
     scale, digits, sign = (100, 1, "%") if percent else (1, 2, "")
     said = f"{point.value * scale:.{digits}f}{sign}"
     if point.low is None or point.high is None:
-        return said
+        return said.replace("-", "−")
     return f"{said} [{point.low * scale:.{digits}f}, {point.high * scale:.{digits}f}]".replace("-", "−")
 
 
-def interval_plot(marks: Sequence[Mark], label: str, axis: str, percent: bool = True, zero: bool = True) -> str:
-    """Rows of intervals on one axis; with a line at zero.
+def interval_plot(
+    marks: Sequence[Mark], label: str, axis: str, percent: bool = True, bounds: tuple[float, float] | None = None
+) -> str:
+    """Rows of intervals on one axis, with a line at zero. A few very wide intervals do not hide the rest: where an end
+    lies beyond the axis, an arrow says so; values are always on it.
 
     Args:
         axis: what the axis is, in words.
-        zero: whether the axis has to show zero.
+        bounds: ends of the axis, if they are known.
     """
-    ends = [end for mark in marks for p in mark.points for end in (p.value, p.low, p.high) if end is not None]
-    if not ends:
+    points = [point for mark in marks for point in mark.points]
+    if not points:
         return ""
     row, top, bottom = 22, 6, 36
     left = 14 + max(len(mark.label) for mark in marks) * 6.3
     width, height = max(560, left + 260), top + row * len(marks) + bottom
-    # A few very wide intervals must not hide the rest: the axis ends at six times the middle distance from zero.
-    reach = sorted(abs(end) for end in ends)[len(ends) // 2] * 6 or 1.0
-    values = ticks(max(min(*ends, 0.0 if zero else ends[0]), -reach), min(max(*ends, 0.0 if zero else ends[0]), reach))
-    x = linear(values[0], values[-1], left, width - 12)
+    low, high = bounds or _reach(points)
+    values = ticks(low, high)
+    low, high = bounds or (values[0], values[-1])
+    x = linear(low, high, left, width - 16)
     parts = []
     for value in values:
-        parts.append(line("zero" if value == 0 else "grid", x(value), top, x(value), height - bottom + 4))
-        parts.append(text(x(value), height - bottom + 18, spoken(value, percent)))
+        if low <= value <= high:
+            parts.append(line("zero" if value == 0 else "grid", x(value), top, x(value), height - bottom + 4))
+            parts.append(text(x(value), height - bottom + 18, spoken(value, percent)))
     parts.append(text((left + width) / 2, height - 4, axis))
     for index, mark in enumerate(marks):
         middle = top + row * index + row / 2
@@ -159,10 +168,19 @@ def interval_plot(marks: Sequence[Mark], label: str, axis: str, percent: bool = 
             kind = "hollow" if order == 0 and len(mark.points) > 1 else "dot"
             if p.low is not None and p.high is not None:
                 parts.append(line(f"line {mark.style}", x(p.low), y, x(p.high), y))
-            parts.append(
-                dot(f"{kind} {mark.style}", x(p.value), y, 3.6, f"{mark.label}: {interval(p, percent)} {mark.note}")
-            )
+                parts += [text(x(low) - 3, y + 4, "‹", "tick", "end")] if p.low < low else []
+                parts += [text(x(high) + 3, y + 4, "›", "tick", "start")] if p.high > high else []
+            parts.append(dot(f"{kind} {mark.style}", x(p.value), y, 3.6, f"{mark.label}: {interval(p, percent)}"))
     return drawing(width, height, label, parts)
+
+
+def _reach(points: Sequence[Point]) -> tuple[float, float]:
+    """An axis that has zero and all values on it, and the ends of most intervals."""
+    ends = sorted(abs(end) for p in points for end in (p.value, p.low, p.high) if end is not None)
+    most = ends[len(ends) // 2] * 6
+    lows = [p.value if p.low is None else max(p.low, min(p.value, -most)) for p in points]
+    highs = [p.value if p.high is None else min(p.high, max(p.value, most)) for p in points]
+    return min(0.0, *lows), max(0.0, *highs)
 
 
 def stacked_bars(rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]], label: str) -> str:
@@ -176,7 +194,7 @@ def stacked_bars(rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]], l
         parts.append(text(left - 10, y + 15, name, "name", "end"))
         for part, style, share in shares:
             start, end = x(at), x(at + share)
-            title = f"<title>{name}: {part} {share:.1%}</title>"
+            title = f"<title>{escape(name)}: {escape(part)} {share:.1%}</title>"
             box = f'x="{start}" y="{y}" width="{max(end - start, 0):.1f}" height="20"'
             parts.append(f'<rect class="bar {style}" {box}>{title}</rect>')
             if share > 0.09:

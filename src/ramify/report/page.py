@@ -13,14 +13,25 @@ from markupsafe import Markup
 
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
-from ramify.report.examples import STYLES, drawn, learned_puzzle, worst_patterns
-from ramify.report.figures import Point, interval, track
+from ramify.report.examples import drawn, learned_puzzle, worst_patterns
+from ramify.report.figures import SHAPE_STYLES, Point, interval, track
 from ramify.report.story import story
 from ramify.report.view import Row, View, answers, changes, learned, points_of
 from ramify.run import Run
 from ramify.tables import write_text
 
 TEMPLATES = ("base.html.jinja", "page.html.jinja", "comparison.html.jinja", "figures.html.jinja")
+PROMISES = (
+    ("shared", "puzzles shared between training and evaluation"),
+    ("repeated", "repeated"),
+    ("reserved_in_training", "reserved puzzles in training"),
+    ("unreserved_in_evaluation", "unreserved in evaluation"),
+    ("solved_by_held_out", "training puzzles solvable by a held-out pattern"),
+    ("not_forced", "unforced puzzles in forced sets"),
+    ("of_unknown_skills", "longer puzzles of unknown skills"),
+    ("numbers_in_both", "evaluation puzzles with the numbers of a training puzzle"),
+)
+"""What a certificate counts, in words; promises that were not made are null in it."""
 LEARNED_IN = ("test", "held_out", "length")
 MOST_PATTERNS = 96
 """Patterns of one n that are listed; of more, the first and the last."""
@@ -74,7 +85,7 @@ def render(run: Run) -> str:
         worst=worst_patterns(run, view),
         example=learned_puzzle(run, view),
         certificate=certificate,
-        hold_out=run.config.get("task", {}).get("hold_out", []),
+        promises=PROMISES,
         manifest=manifest,
         config=json.dumps(run.config, indent=2),
         digest=run.digest,
@@ -98,9 +109,8 @@ def setting(config: dict[str, Any]) -> str:
     parts.append(" and ".join(f"{count:,} puzzles{each} of n = {n}" for n, count in puzzles.items()))
     reward = task.get("reward", {})
     if reward:
-        parts.append(
-            f"reward {reward.get('correct'):g} if correct, {reward.get('form'):g} for form, else {reward.get('wrong'):g}"
-        )
+        paid = [f"{reward.get(name, 0):g} {words}" for name, words in (("correct", "if correct"), ("form", "for form"))]
+        parts.append(f"reward {', '.join(paid)}, else {reward.get('wrong', 0):g}")
     said = ", ".join(part for part in parts if part)
     return f"The model ({config['model']}) was trained by {train['kind'].upper()}: {said}."
 
@@ -118,7 +128,7 @@ def _learned(view: View, n: int) -> list[Learned]:
                 shape,
                 row["set"] == "held_out",
                 drawn(row["group"]),
-                Markup(track(row["status"], at, view.last, STYLES[shape])),
+                Markup(track(row["status"], at, view.last, SHAPE_STYLES[shape])),
                 _said(row, view.last),
                 f"{row['before'].value:.0%} → {row['after'].value:.0%}",
                 "" if row["gain"] is None or row["gain"]["value"] is None else points_of(row["gain"]),

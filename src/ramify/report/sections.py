@@ -7,6 +7,7 @@ import polars as pl
 
 from ramify.algebra.structure import SHAPE_CLASSES
 from ramify.report.figures import (
+    SHAPE_STYLES,
     Figure,
     Mark,
     Point,
@@ -17,13 +18,11 @@ from ramify.report.figures import (
     line_panel,
     stacked_bars,
 )
-from ramify.report.view import View, place, size_of
+from ramify.report.view import SET_NAMES, View, place, size_of
 
-SHAPE_STYLES = {"balanced": "balanced", "left-heavy": "left", "right-heavy": "right", "mixed": "third", "none": "third"}
 LINE_STYLES = ("first", "second", "third", "fourth", "left", "right")
 METRIC_STYLES = ("first", "second", "third")
 SUPPORT = (("base only", "fourth"), ("both", "first"), ("trained only", "second"), ("neither", "box"))
-_COLUMNS = ["metric", "set", "step", "seed", "by", "group", "value", "low", "high", "n", "p", "q", "status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def data_of(view: View, metrics: Sequence[str], name: str | None, by: str | None
         wanted &= pl.col("set") == name
     if by is not None:
         wanted &= pl.col("by") == by
-    return view.estimates.filter(wanted).select(_COLUMNS)
+    return view.estimates.filter(wanted)
 
 
 def panel(
@@ -88,8 +87,9 @@ def success(view: View) -> list[Figure]:
 def success_of(views: Sequence[View]) -> list[Figure]:
     """The same for several runs: a line a run."""
     found = []
-    for name in views[0].sets:
-        for n in views[0].groups(views[0].mean, name, "n"):
+    places = {(name, n) for view in views for name in view.sets for n in view.groups(view.mean, name, "n")}
+    for name in SET_NAMES:
+        for n in sorted(n for of, n in places if of == name):
             for what, metric in (("sampled", "mean"), ("greedy", "greedy")):
                 lines = [
                     Line(view, view.mean if metric == "mean" else metric, name, "n", n, view.name, style)
@@ -216,9 +216,8 @@ def beyond(view: View) -> list[Figure]:
                 bars.append((f"n = {n}, {what}", [(part, style, row["value"]) for part, style, row in shares if row]))
     if bars:
         metrics = [f"{kind}: {part}" for kind in ("support", "pattern support") for part, _ in SUPPORT]
-        k = view.mean.split("@")[1]
-        svg = stacked_bars(bars, f"Support within {k} samples at step {view.last}")
-        heading, data = f"Support: who solves within {k} samples", data_of(view, metrics, None, "n")
+        svg = stacked_bars(bars, f"Support at step {view.last}")
+        heading, data = "Support: who solves within equally many samples", data_of(view, metrics, None, "n")
         found.append(Figure("support", heading, svg, data, SUPPORT, wide=True))
     return found
 
@@ -274,11 +273,13 @@ def signal(view: View) -> list[Figure]:
     found = []
     for n in view.groups("zero advantage against success", "test", "n"):
         points = []
-        for text in view.groups("acquisition", "test", "pattern"):
+        for text in view.groups(view.mean, "test", "pattern"):
             row = next(iter(view.rows("zero advantage, whole run", "train", "pattern", text)), None)
             line = view.points(view.mean, "test", "pattern", text)
             if row is not None and line and size_of(text) == int(n):
                 points.append((row["value"], line[-1].value, "first", text))
+        if not points:
+            continue
         row = view.at_end("zero advantage against success", "test", "n", n)
         said = f": Spearman's ρ {interval(_point(row), False)}" if row is not None and row["value"] is not None else ""
         heading = f"n = {n}{said}"

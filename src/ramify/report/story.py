@@ -29,9 +29,9 @@ divisions; the gaps compare patterns of equal n, depth and number of subtraction
 patterns have no left-heavy ones of equal depth beside them. A forced puzzle can be solved by its own pattern alone;
 elsewhere another pattern may stand in for it. Intervals are over seeds or puzzles; few patterns stand behind each
 row."""
-SEEN = """Held out of RL: {held}. No training puzzle can be solved by one of these. The curves compare all patterns;
-transfer compares each held-out pattern with seen ones of equal n, depth, lookahead and number of subtractions and
-divisions, nearest in base success. Below 0: what was not trained gained less."""
+SEEN = """{held} The curves compare all patterns; transfer compares each held-out pattern with seen ones of equal n,
+depth, lookahead and number of subtractions and divisions, nearest in base success. Below 0: what was not trained
+gained less."""
 BEYOND = """What is tried, and whether it is calculated right. Success can rise by guessing, by trying more, or by
 trying better; and a model may solve by a substitute what it cannot solve by the pattern that was meant."""
 EFFECTS = """A logistic model of success over all puzzles: each coefficient with the others held equal, in log-odds
@@ -51,13 +51,17 @@ def story(view: View, certificate: dict | None) -> dict[str, Section]:
     Args:
         certificate: that of the split, if there is one.
     """
-    held = ", ".join((certificate or {}).get("held_out", []))
+    held = "Patterns that were held out of RL."
+    if certificate and certificate.get("held_out"):
+        named, solved = certificate["held_out"], certificate.get("solved_by_held_out")
+        held = f"Held out of RL: {', '.join(named[:12])}{f' and {len(named) - 12} more' if len(named) > 12 else ''}."
+        held += " No training puzzle can be solved by one of these." if solved == 0 else " NOT certified as clean."
     model = sections.effects(view)
     found = [
         Section("success", "Success over training", SUCCESS, sections.success(view)),
         Section("learned", "The order of learning", LEARNED, sections.learned_by_shape(view)),
         Section("shapes", "Right-heavy against left-heavy", SHAPES, sections.shapes(view)),
-        Section("seen", "Seen against held out", SEEN.format(held=held), sections.seen(view) if held else []),
+        Section("seen", "Seen against held out", SEEN.format(held=held), sections.seen(view)),
         Section("beyond", "Beyond pass@k", BEYOND, sections.beyond(view)),
         Section(
             "effects",

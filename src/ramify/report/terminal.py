@@ -1,9 +1,9 @@
-"""The report's story for a terminal: the same rows and sentences, in about fifty lines."""
+"""The report's story for a terminal: the same rows and sentences, in some fifty lines."""
 
 import textwrap
 
 from ramify.report.figures import Point, interval
-from ramify.report.view import Row, View, answers, changes, learned
+from ramify.report.view import FALSE_DISCOVERIES, Row, View, answers, changes, learned
 
 WIDTH = 100
 _MARKS = {"rose": "↑", "fell": "↓"}
@@ -17,9 +17,11 @@ def story_text(view: View) -> str:
     lines = [f"What RL taught: {view.name} ({seeds}, {view.last} steps)", ""]
     for sentence in answers(view):
         lines += textwrap.wrap(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
-    lines += ["", "Base and last checkpoint (↑ ↓: the interval of the paired change excludes 0)"]
+    rows = changes(view)
+    if rows:
+        lines += ["", "Base and last checkpoint (↑ ↓: the interval of the paired change excludes 0)"]
     last = ""
-    for row in changes(view):
+    for row in rows:
         if row.metric not in (view.mean, "execution") or "parts" in row.label:
             continue
         label, last = row.label if row.label != last else "", row.label
@@ -48,7 +50,7 @@ def _order(view: View) -> list[str]:
 
 def _gaps(view: View) -> list[str]:
     named = {
-        "right-heavy − left-heavy, equal n, depth, operators": ("right-heavy gap", "test"),
+        "right-heavy − left-heavy, equal n, depth, number of − ÷": ("right-heavy gap", "test"),
         "the same, forced puzzles alone": ("right-heavy gap, forced", "test"),
         "held out − matched seen, gain": ("transfer", "held_out"),
     }
@@ -59,11 +61,11 @@ def _gaps(view: View) -> list[str]:
 
 def _effects(view: View) -> list[str]:
     rows = [view.at_end("effect", "all", "term", term) for term in view.groups("effect", "all", "term")]
-    clear = [row for row in rows if row and row["low"] is not None and row["low"] * row["high"] > 0]
+    clear = [row for row in rows if row and row["q"] is not None and row["q"] <= FALSE_DISCOVERIES]
     if not clear:
         return []
     lines = [f"  {row['group']:<20} {_said(row, percent=False)}" for row in clear]
-    return ["", "Features of structure that matter, others held equal (log-odds)", *lines]
+    return ["", "Features of structure that matter, others held equal (log-odds; false discovery rate 5%)", *lines]
 
 
 def _said(row: Row, percent: bool = True) -> str:

@@ -40,6 +40,7 @@ class View:
     @cached_property
     def _rows(self) -> dict[tuple[str, str, str, str], list[Row]]:
         wanted = pl.col("seed").is_null() if len(self.seeds) > 1 else pl.col("seed").is_not_null()
+        wanted &= pl.col("step").is_in(self.steps) | (pl.col("set") == "train")
         found = defaultdict(list)
         for row in self.estimates.filter(wanted).sort("step").iter_rows(named=True):
             found[row["metric"], row["set"], row["by"], row["group"]].append(row)
@@ -47,8 +48,17 @@ class View:
 
     @cached_property
     def mean(self) -> str:
-        """The metric of sampled success: mean@k."""
-        return next(name for name in self.estimates["metric"].unique(maintain_order=True) if name.startswith("mean@"))
+        """The metric of sampled success: mean@k, that of the test set if there is one."""
+        there = self.estimates.filter(pl.col("metric").str.starts_with("mean@") & ~pl.col("metric").str.contains(" "))
+        of_test = there.filter(pl.col("set") == "test")
+        return str((of_test if len(of_test) else there)["metric"][0])
+
+    @cached_property
+    def steps(self) -> list[int]:
+        """The checkpoints that every seed has."""
+        there = self.estimates.filter((pl.col("metric") == self.mean) & pl.col("seed").is_not_null())
+        of_seeds = [set(part["step"]) for _, part in there.group_by("seed")]
+        return sorted(set.intersection(*of_seeds))
 
     @cached_property
     def pass_at_k(self) -> str:
@@ -56,15 +66,9 @@ class View:
         return self.mean.replace("mean", "pass")
 
     @cached_property
-    def coverage(self) -> str | None:
-        """The coverage metric of the test set, which says at how many completions."""
-        rows = self.estimates.filter((pl.col("set") == "test") & pl.col("metric").str.starts_with("coverage@"))
-        return rows["metric"][0] if len(rows) else None
-
-    @cached_property
     def last(self) -> int:
-        """The last checkpoint."""
-        return int(self.estimates["step"].max())  # type: ignore[arg-type]
+        """The last checkpoint that every seed has."""
+        return self.steps[-1]
 
     @cached_property
     def sets(self) -> list[str]:
@@ -140,7 +144,7 @@ def changes(view: View) -> list[Change]:
         for n in view.groups(view.mean, name, "n"):
             for metric in (view.mean, "greedy", view.pass_at_k, "execution", "attempts"):
                 line = view.points(metric, name, "n", n)
-                if len(line) > 1 and line[0].step == 0:
+                if len(line) > 1 and line[0].step == 0 and line[-1].step == view.last:
                     gain = view.at_end(f"{metric} gain", name, "n", n)
                     found.append(Change(place(name, n), metric, line[0], line[-1], gain))
     return found
@@ -217,17 +221,19 @@ def _order(view: View) -> str:
     else:
         return ""
     count = {status: sum(row["status"] == status for row in known) for status in {row["status"] for row in known}}
-    sure = sum(row["gain"] is not None and (row["gain"]["q"] or 1) <= FALSE_DISCOVERIES for row in known)
+    sure = [row for row in known if row["gain"] is not None and _is_sure(row["gain"])]
+    fell = sum(row["gain"]["value"] < 0 for row in sure)
     order = ("acquired", "already present", "lost again", "not acquired")
     said = ", ".join(f"{count[status]} {status}" for status in order if status in count)
     text = f"Of {len(known)} seen patterns at n = {n}, each by its own interval: {said}; corrected for looking at "
-    text += f"{len(known)} (false discovery rate 5%), {sure or 'none'} gained for sure."
+    text += f"{len(known)} (false discovery rate 5%), {len(sure) - fell or 'none'} gained for sure"
+    text += f", {fell} fell." if fell else "."
     acquired = [row for row in known if row["status"] == "acquired"]
     if acquired:
         first = [row for row in acquired if row["value"] == acquired[0]["value"]]
         named = ", ".join(row["group"] for row in first[:4]) + (f" and {len(first) - 4} more" if len(first) > 4 else "")
         text += f" First, at step {first[0]['value']:.0f}: {named}."
-    never = [row["group"] for row in known if row["status"] == "not acquired"]
+    never = [row["group"] for row in reversed(known) if row["status"] == "not acquired"]
     if never:
         text += f" No clear gain: {', '.join(never[:6])}{f' and {len(never) - 6} more' if len(never) > 6 else ''}."
     later = [
@@ -235,11 +241,11 @@ def _order(view: View) -> str:
         for feature in ("lookahead", "divisions", "inverses", "multiplicity", "right-heavy")
         if (row := view.at_end("order", "test", "n,feature", f"{n},{feature}")) and row["low"] is not None
     ]
-    clear = [f"{feature} (τ {_signed(row)})" for feature, row in later if row["low"] > 0 or row["high"] < 0]
+    clear = [f"{feature} (τ {_signed(row)})" for feature, row in later if _is_sure(row)]
     if clear:
         text += f" When a pattern is acquired goes with its {', '.join(clear)}."
     elif later:
-        text += " The order goes with no feature of structure beyond chance."
+        text += " The order goes with no feature of structure for sure."
     return text
 
 
@@ -249,7 +255,7 @@ def _failures(view: View) -> str:
     if gap and gap["value"] is not None:
         forced = view.at_end("right-heavy gap, forced", "test", "all", "all")
         alone = f" (forced puzzles alone {points_of(forced)})" if forced and forced["value"] is not None else ""
-        said.append(f"right-heavy minus left-heavy at equal n, depth and operators {points_of(gap)}{alone}")
+        said.append(f"right-heavy minus left-heavy at equal n, depth and number of − and ÷ {points_of(gap)}{alone}")
     effect = view.at_end("effect", "all", "term", "right-heavy")
     if effect and effect["low"] is not None:
         said.append(
@@ -266,7 +272,12 @@ def _failures(view: View) -> str:
         if sizes and (row := view.at_end("execution gain", name, "n", sizes[-1])) and row["value"] is not None:
             said.append(f"execution (stated values right) at n = {sizes[-1]} changed by {points_of(row)}")
             break
-    return f"Where it fails: {'; '.join(said)}." if said else ""
+    return f"Structure and limits: {'; '.join(said)}." if said else ""
+
+
+def _is_sure(row: Row) -> bool:
+    """Whether a value is told from 0 at the false discovery rate."""
+    return row["q"] is not None and row["q"] <= FALSE_DISCOVERIES
 
 
 def points_of(row: Row) -> str:
