@@ -1,14 +1,15 @@
 """The paper's evaluation at a share of its size: 32 checkpoints × 11,000 puzzles × 32 samples of 1,500 characters.
 
-python benchmarks/scale.py --share 0.1 0.05 [--folder DIR]
+python benchmarks/scale.py --share 0.05 --repeat 1 2 20 [--folder DIR]
 
 For each share an oracle writes the completions of that share of the puzzles, all cores annotate them, and then, in a
-process of its own, every estimate is made from the annotated tables. Times, and the peak memory of that process.
+process of its own, every estimate is made from the annotated tables. Times, and the peak memory of that process. With
+--repeat the annotated tables stand there so many times, with new puzzle ids: share 0.05 times 20 is the whole.
 """
 
 import argparse
 import os
-import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from ramify.analysis.estimate import estimate
 from ramify.experiment import generate, open_run
 from ramify.records import Puzzle
 from ramify.sampling.oracle import Oracle, play
+from ramify.tables import read_table, write_table
 
 CHECKPOINTS = tuple(range(0, 1600, 50))
 SAMPLES = 32
@@ -75,18 +77,44 @@ def annotated(run: Run) -> float:
 KINDS = ("grades", "attempts")
 
 
+def repeated(run: Run, folder: Path, times: int) -> Run:
+    """The same annotated run with every puzzle so many times, without its completions."""
+    folder.mkdir(parents=True)
+    shutil.copy(run.path / "config.json", folder / "config.json")
+    more = Run(folder)
+
+    def copy(source: Path, target: Path) -> None:
+        table = read_table(source)
+        copies = [table.with_columns(pl.col("puzzle_id") + f"#{number}") for number in range(times)]
+        write_table(pl.concat(copies), target)
+
+    for name in WHOLE:
+        copy(run.puzzles_file(name), more.puzzles_file(name))
+    write_table(run.puzzles("train"), more.puzzles_file("train"))
+    for name, step in run.sampled(1):
+        if name in WHOLE:
+            more.completions_file(1, name, step).parent.mkdir(parents=True, exist_ok=True)
+            more.completions_file(1, name, step).touch()
+            for kind in ("grades", "attempts"):
+                copy(run.derived_file(kind, 1, name, step), more.derived_file(kind, 1, name, step))
+    return more
+
+
 def measure(folder: Path) -> None:
     """Make every estimate, and print seconds and peak memory in MB."""
     started = time.perf_counter()
     frame = estimate(Run(folder))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{time.perf_counter() - started} {peak} {len(frame)}")
+    seconds = time.perf_counter() - started
+    # Not getrusage: a child's peak starts at what its parent held when it was started.
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print(f"{seconds} {int(peak.split()[1]) / 1024} {len(frame)}")
 
 
 def main() -> None:
     """Print a line for each share."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--share", type=float, nargs="+", default=[0.1])
+    parser.add_argument("--repeat", type=int, nargs="+", default=[1])
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -100,15 +128,19 @@ def main() -> None:
             first = pl.concat([pl.scan_parquet(run.completions_file(1, name, 0)) for name in WHOLE])
             count, length = first.select(pl.len(), pl.col("text").str.len_chars().mean()).collect().row(0)
             seconds = annotated(run)
-            again = [sys.executable, __file__, "--measure", str(run.path)]
-            found = subprocess.run(again, check=True, capture_output=True, text=True).stdout.split()
             total = count * len(CHECKPOINTS)
-            print(
-                f"share {share}: {total:,} completions of {length:,.0f} characters; annotated in {seconds:.0f} s "
-                f"({total / seconds:,.0f} a second); {int(found[2]):,} estimates in {float(found[0]):.1f} s, "
-                f"peak {float(found[1]):,.0f} MB",
-                flush=True,
-            )
+            rate = total / seconds
+            print(f"share {share}: {total:,} completions of {length:,.0f} characters, {rate:,.0f} a second annotated")
+            for times in chosen.repeat:
+                with tempfile.TemporaryDirectory() as copies:
+                    table = run if times == 1 else repeated(run, Path(copies) / "run", times)
+                    again = [sys.executable, __file__, "--measure", str(table.path)]
+                    found = subprocess.run(again, check=True, capture_output=True, text=True).stdout.split()
+                print(
+                    f"  × {times}, {total * times:,} completions: {int(found[2]):,} estimates in "
+                    f"{float(found[0]):.1f} s, peak {float(found[1]):,.0f} MB",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = "torch transformers trl datasets openai vllm requests httpx numba"
+HEAVY = "scipy torch transformers trl datasets openai vllm requests httpx numba"
 
 
 HELP = """

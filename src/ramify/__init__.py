@@ -6,7 +6,7 @@ from ramify.algebra.parser import ParseError, parse
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.solver import solve
 from ramify.algebra.structure import Structure, family
-from ramify.analysis.estimators import pass_at_k
+from ramify.analysis.metrics import pass_at_k
 from ramify.errors import ConfigError, MissingExtraError, RamifyError, RunError
 from ramify.experiment import ExperimentConfig
 from ramify.records import Attempt, Completion, Estimate, Grade, Puzzle, Verdict

@@ -2,16 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from ramify.console import console, print_checks, print_comparison, print_rules, print_summary, progress
 from ramify.errors import RamifyError
 
 app = typer.Typer(
@@ -21,8 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-# Into a pipe a table is as wide as it needs to be.
-console = Console(width=None if sys.stdout.isatty() else 140)
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings on top, such as train.steps=20.")]
 Source = Annotated[str, typer.Argument(help="A preset's name or a .toml file.")]
@@ -124,9 +119,9 @@ def run(source: Source, overrides: Overrides = None, root: Root = Path("runs")) 
     from ramify.experiment import ExperimentConfig, run_all
 
     config = ExperimentConfig.load(source, overrides or [])
-    with _progress() as report:
+    with progress() as report:
         finished = run_all(config, root, report)
-    _print_summary(finished)
+    print_summary(finished)
     print(f"report: {finished.report_file.resolve()}")
 
 
@@ -137,7 +132,7 @@ def generate(source: Source, overrides: Overrides = None, root: Root = Path("run
 
     config = experiment.ExperimentConfig.load(source, overrides or []).checked()
     opened = experiment.open_run(config, root)
-    with _progress() as report:
+    with progress() as report:
         experiment.generate(config, opened, report)
     print(f"puzzles: {opened.path / 'puzzles'}\ncertificate: {opened.certificate_file}")
 
@@ -152,7 +147,7 @@ def train(source: Source, overrides: Overrides = None, root: Root = Path("runs")
 
     config = experiment.ExperimentConfig.load(source, overrides or []).checked()
     opened = experiment.open_run(config, root)
-    with _progress() as report:
+    with progress() as report:
         experiment.generate(config, opened, report)
         experiment.train(config, opened, report)
     print(f"checkpoints: {opened.path}/seed-*/checkpoints")
@@ -169,7 +164,7 @@ def sample(folder: RunFolder) -> None:
 
     opened = Run(folder)
     config = experiment.ExperimentConfig.check(opened.config)
-    with _progress() as report:
+    with progress() as report:
         experiment.sample(config, opened, report)
     print(f"completions: {opened.path}/seed-*/completions")
 
@@ -186,7 +181,7 @@ def score(
     from ramify.run import Run
 
     opened = Run(folder)
-    with _progress() as report:
+    with progress() as report:
         experiment.score(opened, report, by or [])
     print(f"estimates: {opened.estimates_file}")
 
@@ -208,16 +203,16 @@ def report(
     from ramify.run import Run
 
     runs = [Run(folder) for folder in folders]
-    with _progress() as progress:
+    with progress() as report:
         for run in runs:
-            experiment.score(run, progress)
+            experiment.score(run, report)
     if export is not None:
         for number, run in enumerate(runs, start=1):
             where = export / f"{number}-{run.path.name}" if len(runs) > 1 else export
             print(f"figures: {export_figures(run, where)} in {where}")
     if text:
         for run in runs:
-            _print_summary(run)
+            print_summary(run)
         return
     if len(runs) > 1:
         names = runs[0].path.name, runs[1].path.name if len(runs) == 2 else f"{len(runs) - 1}-more"
@@ -225,7 +220,7 @@ def report(
         print(f"report: {write_comparison(runs, page).resolve()}")
         return
     page = write_report(runs[0], output)
-    _print_summary(runs[0])
+    print_summary(runs[0])
     print(f"report: {page.resolve()}")
 
 
@@ -242,21 +237,14 @@ def compare(
     from ramify.analysis.compare import side
 
     sides = side(first), side(second)
-    with _progress() as progress:
+    with progress() as report:
         for one in sides:
-            experiment.score(one.run, progress)
+            experiment.score(one.run, report)
     found = test(*sides, [by])
     if as_json:
         print(found.write_json())
         return
-    table = Table(title=f"{second} minus {first}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("set", by, "metric", "difference", "95 % interval", "p", "q", "n"):
-        table.add_column(column, justify="left" if column in ("set", by, "metric") else "right", no_wrap=True)
-    for row in found.filter(found["value"].is_not_null()).iter_rows(named=True):
-        ends = "" if row["low"] is None else f"[{row['low']:+.3f}, {row['high']:+.3f}]"
-        tests = ["" if row[name] is None else f"{row[name]:.3g}" for name in ("p", "q")]
-        table.add_row(row["set"], row["group"], row["metric"], f"{row['value']:+.3f}", ends, *tests, str(row["n"]))
-    console.print(table)
+    print_comparison(found, f"{second} minus {first}", by)
 
 
 @app.command("verify-split")
@@ -289,54 +277,12 @@ def verify_split(
     if as_json:
         print(json.dumps([asdict(check) | {"unread": rows[check.name].unread} for check in checks]))
     else:
-        _print_checks(checks, bool(hold_out))
+        print_checks(checks, bool(hold_out))
         for name, found in rows.items():
             if found.unread:
                 print(f"{name}: {len(found.unread)} rows could not be read, the first is {found.unread[0]}")
     if not all(check.is_clean for check in checks):
         raise typer.Exit(1)
-
-
-def _print_checks(checks: list[Any], held_out: bool) -> None:
-    training = ", ".join(check.name for check in checks if check.trains) or "none (no name has train in it)"
-    table = Table(title=f"training: {training}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in (
-        "set",
-        "puzzles",
-        "n",
-        "repeated",
-        "in training",
-        "same numbers",
-        "unsolvable",
-        "forced",
-        "patterns",
-    ):
-        table.add_column(column, justify="left" if column == "set" else "right")
-    table.add_column("mislabelled", justify="right")
-    if held_out:
-        table.add_column("held out", justify="right")
-    for check in checks:
-        of_others = (
-            "" if check.trains else f"{check.in_training:,}",
-            "" if check.trains else f"{check.numbers_in_training:,}",
-        )
-        row = [
-            check.name,
-            f"{check.puzzles:,}",
-            " ".join(map(str, check.sizes)),
-            f"{check.repeated:,}",
-            *of_others,
-            f"{check.unsolvable:,}",
-            "" if check.forced is None else f"{check.forced:.1%}",
-            "" if check.solving_patterns is None else f"{check.solving_patterns:.2f}",
-            f"{check.mislabelled:,}",
-        ]
-        table.add_row(*row, *([f"{check.solved_by_held_out:,}"] if held_out else []))
-    console.print(table)
-    console.print(
-        "in training: also a training puzzle; same numbers: as one, with any target; forced: one pattern (with"
-    )
-    console.print("its twins) alone solves it; patterns: mean number that solve it; mislabelled: its pattern does not")
 
 
 @app.command()
@@ -358,13 +304,7 @@ def regrade(
     print(f"{graded.height:,} completions: {verdicts}")
     if rows.unread:
         print(f"{len(rows.unread):,} rows could not be read, the first is {rows.unread[0]}")
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("rules", "correct", "correct to them, not to us", "to us, not to them"):
-        table.add_column(column, justify="left" if column == "rules" else "right")
-    table.add_row("ramify", f"{graded['correct'].sum():,}", "", "")
-    for row in disagreements(graded).iter_rows(named=True):
-        table.add_row(row["rules"], f"{row['correct']:,}", f"{row['too_many']:,}", f"{row['too_few']:,}")
-    console.print(table)
+    print_rules(graded, disagreements(graded))
     for column, name in OTHERS.items():
         for puzzle_id, answer, verdict in examples(graded, column):
             print(f"{name} {'accepts' if verdict != 'correct' else 'rejects'} {answer!r} for {puzzle_id}: {verdict}")
@@ -404,49 +344,3 @@ def pretrain(
     require("ramify pretrain", "train")
     settings = PretrainConfig.load(source, overrides or [])
     print(f"model: {make(settings, output / f'pretrain-{settings.name}')}")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar a stage, with the time left; yields the callback that the stages report to."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description:<26}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    progress = Progress(*columns, console=console)
-    tasks: dict[str, Any] = {}
-
-    def report(stage: str, done: int, total: int) -> None:
-        if not tasks:
-            progress.start()  # where there is nothing to do, nothing is shown
-        if stage not in tasks:
-            tasks[stage] = progress.add_task(stage, total=total)
-        progress.update(tasks[stage], completed=done, total=total)
-        if not console.is_terminal and (done in (0, total) or done * 10 // total > (done - 1) * 10 // total):
-            print(f"{stage}: {done} of {total}", flush=True)
-
-    try:
-        yield report
-    finally:
-        if tasks:
-            progress.stop()
-
-
-def _print_summary(finished: Any) -> None:
-    from ramify.report.page import view_of
-    from ramify.report.terminal import story_text
-
-    console.print(story_text(view_of(finished)), soft_wrap=True, markup=False, highlight=False)

@@ -14,10 +14,8 @@ import polars as pl
 from pydantic import Field
 
 from ramify.analysis.annotate import annotate_files
-from ramify.analysis.estimate import GROUPINGS, estimate
 from ramify.config import Config
 from ramify.errors import ConfigError, RunError, require
-from ramify.report.page import write_report
 from ramify.run import Run
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.tables import completion_frame, is_current, puzzle_frame, puzzles_in, read_table, write_json, write_table
@@ -149,6 +147,8 @@ def score(run: Run, report: Report, groupings: Sequence[str] = ()) -> None:
     Args:
         groupings: more than the usual ones, such as "n,split,forced".
     """
+    from ramify.analysis.estimate import GROUPINGS, estimate  # scipy takes a while to import
+
     work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     if not work:
         raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
@@ -173,6 +173,8 @@ def score(run: Run, report: Report, groupings: Sequence[str] = ()) -> None:
 def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
     """Every stage in order; called again, it goes on where it was cut off."""
     require("ramify run", "train")
+    from ramify.report.page import write_report
+
     run = open_run(config.checked(), root)
     started = time.time()
     generate(config, run, report)

@@ -5,7 +5,8 @@ from math import comb, isnan
 import numpy as np
 import pytest
 
-from ramify.analysis.estimators import pass_at_k, rarefied, ratios, steadied, wilson
+from ramify import pass_at_k
+from ramify.analysis.estimators import rarefied, ratios, steadied, wilson
 
 
 @pytest.mark.parametrize(("correct", "n", "k"), [(0, 8, 3), (1, 8, 3), (5, 8, 3), (6, 8, 3), (8, 8, 1), (1, 32, 32)])

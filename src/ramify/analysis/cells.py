@@ -247,7 +247,9 @@ def uses(run: Run, seed: int, name: str, step: int) -> pl.DataFrame:
         puzzle_id, pattern, completions (with at least one attempt of the pattern), tries (attempts), hits (attempts
         that hit the target).
     """
+    texts = pl.col("puzzle_id", "pattern")  # few different ones, so grouping by numbers for them is faster
     attempts = scan_table(run.derived_file("attempts", seed, name, step)).filter(pl.col("sample") >= 0)
+    attempts = attempts.with_columns(texts.cast(pl.Categorical))
     searched, hits = ~pl.col("is_answer"), pl.col("hits_target")
     either = pl.when(pl.col("searched") > 0)
     return (
@@ -264,5 +266,6 @@ def uses(run: Run, seed: int, name: str, step: int) -> pl.DataFrame:
             tries=either.then("searched").otherwise("answers").sum(),
             hits=either.then("searched_hits").otherwise("answer_hits").sum(),
         )
+        .with_columns(texts.cast(pl.String))
         .collect(engine="streaming")
     )

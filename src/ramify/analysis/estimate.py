@@ -38,10 +38,9 @@ GROUPINGS = (
 )
 """The groupings by the puzzle's source pattern; columns of `cells.attributes`, joined by commas."""
 
-FINE = ("pattern", "function_class")
-OF_FINE = ("mean@", "greedy", "execution", "substitution")
+FINE = {"pattern": ("mean@", "greedy", "execution", "substitution"), "function_class": ("mean@",)}
 GAINED = ("mean@", "greedy", "pass@", "execution", "attempts")
-"""There are thousands of patterns: of each only these metrics, and of these only the first gain, are estimated."""
+"""Metrics whose gain is estimated. There are thousands of patterns: of each only some metrics, and the first gain."""
 SUPPORT_GROUPINGS = ("all", "n", "n,shape_class")
 GAIN = " gain"
 SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "order", "against")
@@ -49,7 +48,7 @@ SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "order", "against")
 
 
 def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
-    """Every estimate of a run, of single seeds and pooled over them (seed null); columns as in `Run.estimates`."""
+    """Every estimate of a run, of single seeds and, if there are several, pooled (seed null); see `Run.estimates`."""
     sets = {name: cells for name in run.sampled_sets() if len((cells := set_cells(run, name)).frame)}
     if not sets:
         raise RunError(f"{run.path}: there are no completions at the sampling temperature to make estimates of")
@@ -60,14 +59,15 @@ def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
         mine = {name: cells for name, cells in sets.items() if seed in cells.seeds}
         if mine:
             single += _of_seed(run, mine, seed)
-    alone = pl.concat(single)
-    own = {RELATIVE, ABSOLUTE}
-    bounded = [name for name in alone["metric"].unique() if not _is_signed(name)]
-    together = [pooled(alone.filter(~pl.col("metric").is_in(list(own))), bounded)]
-    for cells in sets.values():
-        together += acquisition(cells, cells.seeds, groupings) if len(cells.seeds) > 1 else []
-    measured_ones = pl.col("value").is_not_null() | pl.col("status").is_not_null() | ~pl.col("by").is_in(FINE)
-    return adjusted(pl.concat([alone, *together]).filter(measured_ones))
+    table = pl.concat(single)
+    single.clear()
+    if len(run.seeds) > 1:
+        bounded = [name for name in table["metric"].unique() if not _is_signed(name)]
+        together = [pooled(table.filter(~pl.col("metric").is_in([RELATIVE, ABSOLUTE])), bounded)]
+        for cells in sets.values():
+            together += acquisition(cells, cells.seeds, groupings) if len(cells.seeds) > 1 else []
+        table = pl.concat([table, *together])
+    return adjusted(table)
 
 
 def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -76,9 +76,8 @@ def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> I
     tables = {name: cells.values(seed, ratio.top, ratio.bottom) for name, ratio in ratio_of.items()}
     for by in groupings:
         groups = grouping(cells.puzzles, by)
-        fine = by in FINE
         for name, (top, bottom) in tables.items():
-            if fine and not name.startswith(OF_FINE):
+            if not name.startswith(FINE.get(by, "")):
                 continue
             n = groups.totals(bottom > 0)
             tops, bottoms = groups.sums(np.where(bottom > 0, top, 0.0)), groups.sums(bottom)
@@ -86,8 +85,9 @@ def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> I
             found = ratios(
                 tops.reshape(-1, groups.width), bottoms.reshape(-1, groups.width), n.ravel(), ratio_of[name].kind
             )
-            yield rows(name, cells.name, seed, by, steps, groups.names, [part.reshape(shape) for part in found], n=n)
-            if steps[0] == 0 and len(steps) > 1 and name.startswith(GAINED if not fine else GAINED[:1]):
+            table = rows(name, cells.name, seed, by, steps, groups.names, [part.reshape(shape) for part in found], n=n)
+            yield table.filter(pl.col("value").is_not_null()) if by in FINE else table
+            if steps[0] == 0 and len(steps) > 1 and name.startswith(GAINED[:1] if by in FINE else GAINED):
                 change, low, high, p, both = paired_changes(
                     (top[0], bottom[0]), (top[1:], bottom[1:]), cells.samples, groups
                 )

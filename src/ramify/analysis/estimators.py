@@ -1,4 +1,4 @@
-"""Estimates with 95 % intervals: pass@k, Wilson, the bootstrap over puzzles, Student's t.
+"""Estimates with 95 % intervals: Wilson, the bootstrap over puzzles, Student's t.
 
 Everything here is about sums: a metric of a group is Σ top / Σ bottom over its puzzles. The sums come by *block*: a
 group of up to `BLOCKS` puzzles has a block for each, a larger one has `BLOCKS` blocks of nearly equal size. Resampling
@@ -19,23 +19,6 @@ BLOCKS = 100
 RESAMPLES = 1000
 FEWEST = 20
 """Below this many puzzles the bootstrap is too narrow, and another interval stands in for it."""
-
-
-def pass_at_k(correct: int, n: int, k: int) -> float:
-    """Probability that at least one of k samples is correct, unbiased, from n samples (Chen et al. 2021, eq. 1).
-
-    Raises:
-        ValueError: k is above n or below 1, or `correct` is not between 0 and n.
-
-    >>> pass_at_k(1, 32, 32), pass_at_k(1, 4, 2), pass_at_k(0, 4, 4)
-    (1.0, 0.5, 0.0)
-    """
-    if not 1 <= k <= n or not 0 <= correct <= n:
-        raise ValueError(f"pass@{k} of {correct} correct in {n} samples is not defined")
-    miss = 1.0
-    for i in range(k):
-        miss *= max(0, n - correct - i) / (n - i)
-    return 1.0 - miss
 
 
 def wilson(successes: float, n: int) -> Estimate:

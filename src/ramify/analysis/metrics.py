@@ -52,6 +52,23 @@ def mean_at_k(k: int) -> Ratio:
     return Ratio(pl.col("correct") / pl.col("k"), pl.lit(1.0))
 
 
+def pass_at_k(correct: int, n: int, k: int) -> float:
+    """Probability that at least one of k samples is correct, unbiased, from n samples (Chen et al. 2021, eq. 1).
+
+    Raises:
+        ValueError: k is above n or below 1, or `correct` is not between 0 and n.
+
+    >>> pass_at_k(1, 32, 32), pass_at_k(1, 4, 2), pass_at_k(0, 4, 4)
+    (1.0, 0.5, 0.0)
+    """
+    if not 1 <= k <= n or not 0 <= correct <= n:
+        raise ValueError(f"pass@{k} of {correct} correct in {n} samples is not defined")
+    miss = 1.0
+    for i in range(k):
+        miss *= max(0, n - correct - i) / (n - i)
+    return 1.0 - miss
+
+
 @metric("pass@{j}")
 def pass_at_j(j: int) -> Ratio:
     """Probability that at least one of j samples is correct, unbiased (Chen et al. 2021); missing below j samples.

@@ -57,7 +57,8 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
 
 def _row(metric: str, where: tuple, by: str, groups: list[str], found: tuple, n: np.ndarray | int) -> pl.DataFrame:
     name, seed, step = where
-    return rows(metric, name, seed, by, [step], groups, [part[None, :] for part in found], n=n)
+    table = rows(metric, name, seed, by, [step], groups, [part[None, :] for part in found], n=n)
+    return table.filter(pl.col("value").is_not_null()) if by == "pattern" else table
 
 
 def _indexed(cells: SetCells) -> pl.DataFrame:

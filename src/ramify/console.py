@@ -1,0 +1,129 @@
+"""What the command line prints besides plain lines: progress bars and tables."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# Into a pipe a table is as wide as it needs to be.
+console = Console(width=None if sys.stdout.isatty() else 140)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar a stage, with the time left; yields the callback that the stages report to."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<26}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    bars = Progress(*columns, console=console)
+    tasks: dict[str, Any] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if not tasks:
+            bars.start()  # where there is nothing to do, nothing is shown
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=total)
+        bars.update(tasks[stage], completed=done, total=total)
+        if not console.is_terminal and (done in (0, total) or done * 10 // total > (done - 1) * 10 // total):
+            print(f"{stage}: {done} of {total}", flush=True)
+
+    try:
+        yield report
+    finally:
+        if tasks:
+            bars.stop()
+
+
+def print_summary(run: Any) -> None:
+    """The story of a run."""
+    from ramify.report.page import view_of
+    from ramify.report.terminal import story_text
+
+    console.print(story_text(view_of(run)), soft_wrap=True, markup=False, highlight=False)
+
+
+def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:
+    """The rows of a comparison of two runs or checkpoints."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("set", by, "metric", "difference", "95 % interval", "p", "q", "n"):
+        table.add_column(column, justify="left" if column in ("set", by, "metric") else "right", no_wrap=True)
+    for row in found.filter(found["value"].is_not_null()).iter_rows(named=True):
+        ends = "" if row["low"] is None else f"[{row['low']:+.3f}, {row['high']:+.3f}]"
+        tests = ["" if row[name] is None else f"{row[name]:.3g}" for name in ("p", "q")]
+        table.add_row(row["set"], row["group"], row["metric"], f"{row['value']:+.3f}", ends, *tests, str(row["n"]))
+    console.print(table)
+
+
+def print_rules(graded: "pl.DataFrame", disagreements: "pl.DataFrame") -> None:
+    """How many completions are correct to us and to other graders."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("rules", "correct", "correct to them, not to us", "to us, not to them"):
+        table.add_column(column, justify="left" if column == "rules" else "right")
+    table.add_row("ramify", f"{graded['correct'].sum():,}", "", "")
+    for row in disagreements.iter_rows(named=True):
+        table.add_row(row["rules"], f"{row['correct']:,}", f"{row['too_many']:,}", f"{row['too_few']:,}")
+    console.print(table)
+
+
+def print_checks(checks: list[Any], held_out: bool) -> None:
+    """The faults of puzzle sets, a row a set."""
+    training = ", ".join(check.name for check in checks if check.trains) or "none (no name has train in it)"
+    table = Table(title=f"training: {training}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in (
+        "set",
+        "puzzles",
+        "n",
+        "repeated",
+        "in training",
+        "same numbers",
+        "unsolvable",
+        "forced",
+        "patterns",
+    ):
+        table.add_column(column, justify="left" if column == "set" else "right")
+    table.add_column("mislabelled", justify="right")
+    if held_out:
+        table.add_column("held out", justify="right")
+    for check in checks:
+        of_others = (
+            "" if check.trains else f"{check.in_training:,}",
+            "" if check.trains else f"{check.numbers_in_training:,}",
+        )
+        row = [
+            check.name,
+            f"{check.puzzles:,}",
+            " ".join(map(str, check.sizes)),
+            f"{check.repeated:,}",
+            *of_others,
+            f"{check.unsolvable:,}",
+            "" if check.forced is None else f"{check.forced:.1%}",
+            "" if check.solving_patterns is None else f"{check.solving_patterns:.2f}",
+            f"{check.mislabelled:,}",
+        ]
+        table.add_row(*row, *([f"{check.solved_by_held_out:,}"] if held_out else []))
+    console.print(table)
+    console.print(
+        "in training: also a training puzzle; same numbers: as one, with any target; forced: one pattern (with"
+    )
+    console.print("its twins) alone solves it; patterns: mean number that solve it; mislabelled: its pattern does not")
