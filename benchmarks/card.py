@@ -8,26 +8,34 @@ patterns of that size some attempt uses.
 
 import sys
 
+import numpy as np
 import polars as pl
 
 from ramify.algebra.catalog import patterns
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
 from ramify.analysis.annotate import annotate
-from ramify.analysis.estimators import ratio, wilson
+from ramify.analysis.estimators import BLOCKS, ratios, wilson
 from ramify.experiment import model_path
-from ramify.report.figures import Point
-from ramify.report.summary import interval
+from ramify.report.figures import Point, interval
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.tables import completion_frame, puzzle_frame
 from ramify.tasks.countdown import CountdownConfig, make_puzzles
+
+
+def share(tops: np.ndarray, bottoms: np.ndarray) -> Point:
+    """Σ top / Σ bottom over puzzles, with its interval."""
+    blocks = np.arange(len(tops)) % BLOCKS
+    sums = [np.bincount(blocks, part, min(len(tops), BLOCKS))[None] for part in (tops, bottoms)]
+    value, low, high = ratios(sums[0], sums[1], np.array([(bottoms > 0).sum()]))
+    return Point(0, float(value[0]), float(low[0]), float(high[0]))
 
 
 def main() -> None:
     """Print the table."""
     folder = sys.argv[1] if len(sys.argv) > 1 else model_path("bundled")
     config = CountdownConfig(
-        train={}, test={2: 120, 3: 270, 4: 288, 5: 279}, length={}, held_out={}, hold_out=(), seed=7
+        train={}, test={2: 120, 3: 270, 4: 288, 5: 279}, length={}, held_out={}, skills={}, hold_out=(), seed=7
     )
     tagged = make_puzzles(config)[0]["test"]
     frame = puzzle_frame(tagged)
@@ -59,13 +67,13 @@ def main() -> None:
             right = (
                 tried.group_by("puzzle_id").agg(n=pl.len(), right=(~pl.col("miscalculated")).sum()).sort("puzzle_id")
             )
-            ones = [1.0] * len(each)
+            greedy = wilson(float((once["verdict"] == "correct").sum()), len(once))
             found = [
-                ratio(each["hit"].to_list(), ones, True, "card"),
-                wilson(float((once["verdict"] == "correct").sum()), len(once)),
-                ratio(right["right"].to_list(), right["n"].to_list(), True, "card"),
+                share(each["hit"].to_numpy(), np.ones(len(each))),
+                Point(0, greedy.value, greedy.low, greedy.high),
+                share(right["right"].to_numpy(), right["n"].to_numpy()),
             ]
-            cells = [interval(Point(0, e.value, e.low, e.high)) for e in found]
+            cells = [interval(point) for point in found]
             # Whatever its puzzle was drawn from, an attempt counts for the shape that it has itself.
             fits = [text for text in every if shape in ("all", structure(Pattern.parse(text)).shape_class)]
             listed = [p for p in patterns(size) if shape in ("all", structure(p).shape_class)]
