@@ -8,17 +8,18 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 
 from ramify import Puzzle, find_attempts, grade
 from ramify.experiment import model_path
+from ramify.models.loading import load_model
 from ramify.models.pretrain import IGNORED, PretrainConfig, TraceBatches
-from ramify.models.tiny import TinyForCausalLM, load_model
+from ramify.models.tiny import TinyForCausalLM
 from ramify.models.tokenizer import TOKEN_IDS, VOCABULARY, build_tokenizer
 from ramify.models.traces import TraceConfig, draw_trace, prompt_tokens
-from ramify.tasks.prompts import prompt
+from ramify.tasks.prompts import PromptConfig
 from ramify.tasks.splits import is_reserved
 
 
 def test_tokenizer_and_prompt_agree() -> None:
     numbers, target = [12, 5, 99, 1], 47
-    ids = build_tokenizer()(prompt(Puzzle(tuple(numbers), target), "slots"))["input_ids"]
+    ids = build_tokenizer()(PromptConfig().text(Puzzle(tuple(numbers), target)))["input_ids"]
     assert ids == [TOKEN_IDS[token] for token in prompt_tokens(numbers, target)]
 
 
@@ -72,7 +73,7 @@ def random_model() -> TinyForCausalLM:
 
 def prompts() -> dict:
     puzzles = [Puzzle((12, 5, 30), 47), Puzzle((1, 2), 3), Puzzle((9, 8, 7, 6, 5), 4)]
-    return build_tokenizer()([prompt(puzzle, "slots") for puzzle in puzzles], return_tensors="pt", padding=True)
+    return build_tokenizer()([PromptConfig().text(puzzle) for puzzle in puzzles], return_tensors="pt", padding=True)
 
 
 def test_generate_is_that_of_transformers(random_model: TinyForCausalLM) -> None:
@@ -86,7 +87,7 @@ def test_generate_drops_finished_rows_without_changing_the_others() -> None:
     model = load_model(model_path("bundled")).eval()
     together = model.generate(**prompts(), max_new_tokens=80, do_sample=False)
     for row, puzzle in enumerate([Puzzle((12, 5, 30), 47), Puzzle((1, 2), 3), Puzzle((9, 8, 7, 6, 5), 4)]):
-        alone = build_tokenizer()(prompt(puzzle, "slots"), return_tensors="pt")
+        alone = build_tokenizer()(PromptConfig().text(puzzle), return_tensors="pt")
         single = model.generate(**alone, max_new_tokens=80, do_sample=False)[0, alone["input_ids"].shape[1] :]
         batch = together[row, prompts()["input_ids"].shape[1] :]
         assert single.tolist() == batch[: len(single)].tolist()
@@ -120,7 +121,7 @@ def test_the_bundled_base_is_an_ordinary_model() -> None:
 def test_the_bundled_base_knows_the_form() -> None:
     model, tokenizer = load_model(model_path("bundled")).eval(), build_tokenizer()
     puzzle = Puzzle((12, 5, 30), 47)
-    inputs = tokenizer([prompt(puzzle, "slots")] * 40, return_tensors="pt", padding=True)
+    inputs = tokenizer([PromptConfig().text(puzzle)] * 40, return_tensors="pt", padding=True)
     torch.manual_seed(0)
     written = model.generate(**inputs, max_new_tokens=200, do_sample=True, temperature=1.0)
     texts = tokenizer.batch_decode(written[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)

@@ -6,7 +6,7 @@ Micro-batch i is a function of the seed and i alone, so a run that was stopped g
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -41,11 +41,15 @@ class PretrainConfig(Config):
     """A model folder to go on from, with a learning rate of its own; random weights where it is empty."""
     traces: TraceConfig = TraceConfig()
     architecture: ArchitectureConfig = ArchitectureConfig()
+    """Of a model with random weights; with `start` it stays as it is."""
     steps: int = Field(7000, ge=1)
     traces_per_step: int = Field(128, ge=1)
     micro_batches: int = Field(4, ge=1)
     """The traces of a step are sorted by length and cut into this many, so that little is padding."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = Field(2e-3, gt=0)
+    matrix_rate: float = Field(3.0, gt=0)
+    """Muon's learning rate for the matrices inside the layers, as a multiple of `learning_rate`."""
     warmup_steps: int = Field(100, ge=0)
     decay_share: float = Field(0.73, ge=0, le=1)
     """Share of the steps, at the end, over which the learning rate falls to 0."""
@@ -106,6 +110,8 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
     from transformers.trainer_utils import get_last_checkpoint
 
+    from ramify.models.muon import MuonAdamW
+
     set_seed(config.seed)
     tokenizer = build_tokenizer()
     # Eager attention is faster than fused attention at these lengths on a CPU.
@@ -145,7 +151,14 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
         seed=config.seed,
     )
     batches: Any = TraceBatches(config)
-    trainer = Trainer(model=model, args=arguments, train_dataset=batches, data_collator=lambda items: items[0])
+    muon = MuonAdamW(model, config.learning_rate, config.matrix_rate) if config.optimizer == "muon" else None
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=batches,
+        data_collator=lambda items: items[0],
+        optimizers=(muon, None),
+    )
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.is_dir() else None)
     model.config.use_cache = True  # the Trainer turns it off
     finished = folder / "model"

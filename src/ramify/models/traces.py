@@ -14,14 +14,19 @@ the search; otherwise the search goes on with probability `go_on`, and the answe
 No puzzle that is reserved for evaluation occurs, neither as a prompt nor through an attempt that solves it.
 """
 
+from functools import cache
 from random import Random
 from typing import NamedTuple
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from ramify.algebra.expression import Expression
+from ramify.algebra.parser import ParseError
+from ramify.algebra.pattern import LEAF, Pattern, combine
 from ramify.config import Config
 from ramify.models.tokenizer import CLOSE, END, OPEN, SLOTS, number_tokens
-from ramify.tasks.splits import is_reserved
+from ramify.records import Puzzle
+from ramify.tasks.splits import held_out_patterns, is_reserved
 
 
 class TraceConfig(Config):
@@ -39,15 +44,40 @@ class TraceConfig(Config):
     """Numbers and targets are 1 to this; a quarter of the traces draw their numbers from a smaller range."""
     bound: int = Field(10**6, ge=100)
     """Attempts in which a numerator or denominator reaches this are drawn again."""
+    fraction_bound: int = Field(10**6, ge=2)
+    """The same for values that are not integers: sums of fractions are beyond a tiny model where it is high."""
+    never: tuple[str, ...] = ()
+    """Skills such as `A-B*C`: attempts of their families are drawn again, so that the model has never seen one."""
+
+    @field_validator("never")
+    @classmethod
+    def _skills(cls, skills: tuple[str, ...]) -> tuple[str, ...]:
+        for skill in skills:
+            try:
+                Pattern.parse(skill)
+            except ParseError as error:
+                raise ValueError(f"{skill} is not a pattern such as A-B*C: {error}") from None
+        return skills
+
+    @property
+    def never_tried(self) -> frozenset[Pattern]:
+        """The patterns of the families that no trace tries."""
+        return _families(self.never, tuple(self.shares))
+
+
+@cache
+def _families(skills: tuple[str, ...], sizes: tuple[int, ...]) -> frozenset[Pattern]:
+    return held_out_patterns(skills, sizes)
 
 
 class Tried(NamedTuple):
-    """An attempt: its tokens with stated values, the same without, and its value as a fraction, not reduced."""
+    """An attempt: its tokens with stated values, the same without, its value, a fraction that is not reduced."""
 
     stated: list[str]
     plain: list[str]
     numerator: int
     denominator: int
+    pattern: Pattern
 
 
 class Trace(NamedTuple):
@@ -100,12 +130,12 @@ def _search(config: TraceConfig, random: Random, numbers: list[int]) -> Trace | 
     length = 1
     while length < config.attempts and random.random() < config.go_on:
         length += 1
-    tried = [_attempt(numbers, config.bound, random) for _ in range(length)]
+    tried = [_attempt(numbers, config, random) for _ in range(length)]
     values = [_in_range(attempt, config.largest) for attempt in tried]
     if random.random() < config.hindsight.get(len(numbers), 0.0):
         draws = 0
         while (target := values[-1]) is None or is_reserved(numbers, target):
-            tried[-1] = _attempt(numbers, config.bound, random)
+            tried[-1] = _attempt(numbers, config, random)
             values[-1] = _in_range(tried[-1], config.largest)
             draws += 1
             if draws > 200:
@@ -125,28 +155,64 @@ def _in_range(attempt: Tried, largest: int) -> int | None:
     return value if rest == 0 and 1 <= value <= largest else None
 
 
-def _attempt(numbers: list[int], bound: int, random: Random) -> Tried:
+def _attempt(numbers: list[int], config: TraceConfig, random: Random) -> Tried:
     order = list(range(len(numbers)))
     while True:
         random.shuffle(order)
-        attempt = _tree(numbers, order, bound, random)
-        if attempt is not None:
+        attempt = _tree(numbers, order, config, random)
+        if attempt is not None and attempt.pattern not in config.never_tried:
             return attempt
 
 
-def _tree(numbers: list[int], order: list[int], bound: int, random: Random) -> Tried | None:
+def _tree(numbers: list[int], order: list[int], config: TraceConfig, random: Random) -> Tried | None:
     """A random tree over the numbers in this order: every split of the leaves is equally likely.
 
-    None where a division by zero occurs, or a numerator or denominator of `bound` or more.
+    None where a division by zero occurs, or a value that is beyond the bounds.
     """
     if len(order) == 1:
         leaf = [SLOTS[order[0]], *number_tokens(numbers[order[0]])]
-        return Tried(leaf, leaf, numbers[order[0]], 1)
+        return Tried(leaf, leaf, numbers[order[0]], 1, LEAF)
     cut = random.randint(1, len(order) - 1)
-    left, right = _tree(numbers, order[:cut], bound, random), _tree(numbers, order[cut:], bound, random)
+    left, right = _tree(numbers, order[:cut], config, random), _tree(numbers, order[cut:], config, random)
     if left is None or right is None:
         return None
-    symbol = "+-*/"[int(random.random() * 4)]
+    joined = _join("+-*/"[int(random.random() * 4)], left, right)
+    if joined is None:
+        return None
+    highest = config.bound if joined.denominator == 1 else config.fraction_bound
+    return None if max(abs(joined.numerator), joined.denominator) >= highest else joined
+
+
+def demonstrate(puzzle: Puzzle, expression: Expression) -> str:
+    r"""A right completion of a puzzle as the traces write it, with slots: one attempt, then the answer.
+
+    Raises:
+        ValueError: the expression divides by zero.
+
+    >>> print(demonstrate(Puzzle((8, 3, 7), 29), Expression((3, 7, "*", 8, "+"))))
+    (B3*C7=21)+A8=29
+    <answer>(B3*C7)+A8</answer>
+    """
+    free = list(zip(SLOTS, puzzle.numbers, strict=False))
+
+    def leaf(number: int) -> Tried:
+        slot = next(pair for pair in free if pair[1] == number)
+        free.remove(slot)
+        tokens = [slot[0], *number_tokens(number)]
+        return Tried(tokens, tokens, number, 1, LEAF)
+
+    def node(operator: str, left: Tried, right: Tried) -> Tried:
+        joined = _join(operator, left, right)
+        if joined is None:
+            raise ValueError(f"{expression.text} divides by zero")
+        return joined
+
+    tried = expression.fold(leaf, node)
+    return "".join([*tried.stated, "\n", OPEN, *tried.plain, CLOSE]).replace("#", "")
+
+
+def _join(symbol: str, left: Tried, right: Tried) -> Tried | None:
+    """`left symbol right`; None where it divides by zero."""
     a, b, c, d = left.numerator, left.denominator, right.numerator, right.denominator
     match symbol:
         case "*":
@@ -163,12 +229,11 @@ def _tree(numbers: list[int], order: list[int], bound: int, random: Random) -> T
         top, bottom = -top, -bottom
     if top % bottom == 0:
         top, bottom = top // bottom, 1
-    if abs(top) >= bound or bottom >= bound:
-        return None
-    stated = [*_bracket(left.stated, cut > 1), symbol, *_bracket(right.stated, len(order) - cut > 1), "="]
-    plain = [*_bracket(left.plain, cut > 1), symbol, *_bracket(right.plain, len(order) - cut > 1)]
-    return Tried(stated + value_tokens(top, bottom), plain, top, bottom)
+    pattern = combine(symbol, left.pattern, right.pattern)
+    stated = [*_bracket(left.stated, left.pattern.size), symbol, *_bracket(right.stated, right.pattern.size), "="]
+    plain = [*_bracket(left.plain, left.pattern.size), symbol, *_bracket(right.plain, right.pattern.size)]
+    return Tried(stated + value_tokens(top, bottom), plain, top, bottom, pattern)
 
 
-def _bracket(tokens: list[str], needed: bool) -> list[str]:
-    return ["(", *tokens, ")"] if needed else tokens
+def _bracket(tokens: list[str], size: int) -> list[str]:
+    return ["(", *tokens, ")"] if size > 1 else tokens
