@@ -46,7 +46,7 @@ def test_config_is_a_start() -> None:
         (["run", "quickstart", "model=./nowhere"], "no model folder"),
         (["run", "quickstart", "train"], "setting=value"),
         (["run", "quickstart", "name=../elsewhere"], "name = ../elsewhere"),
-        (["run", "quickstar"], "there are base, base-2, paper, quickstart"),
+        (["run", "quickstar"], "there are base, base-gpu, base-naive, paper, quickstart"),
         (["run", "nowhere.toml"], "no such file"),
         (["sample", "nowhere"], "not a run folder"),
         (["report", "nowhere"], "not a run folder"),

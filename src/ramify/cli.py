@@ -114,11 +114,27 @@ def _counted(pattern: Any) -> dict[str, Any]:
 
 
 @app.command()
-def run(source: Source, overrides: Overrides = None, root: Root = Path("runs")) -> None:
+def run(
+    source: Source,
+    overrides: Overrides = None,
+    root: Root = Path("runs"),
+    scale: Annotated[float, typer.Option(help="Times this many puzzles, steps and samples: 0.05 tries it out.")] = 1.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be made, and how long.")] = False,
+) -> None:
     """Puzzles, training, sampling, scoring, report: all of it; the same command goes on where it was cut off."""
     from ramify.experiment import ExperimentConfig, run_all
 
     config = ExperimentConfig.load(source, overrides or [])
+    if scale != 1:
+        config = config.scaled(scale)
+    if dry_run:
+        from ramify.console import print_forecast
+        from ramify.forecast import forecast
+
+        with progress() as report:
+            expected = forecast(config, report)
+        print_forecast(config.name, expected)
+        return
     with progress() as report:
         finished = run_all(config, root, report)
     print_summary(finished)

@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ramify.errors import ConfigError
 
+MAX_EXTENDS = 8
+"""So many files may extend each other in a row."""
+
 
 class Config(BaseModel):
     """A frozen record of settings.
@@ -68,8 +71,12 @@ def presets() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def read_toml(source: str | Path) -> dict[str, Any]:
-    """The settings in a TOML file or preset, as plain data."""
+def read_toml(source: str | Path, depth: int = 0) -> dict[str, Any]:
+    """The settings in a TOML file or preset, as plain data.
+
+    A file with `extends = "another"` holds only what differs from another preset, or from a file beside it; a count
+    of 0 takes a size out of a set of puzzles.
+    """
     path = Path(source)
     if path.suffix == ".toml":
         if not path.is_file():
@@ -81,9 +88,30 @@ def read_toml(source: str | Path) -> dict[str, Any]:
             raise ConfigError(f"{source}: no such preset; there are {', '.join(known)} (a file must end in .toml)")
         text = known[str(source)]
     try:
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: not valid TOML: {error}") from None
+    return _on_top_of_parent(found, str(source), path.parent, depth)
+
+
+def _on_top_of_parent(settings: dict[str, Any], source: str, folder: Path, depth: int) -> dict[str, Any]:
+    """Settings merged into those that they extend: a preset, or a file beside theirs."""
+    parent = settings.pop("extends", None)
+    if parent is None:
+        return settings
+    if depth > MAX_EXTENDS:
+        raise ConfigError(f"{source}: extends = {parent}: files that extend each other")
+    return _merged(read_toml(folder / parent if parent.endswith(".toml") else parent, depth + 1), settings)
+
+
+def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    found = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        # Settings of another kind share nothing with those that they replace.
+        both = both and value.get("kind", found[key].get("kind")) == found[key].get("kind")
+        found[key] = _merged(found[key], value) if both else value
+    return found
 
 
 def _override(settings: dict[str, Any], text: str) -> None:
@@ -103,27 +131,49 @@ def _override(settings: dict[str, Any], text: str) -> None:
 
 def _sentence(cls: type[BaseModel], error: ValidationError) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or cls.__name__
+    parts, options = _place(cls, first["loc"])
+    where = ".".join(parts) or cls.__name__
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
-        return f"{where} = {first['input']}: unknown setting; {_nearest(cls, first['loc'])}{more}"
+        return f"{where} = {first['input']}: unknown setting; {_nearest(parts[-1], options)}{more}"
     if first["type"] == "missing":
         return f"{where}: this setting is required{more}"
+    if first["type"].startswith("union_tag"):
+        kinds = ", ".join(sorted(_kind(model) for model in options))
+        given = first["ctx"].get("tag", "missing")
+        return f"{where}.kind = {given}: there are {kinds}{more}"
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error" and isinstance(first["input"], dict):
         return f"{reason}{more}"
     return f"{where} = {first['input']}: {reason[:1].lower()}{reason[1:]}{more}"
 
 
-def _nearest(cls: type[BaseModel], location: tuple[int | str, ...]) -> str:
+def _place(cls: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list[str], list[type[BaseModel]]]:
+    """Where an error stands, without the kinds that pydantic puts in, and the settings classes that could be there."""
+    parts: list[str] = []
+    options = [cls]
+    for part in map(str, location):
+        chosen = [model for model in options if _kind(model) == part]
+        if chosen and len(options) > 1:
+            options = chosen
+            continue
+        parts.append(part)
+        fields = [model.model_fields[part] for model in options if part in model.model_fields]
+        options = [model for field in fields for model in _models(field.annotation)] or options
+    return parts, options
+
+
+def _kind(model: type[BaseModel]) -> str:
+    field = model.model_fields.get("kind")
+    return str(field.default) if field is not None else ""
+
+
+def _nearest(name: str, options: list[type[BaseModel]]) -> str:
     """What could have been meant by an unknown setting."""
     from difflib import get_close_matches
 
-    for part in location[:-1]:
-        for option in _models(cls.model_fields[str(part)].annotation) if str(part) in cls.model_fields else ():
-            cls = option
-    names = list(cls.model_fields)
-    close = get_close_matches(str(location[-1]), names, n=1)
+    names = list(dict.fromkeys(name for model in options for name in model.model_fields))
+    close = get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
 
 

@@ -9,6 +9,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ramify.processes import rank
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -18,7 +20,13 @@ console = Console(width=None if sys.stdout.isatty() else 140)
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar a stage, with the time left; yields the callback that the stages report to."""
+    """A progress bar a stage, with the time left; yields the callback that the stages report to.
+
+    Of several processes only the first shows anything.
+    """
+    if rank() > 0:
+        yield lambda stage, done, total: None
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -61,6 +69,30 @@ def print_summary(run: Any) -> None:
     from ramify.report.terminal import story_text
 
     console.print(story_text(view_of(run)), soft_wrap=True, markup=False, highlight=False)
+
+
+def print_forecast(name: str, expected: Any) -> None:
+    """What a run will make."""
+    table = Table(title=f"{name} would make", show_header=False, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right")
+    table.add_column()
+    for set_name, count in expected.puzzles.items():
+        table.add_row(f"{set_name} puzzles", f"{count:,}", "")
+    short = f"{expected.shortages:,} patterns have fewer than asked" if expected.shortages else ""
+    table.add_row("training steps", f"{expected.steps:,}", short)
+    table.add_row("training sequences", f"{expected.training_sequences:,}", _time(expected.training_seconds))
+    table.add_row("evaluation completions", f"{expected.evaluation_completions:,}", _time(expected.evaluation_seconds))
+    table.add_row("checkpoints", f"{expected.checkpoints:,}", f"{expected.disk / 2**20:,.0f} MiB in all")
+    console.print(table)
+    console.print(
+        "times are those of a short probe of the base model on this machine as it is now; scoring is not counted"
+    )
+
+
+def _time(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"about {hours} h {minutes} min" if hours else f"about {max(minutes, 1)} min"
 
 
 def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:

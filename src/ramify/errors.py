@@ -29,6 +29,10 @@ class MissingExtraError(RamifyError, ImportError):
 
 
 _MODULES = {
+    "lora": ("peft",),
+    "tensorboard": ("tensorboard",),
+    "trackio": ("trackio",),
+    "wandb": ("wandb",),
     "report": ("statsmodels", "resvg_py"),
     "train": ("torch", "transformers", "trl", "datasets", "accelerate", "safetensors"),
 }

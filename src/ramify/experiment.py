@@ -9,21 +9,29 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
+from typing import Any
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ramify.analysis.annotate import annotate_files
 from ramify.config import Config
 from ramify.errors import ConfigError, RunError, require
+from ramify.processes import world_size
 from ramify.run import Run
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.tables import completion_frame, is_current, puzzle_frame, puzzles_in, read_table, write_json, write_table
 from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, make_puzzles
-from ramify.train.grpo import GRPOConfig, train_grpo
+from ramify.tasks.grading import ANSWER_TAGS
+from ramify.train.job import Job
+from ramify.train.online import GRPOConfig
+from ramify.train.trainers import AnyTrainer
 
 Report = Callable[[str, int, int], None]
 """Told of progress: what is being done, how much of it is done, how much there is."""
+
+BUNDLED = {"bundled": "base", "bundled-naive": "base-naive"}
+"""Models that come with the package; the naive one never saw the families that the study holds out."""
 
 
 class ExperimentConfig(Config):
@@ -34,14 +42,48 @@ class ExperimentConfig(Config):
     seeds: tuple[int, ...] = Field((1,), min_length=1)
     """Training seeds; each is a training run of its own over the same puzzles."""
     model: str = "bundled"
-    """The base model: `bundled`, a folder, or a name on the hub."""
+    """The base model: `bundled` or `bundled-naive` (docs/base.md), a folder, or a name on the hub."""
     task: CountdownConfig = CountdownConfig()
-    train: GRPOConfig = GRPOConfig()
+    train: AnyTrainer = GRPOConfig()
     sample: HFSamplerConfig = HFSamplerConfig()
+
+    @field_validator("train", mode="before")
+    @classmethod
+    def _kind(cls, train: Any) -> Any:
+        return {"kind": "grpo", **train} if isinstance(train, dict) else train
 
     def steps(self) -> list[int]:
         """The checkpoints that are sampled; 0 is the base model."""
         return [0, *self.train.saved_steps()]
+
+    def scaled(self, factor: float) -> "ExperimentConfig":
+        """The same experiment with so many times the puzzles, steps and samples, and a name that says so.
+
+        >>> small = ExperimentConfig().scaled(0.1)
+        >>> small.name, small.task.test, small.train.saved_steps()
+        ('quickstart-x0.1', {3: 20, 4: 27}, [1, 2, 3])
+
+        Raises:
+            ConfigError: the factor is not above 0.
+        """
+        if factor <= 0:
+            raise ConfigError(f"--scale {factor:g}: must be above 0")
+
+        def part(count: int) -> int:
+            return max(1, round(count * factor)) if count else 0
+
+        task = {name: {n: part(count) for n, count in getattr(self.task, name).items()} for name in SETS}
+        changed: dict[str, Any] = {"name": f"{self.name}-x{factor:g}", "task": self.task.model_copy(update=task)}
+        if self.train.kind != "none":
+            later = {part(step): shares for step, shares in self.train.curriculum.later.items()}
+            steps = {
+                "steps": max(2, part(self.train.steps)),
+                "save_steps": part(self.train.save_steps),
+                "curriculum": self.train.curriculum.model_copy(update={"later": later}),
+            }
+            changed["train"] = self.train.model_copy(update=steps)
+        changed["sample"] = self.sample.model_copy(update={"samples": max(2, part(self.sample.samples))})
+        return self.model_copy(update=changed)
 
     def checked(self) -> "ExperimentConfig":
         """These settings, if the run could start: what does not depend on one setting alone is tested here.
@@ -51,17 +93,21 @@ class ExperimentConfig(Config):
         """
         self.train.checked()
         is_folder = self.model.startswith((".", "/", "~")) or self.model.count("/") != 1
-        if self.model != "bundled" and is_folder and not (Path(self.model).expanduser() / "config.json").is_file():
+        if self.model not in BUNDLED and is_folder and not _is_model(Path(self.model).expanduser()):
             raise ConfigError(f"model = {self.model}: no model folder with a config.json is there")
-        if not any(self.task.train.values()):
+        if self.train.kind != "none" and not any(self.task.train.values()):
             raise ConfigError("task.train: there are no puzzles to train on; give it, for example, {3 = 1000}")
         return self
 
 
+def _is_model(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("config.json", "adapter_config.json"))
+
+
 def model_path(name: str) -> Path | str:
-    """Where the base model is: the bundled one in the package, a folder, or a hub name as it stands."""
-    if name == "bundled":
-        return Path(str(resources.files("ramify.models") / "base"))
+    """Where the base model is: a bundled one in the package, a folder, or a hub name as it stands."""
+    if name in BUNDLED:
+        return Path(str(resources.files("ramify.models") / BUNDLED[name]))
     folder = Path(name).expanduser()
     return folder if folder.exists() else name
 
@@ -89,21 +135,15 @@ def generate(config: ExperimentConfig, run: Run, report: Report) -> None:
 
 def train(config: ExperimentConfig, run: Run, report: Report) -> None:
     """Train each seed to its last step, going on from its last whole checkpoint."""
-    total = config.train.steps
+    total = max(config.train.saved_steps(), default=0)
     for seed in config.seeds:
-        if total in run.checkpoints(seed):
-            continue
         done = max(run.checkpoints(seed), default=0)
-        report(f"training, seed {seed}", done, total)
-        train_grpo(
-            config.train,
-            run,
-            seed,
-            model_path(config.model),
-            config.task.prompt,
-            config.task.reward,
-            partial(_stepped, report, f"training, seed {seed}", total),
-        )
+        if done == total:
+            continue
+        stage = f"training, seed {seed}"
+        report(stage, done, total)
+        on_step = partial(_stepped, report, stage, total)
+        config.train.train(Job(run, seed, model_path(config.model), config.task, on_step))
 
 
 def _stepped(report: Report, stage: str, total: int, step: int) -> None:
@@ -152,6 +192,7 @@ def score(run: Run, report: Report, groupings: Sequence[str] = ()) -> None:
     work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     if not work:
         raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
+    tags = _answer_tags(run)
     jobs = []
     for seed, name, step in work:
         grades, attempts = (run.derived_file(kind, seed, name, step) for kind in ("grades", "attempts"))
@@ -163,16 +204,24 @@ def score(run: Run, report: Report, groupings: Sequence[str] = ()) -> None:
     if jobs:
         run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
     report("scoring", len(work) - len(jobs), len(work) + 1)
-    for done in annotate_files(jobs):
+    for done in annotate_files(jobs, tags=tags):
         report("scoring", len(work) - len(jobs) + done, len(work) + 1)
     report("scoring", len(work), len(work) + 1)
     write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file)
     report("scoring", len(work) + 1, len(work) + 1)
 
 
+def _answer_tags(run: Run) -> tuple[str, str]:
+    prompt = run.config.get("task", {}).get("prompt")
+    opening, closing = prompt["answer_tags"] if isinstance(prompt, dict) else ANSWER_TAGS
+    return opening, closing
+
+
 def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
     """Every stage in order; called again, it goes on where it was cut off."""
     require("ramify run", "train")
+    if world_size() > 1:
+        raise ConfigError("ramify run works on one process; train with torchrun -m ramify train, then run the rest")
     from ramify.report.page import write_report
 
     run = open_run(config.checked(), root)

@@ -5,6 +5,9 @@ puzzles/{train,test,length,held_out}.parquet
 seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that it is complete
        train.jsonl                     what the trainer logs, a line a step
        rollouts/step-000001.parquet    every training completion
+       telemetry/step-000001.parquet   what the step saw of each pattern
+       rejection/part-00001.parquet    completions that rejection fine-tuning chose from
+       tracker/                        what TensorBoard reads
        completions/test/step-000015.parquet, and step-000015.parts/ until it is complete
        grades/, attempts/              derived from completions; can be deleted
 estimates.parquet  report.html         derived
@@ -12,7 +15,7 @@ estimates.parquet  report.html         derived
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +87,10 @@ class Run:
         """The split certificate."""
         return self.path / "certificate.json"
 
+    def certificate(self) -> dict[str, Any] | None:
+        """The split certificate as plain data; None if the puzzles are not made yet."""
+        return json.loads(self.certificate_file.read_text()) if self.certificate_file.is_file() else None
+
     @property
     def estimates_file(self) -> Path:
         """Every estimate, tidy."""
@@ -153,6 +160,12 @@ class Run:
             if folder not in whole:
                 shutil.rmtree(folder)
 
+    def drop_checkpoints_but(self, seed: int, steps: Collection[int]) -> None:
+        """Delete the checkpoints of other steps, such as the one that SIGTERM left."""
+        for step, folder in self.checkpoints(seed).items():
+            if step not in steps:
+                shutil.rmtree(folder)
+
     def train_log(self, seed: int) -> Path:
         """What the trainer logs, a JSON line a step."""
         return self.seed_folder(seed) / "train.jsonl"
@@ -160,6 +173,18 @@ class Run:
     def rollouts_file(self, seed: int, step: int) -> Path:
         """The training completions of a step."""
         return self.seed_folder(seed) / "rollouts" / f"step-{step:06d}.parquet"
+
+    def telemetry_file(self, seed: int, step: int) -> Path:
+        """What a step saw of each pattern; columns as in `train.online.telemetry` or `train.offline.telemetry`."""
+        return self.seed_folder(seed) / "telemetry" / f"step-{step:06d}.parquet"
+
+    def tracker_folder(self, seed: int) -> Path:
+        """What TensorBoard reads."""
+        return self.seed_folder(seed) / "tracker"
+
+    def rejection_part(self, seed: int, part: int) -> Path:
+        """Completions of training puzzles that rejection fine-tuning chose from."""
+        return self.seed_folder(seed) / "rejection" / f"part-{part:05d}.parquet"
 
     def rollout_steps(self, seed: int) -> list[int]:
         """The steps whose training completions are on disk."""

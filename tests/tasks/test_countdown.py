@@ -6,7 +6,7 @@ import pytest
 
 from ramify import ConfigError, CountdownConfig, Pattern, Puzzle, patterns, solve
 from ramify.tasks.countdown import make_puzzles
-from ramify.tasks.prompts import prompt
+from ramify.tasks.prompts import PromptConfig
 from ramify.tasks.splits import Rules, certify, held_out_patterns, is_of_known_skills, is_reserved
 from ramify.tasks.tagging import tag
 
@@ -96,12 +96,11 @@ def test_bad_settings_are_one_sentence(settings: dict, words: str) -> None:
 
 
 def test_prompts() -> None:
-    assert prompt(Puzzle((12, 5, 30), 47), "slots") == "47:A12B5C30>"
-    assert "Using the numbers [12, 5, 30], create an equation that equals 47." in prompt(
-        Puzzle((12, 5, 30), 47), "tinyzero"
-    )
-    with pytest.raises(ValueError, match="up to 8"):
-        prompt(Puzzle((1,) * 9, 9), "slots")
+    assert PromptConfig().text(Puzzle((12, 5, 30), 47)) == "47:A12B5C30>"
+    asked = PromptConfig(template="tinyzero").text(Puzzle((12, 5, 30), 47))
+    assert "Using the numbers [12, 5, 30], create an equation that equals 47." in asked
+    with pytest.raises(ValueError, match="slots for 8"):
+        PromptConfig().text(Puzzle((1,) * 9, 9))
 
 
 SMALL = {"train": {3: 60}, "test": {3: 30}, "length": {4: 20}, "held_out": {}, "hold_out": ()}

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import polars as pl
 from ramify.records import Attempt, Puzzle
 from ramify.tables import ATTEMPTS, GRADES, puzzles_in, read_table, write_table
 from ramify.tasks.attempts import find_attempts
-from ramify.tasks.grading import grade
+from ramify.tasks.grading import ANSWER_TAGS, grade
 
 
-def annotate(completions: pl.DataFrame, puzzles: dict[str, Puzzle]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The grades and the attempts of a table of completions.
+def annotate(
+    completions: pl.DataFrame, puzzles: dict[str, Puzzle], tags: tuple[str, str] = ANSWER_TAGS
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The grades and the attempts of a table of completions whose answers stand between these tags.
 
     >>> from ramify.records import Completion
     >>> from ramify.tables import completion_frame
@@ -28,8 +31,8 @@ def annotate(completions: pl.DataFrame, puzzles: dict[str, Puzzle]) -> tuple[pl.
     grades, attempts = [], []
     for puzzle_id, sample, text, tokens, truncated in completions.iter_rows():
         puzzle = puzzles[puzzle_id]
-        verdict = grade(puzzle, text, truncated).verdict
-        found = find_attempts(puzzle, text)
+        verdict = grade(puzzle, text, truncated, tags).verdict
+        found = find_attempts(puzzle, text, tags=tags)
         searched = sum(not attempt.is_answer for attempt in found)
         grades.append((puzzle_id, sample, verdict.value, tokens, searched))
         attempts += [_row(puzzle_id, sample, attempt) for attempt in found]
@@ -40,24 +43,27 @@ Job = tuple[Path, Path, Path, Path]
 """The puzzles, the completions, and where the grades and the attempts go."""
 
 
-def annotate_files(jobs: Sequence[Job], processes: int | None = None) -> Iterator[int]:
+def annotate_files(
+    jobs: Sequence[Job], processes: int | None = None, tags: tuple[str, str] = ANSWER_TAGS
+) -> Iterator[int]:
     """Annotate tables of completions on all cores, and write what is found; yields how many tables are done.
 
     A table is written when it is whole, so what was cut off goes on with the tables that are missing.
     """
+    work = partial(_annotate_file, tags=tags)
     workers = min(processes or os.cpu_count() or 1, len(jobs))
     if workers <= 1:
-        yield from (done for done, _ in enumerate(map(_annotate_file, jobs), start=1))
+        yield from (done for done, _ in enumerate(map(work, jobs), start=1))
         return
     # Not by fork: polars has threads, and a forked child may wait for ever on one that it does not have.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from (done for done, _ in enumerate(pool.map(_annotate_file, jobs), start=1))
+        yield from (done for done, _ in enumerate(pool.map(work, jobs), start=1))
 
 
-def _annotate_file(job: Job) -> None:
+def _annotate_file(job: Job, tags: tuple[str, str]) -> None:
     puzzles_file, completions_file, *derived = job
     puzzles = {puzzle.id: puzzle for puzzle in puzzles_in(read_table(puzzles_file))}
-    for frame, file in zip(annotate(read_table(completions_file), puzzles), derived, strict=True):
+    for frame, file in zip(annotate(read_table(completions_file), puzzles, tags), derived, strict=True):
         write_table(frame, file)
 
 

@@ -7,14 +7,11 @@ and drops the rows that are finished, so a batch costs what its unfinished rows 
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from transformers import LlamaForCausalLM
-
-from ramify.models.tokenizer import VOCABULARY
 
 # What must stand at these values for our `generate` to apply; anything else goes to transformers.
 _PLAIN = {"top_k": (None, 0), "top_p": (None, 1.0), "min_p": (None,), "repetition_penalty": (None, 1.0)}
@@ -41,13 +38,15 @@ class TinyForCausalLM(LlamaForCausalLM):
         input_ids = kwargs.get("input_ids", inputs)
         settings: Any = generation_config or self.generation_config
         changed = {key: value for key, value in kwargs.items() if key not in ("input_ids", "attention_mask")}
-        known = {"max_new_tokens", "do_sample", "temperature", "disable_compile", *_PLAIN}
+        known = {"max_new_tokens", "do_sample", "temperature", "disable_compile", "eos_token_id", *_PLAIN}
 
         def read(name: str) -> Any:
             return changed.get(name, getattr(settings, name, None))
 
         plain = all(read(name) in allowed for name, allowed in _PLAIN.items())
-        if input_ids is None or not plain or not set(changed) <= known or read("max_new_tokens") is None:
+        linear = [part for part in self.model.layers.modules() if hasattr(part, "weight") and part.weight.ndim == 2]
+        adapted = any(type(part) is not torch.nn.Linear for part in linear)  # by LoRA
+        if input_ids is None or adapted or not plain or not set(changed) <= known or read("max_new_tokens") is None:
             return super().generate(inputs, generation_config=generation_config, **kwargs)
         mask = kwargs.get("attention_mask")
         temperature = (read("temperature") or 1.0) if read("do_sample") else 0.0
@@ -55,15 +54,6 @@ class TinyForCausalLM(LlamaForCausalLM):
         end_ids = torch.tensor([ends] if isinstance(ends, int) else list(ends), device=input_ids.device)
         how = Decoding(read("max_new_tokens"), temperature, end_ids, read("pad_token_id") or 0)
         return decode_in_chunks(self, input_ids, torch.ones_like(input_ids) if mask is None else mask, how)
-
-
-def load_model(folder: str | Path) -> Any:
-    """The model in a folder or on the hub; one with the tiny model's vocabulary gets the tiny model's `generate`."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    config = AutoConfig.from_pretrained(folder)
-    tiny = config.model_type == "llama" and config.vocab_size == len(VOCABULARY)
-    return (TinyForCausalLM if tiny else AutoModelForCausalLM).from_pretrained(folder)
 
 
 @dataclass(frozen=True, slots=True)

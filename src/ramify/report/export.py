@@ -1,6 +1,5 @@
 """Every figure of the report as files for a paper: SVG, PNG, and the numbers in it as CSV."""
 
-import json
 from pathlib import Path
 
 from ramify.errors import require
@@ -23,7 +22,7 @@ def export_figures(run: Run, folder: Path) -> int:
     require("ramify report --export", "report")
     import resvg_py
 
-    certificate = json.loads(run.certificate_file.read_text()) if run.certificate_file.is_file() else None
+    certificate = run.certificate()
     count = 0
     for section in story(view_of(run), certificate).values():
         for figure in section.figures:

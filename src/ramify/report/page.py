@@ -68,7 +68,7 @@ def write_report(run: Run, path: Path | None = None) -> Path:
 def render(run: Run) -> str:
     """The report of one run."""
     view = view_of(run)
-    certificate = json.loads(run.certificate_file.read_text()) if run.certificate_file.is_file() else None
+    certificate = run.certificate()
     manifest = json.loads(run.manifest_file.read_text()) if run.manifest_file.is_file() else None
     order = {n: _learned(view, n) for n in range(3, 7)}
     totals = {n: len(learned(view, n, LEARNED_IN)) for n in order}

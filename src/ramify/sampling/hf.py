@@ -8,9 +8,11 @@ from typing import Any
 from pydantic import Field
 
 from ramify.config import Config
-from ramify.errors import RunError, require
+from ramify.errors import require
+from ramify.models.loading import Attention, load_model, load_tokenizer, prompt_ids
+from ramify.processes import local_rank
 from ramify.records import Completion, Puzzle
-from ramify.tasks.prompts import Template, prompt
+from ramify.tasks.prompts import PromptConfig
 
 
 class HFSamplerConfig(Config):
@@ -25,6 +27,7 @@ class HFSamplerConfig(Config):
     max_new_tokens: int = Field(224, ge=1)
     batch_size: int = Field(256, ge=1)
     """Completions that are generated at once."""
+    attention: Attention = "auto"
 
     def build(self, model: str | Path) -> "HFSampler":
         """Load a model folder, or a model by hub name."""
@@ -41,32 +44,38 @@ class HFSampler:
     def __init__(self, config: HFSamplerConfig, model: str | Path) -> None:
         require("sampling with transformers", "train")
         import torch
-        from transformers import AutoTokenizer
-
-        from ramify.models.tiny import load_model
 
         self.config = config
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            self.model: Any = load_model(model).to(self.device).eval()
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(model, padding_side="left")
-        except (OSError, ValueError) as error:
-            raise RunError(f"{model}: cannot be loaded as a model: {str(error).splitlines()[0]}") from None
+        on_gpu = torch.cuda.is_available()
+        self.device = f"cuda:{local_rank()}" if on_gpu else "cpu"
+        loaded = load_model(model, config.attention, half=on_gpu)
+        self.model: Any = loaded.to(self.device).eval()
+        self.tokenizer: Any = load_tokenizer(model)
+        own = self.model.generation_config.eos_token_id
+        ends = own if isinstance(own, list) else [own]
+        self.ends = sorted({end for end in [*ends, self.tokenizer.eos_token_id] if end is not None})
 
-    def sample(self, puzzles: Sequence[Puzzle], template: Template, greedy: bool, name: str) -> list[Completion]:
+    def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
         """One batch: the greedy completion, or `samples` completions, of each puzzle.
 
         The random numbers follow from the name, so a batch that is made again is the same (on a CPU).
         """
+        return [completion for completion, _ in self.sample_tokens(puzzles, prompt, greedy, name)]
+
+    def sample_tokens(
+        self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str
+    ) -> list[tuple[Completion, list[int]]]:
+        """The same, each with its token ids, special tokens and the end included."""
         import torch
 
         repeats = 1 if greedy else self.config.samples
-        prompts = [prompt(puzzle, template) for puzzle in puzzles for _ in range(repeats)]
-        inputs = self.tokenizer(prompts, return_tensors="pt", padding=True).to(self.device)
+        asked = [prompt_ids(self.tokenizer, prompt.said(puzzle)) for puzzle in puzzles for _ in range(repeats)]
+        inputs = self.tokenizer.pad({"input_ids": asked}, return_tensors="pt").to(self.device)
         torch.manual_seed(int.from_bytes(blake2b(name.encode(), digest_size=7).digest()))
-        settings = {"do_sample": False} if greedy else {"do_sample": True, "temperature": self.config.temperature}
+        # As in training: nothing that the model's own generation settings would add.
+        settings: dict[str, Any] = {"do_sample": not greedy, "repetition_penalty": 1.0, "eos_token_id": self.ends}
         if not greedy:
-            settings |= {"top_k": 0, "top_p": 1.0}
+            settings |= {"temperature": self.config.temperature, "top_k": 0, "top_p": 1.0, "min_p": None}
         with torch.no_grad():
             output = self.model.generate(
                 input_ids=inputs["input_ids"],
@@ -75,18 +84,15 @@ class HFSampler:
                 **settings,
             )
         written = output[:, inputs["input_ids"].shape[1] :]
-        ends = self.model.generation_config.eos_token_id
-        is_end = torch.isin(written, torch.tensor(ends, device=written.device))
-        ended = is_end.any(1)
-        lengths = torch.where(ended, is_end.int().argmax(1) + 1, written.shape[1])
-        texts = [
-            self.tokenizer.decode(row[:length], skip_special_tokens=True)
-            for row, length in zip(written, lengths.tolist(), strict=True)
-        ]
+        is_end = torch.isin(written, torch.tensor(self.ends, device=written.device))
+        ended = is_end.any(1).tolist()
+        lengths = torch.where(is_end.any(1), is_end.int().argmax(1) + 1, written.shape[1]).tolist()
+        tokens = [row[:length] for row, length in zip(written.tolist(), lengths, strict=True)]
+        texts = [self.tokenizer.decode(ids, skip_special_tokens=True) for ids in tokens]
         owners = [(puzzle, -1 if greedy else k) for puzzle in puzzles for k in range(repeats)]
         return [
-            Completion(puzzle.id, sample, text, length, not end)
-            for (puzzle, sample), text, length, end in zip(owners, texts, lengths.tolist(), ended.tolist(), strict=True)
+            (Completion(puzzle.id, sample, text, len(ids), not end), ids)
+            for (puzzle, sample), text, ids, end in zip(owners, texts, tokens, ended, strict=True)
         ]
 
     def batches(self, puzzles: Sequence[Puzzle]) -> Iterator[tuple[bool, Sequence[Puzzle]]]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import MAX_SIZE, Pattern
 from ramify.records import Attempt, Puzzle
-from ramify.tasks.grading import answer_span
+from ramify.tasks.grading import ANSWER_TAGS, answer_span
 from ramify.tasks.statements import Postfix, Segment, Template, segments
 
 MAX_LINKED = 8
@@ -45,12 +45,15 @@ class _Result(NamedTuple):
     wrong: bool
 
 
-def find_attempts(puzzle: Puzzle, text: str, partial: bool = False) -> list[Attempt]:
+def find_attempts(
+    puzzle: Puzzle, text: str, partial: bool = False, tags: tuple[str, str] = ANSWER_TAGS
+) -> list[Attempt]:
     """All attempts in a completion, in the order in which they end; never raises, linear in the text.
 
     Args:
         partial: also give the statements and steps that use only some of the numbers, but two or more: their
             expressions have fewer leaves.
+        tags: what opens and closes an answer.
 
     >>> puzzle = Puzzle((3, 7, 8), 29)
     >>> text = "Try (8-3)*7 = 36, no. 3×7 = 21, 21 + 8 = 29! <answer>3*7+8</answer>"
@@ -59,7 +62,7 @@ def find_attempts(puzzle: Puzzle, text: str, partial: bool = False) -> list[Atte
     """
     if not 2 <= len(puzzle.numbers) <= MAX_SIZE:
         return []
-    answer = answer_span(text) or (len(text), len(text))
+    answer = answer_span(text, tags) or (len(text), len(text))
     search = _Search(puzzle, answer, partial)
     # To the grader the lines of an answer are one; list items are for what stands before it.
     text = text[: answer[0]] + text[slice(*answer)].replace("\n", " ") + text[answer[1] :]

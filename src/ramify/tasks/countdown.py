@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -14,8 +14,8 @@ from ramify.config import Config
 from ramify.records import Puzzle
 from ramify.tasks.generation import automorphisms, draw_distinct, generator, scarcity
 from ramify.tasks.instances import InstanceCounter
-from ramify.tasks.prompts import Template
-from ramify.tasks.rewards import RewardConfig
+from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.rewards import REWARDS, RewardConfig
 from ramify.tasks.splits import Certificate, Rules, certify, held_out_patterns, is_of_known_skills, is_reserved
 from ramify.tasks.tagging import Tagged, tag
 
@@ -60,9 +60,22 @@ class CountdownConfig(Config):
     """Whether the length set has only patterns all of whose skills of three leaves or more are trained."""
     multiset_disjoint: bool = False
     """Whether no training puzzle has the numbers of an evaluation puzzle, whatever its target."""
-    prompt: Template = "slots"
-    """The text that a model is given."""
+    prompt: PromptConfig = PromptConfig()
+    """How a puzzle is put to the model; the name of a template stands for its settings."""
     reward: RewardConfig = RewardConfig()
+    """What a completion is worth in training: `pure`, `paper`, or three numbers."""
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _named_prompt(cls, prompt: Any) -> Any:
+        return {"template": prompt} if isinstance(prompt, str) else prompt
+
+    @field_validator("reward", mode="before")
+    @classmethod
+    def _named_reward(cls, reward: Any) -> Any:
+        if isinstance(reward, str) and reward not in REWARDS:
+            raise ValueError(f"there are {', '.join(REWARDS)}; or give correct, form and wrong")
+        return REWARDS[reward] if isinstance(reward, str) else reward
 
     @field_validator("train", "test", "length", "held_out", "skills")
     @classmethod

@@ -1,14 +1,17 @@
-"""Prompt templates: a puzzle as the text that a model is given.
+"""Prompts: a puzzle as the text that a model is given, and the words in which its answer is asked for.
 
-`slots` is the tiny bundled model's; `tinyzero` is the text of TinyZero, byte for byte, which the paper uses.
+`slots` is the tiny bundled model's template; `tinyzero` is the text of TinyZero, byte for byte, which the paper uses.
+Any other text with {numbers} and {target} in it is a template too.
 """
 
-from typing import Literal, get_args
+from typing import Any
 
+from pydantic import Field, model_validator
+
+from ramify.algebra.expression import Expression
+from ramify.config import Config
 from ramify.records import Puzzle
-
-Template = Literal["slots", "tinyzero"]
-TEMPLATES: tuple[str, ...] = get_args(Template)
+from ramify.tasks.grading import ANSWER_TAGS
 
 _TINYZERO = (
     "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant "
@@ -18,22 +21,87 @@ _TINYZERO = (
     "return the final answer in <answer> </answer> tags, for example <answer> (1 + 2) / 3 </answer>.\n"
     "Assistant: Let me solve this step by step.\n<think>"
 )
+TEMPLATES = {"slots": "{target}:{slots}>", "tinyzero": _TINYZERO}
+SLOTS = "ABCDEFGH"
 
 
-def prompt(puzzle: Puzzle, template: Template) -> str:
-    """The prompt for a puzzle, its numbers in the puzzle's order.
+class PromptConfig(Config):
+    """How a puzzle is put to a model.
 
-    Raises:
-        ValueError: more numbers than the template can name (eight for `slots`).
-
-    >>> prompt(Puzzle((12, 5, 30), 47), "slots")
-    '47:A12B5C30>'
-    >>> prompt(Puzzle((12, 5, 30), 47), "tinyzero").splitlines()[-2]
-    'Assistant: Let me solve this step by step.'
+    >>> PromptConfig(template="Make {target} of {numbers}.").text(Puzzle((12, 5, 30), 47))
+    'Make 47 of [12, 5, 30].'
     """
-    if template == "tinyzero":
-        return _TINYZERO.format(numbers=list(puzzle.numbers), target=puzzle.target)
-    if len(puzzle.numbers) > 8:
-        raise ValueError(f"the slots template names up to 8 numbers, this puzzle has {len(puzzle.numbers)}")
-    named = "".join(f"{slot}{number}" for slot, number in zip("ABCDEFGH", puzzle.numbers, strict=False))
-    return f"{puzzle.target}:{named}>"
+
+    template: str = "slots"
+    """`slots`, `tinyzero`, or a text of your own with {numbers} and {target}."""
+    chat: bool = False
+    """Whether the text goes through the chat template of the model's tokenizer, as what the user says."""
+    answer_tags: tuple[str, str] = Field(ANSWER_TAGS)
+    """What opens and closes an answer; the grader ignores their case."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PromptConfig":
+        wanted = [field for field in ("{numbers}", "{target}") if field not in self.template]
+        if self.template not in TEMPLATES and wanted:
+            known = ", ".join(TEMPLATES)
+            raise ValueError(f"template = {self.template!r}: it lacks {' and '.join(wanted)} and is none of {known}")
+        if self.template in TEMPLATES and self.answer_tags != ANSWER_TAGS:
+            raise ValueError(f"answer_tags = {list(self.answer_tags)}: {self.template} asks for {ANSWER_TAGS[0]}")
+        opening, closing = (tag.strip().lower() for tag in self.answer_tags)
+        if not opening or not closing or opening == closing:
+            raise ValueError(f"answer_tags = {list(self.answer_tags)}: two different texts are needed")
+        return self
+
+    def text(self, puzzle: Puzzle) -> str:
+        """The prompt for a puzzle, its numbers in the puzzle's order.
+
+        Raises:
+            ValueError: more numbers than the slots can name (eight).
+
+        >>> PromptConfig().text(Puzzle((12, 5, 30), 47))
+        '47:A12B5C30>'
+        >>> PromptConfig(template="tinyzero").text(Puzzle((12, 5, 30), 47)).splitlines()[-2]
+        'Assistant: Let me solve this step by step.'
+        """
+        template = TEMPLATES.get(self.template, self.template)
+        if "{slots}" in template and len(puzzle.numbers) > len(SLOTS):
+            raise ValueError(f"there are slots for {len(SLOTS)} numbers, this puzzle has {len(puzzle.numbers)}")
+        named = "".join(f"{slot}{number}" for slot, number in zip(SLOTS, puzzle.numbers, strict=False))
+        filled = template.replace("{slots}", named).replace("{numbers}", str(list(puzzle.numbers)))
+        return filled.replace("{target}", str(puzzle.target))
+
+    def said(self, puzzle: Puzzle) -> Any:
+        """The prompt as trainers and tokenizers take it: a text, or a list of one message.
+
+        >>> PromptConfig(chat=True).said(Puzzle((1, 2), 3))
+        [{'role': 'user', 'content': '3:A1B2>'}]
+        """
+        text = self.text(puzzle)
+        return [{"role": "user", "content": text}] if self.chat else text
+
+    def demonstration(self, expression: Expression) -> str:
+        r"""A right completion in plain words: a line for each step of the expression, then the answer.
+
+        >>> print(PromptConfig(template="tinyzero").demonstration(Expression((3, 7, "*", 8, "+"))))
+        <BLANKLINE>
+        3 * 7 = 21
+        21 + 8 = 29
+        </think>
+        <answer>3*7+8</answer>
+        """
+        steps: list[str] = []
+
+        def node(operator: str, left: Expression, right: Expression) -> Expression:
+            joined = left.join(operator, right)
+            steps.append(f"{_value(left)} {operator} {_value(right)} = {_value(joined)}")
+            return joined
+
+        expression.fold(Expression.of, node)
+        thought = ["</think>"] if self.template == "tinyzero" else []
+        opening, closing = self.answer_tags
+        return "\n".join(["", *steps, *thought, f"{opening}{expression.text}{closing}"])
+
+
+def _value(expression: Expression) -> str:
+    value = expression.value
+    return f"({value})" if value is not None and (value < 0 or value.denominator > 1) else str(value)

@@ -10,8 +10,7 @@ class RewardConfig(Config):
     """The reward of a completion.
 
     >>> from ramify.records import Grade, Verdict
-    >>> paper = RewardConfig(form=0.1)
-    >>> [paper.of(Grade(verdict)) for verdict in (Verdict.CORRECT, Verdict.WRONG_VALUE, Verdict.UNPARSABLE)]
+    >>> [REWARDS["paper"].of(Grade(verdict)) for verdict in (Verdict.CORRECT, Verdict.WRONG_VALUE, Verdict.UNPARSABLE)]
     [1.0, 0.1, 0.0]
     """
 
@@ -27,3 +26,7 @@ class RewardConfig(Config):
         if grade.verdict is Verdict.CORRECT:
             return self.correct
         return self.form if grade.verdict in _FORM else self.wrong
+
+
+REWARDS = {"pure": RewardConfig(), "paper": RewardConfig(form=0.1)}
+"""Rewards by name: for a correct answer alone, and the paper's."""

@@ -1,35 +1,74 @@
-"""What ramify does during training, whatever the trainer: a log line a step, whole checkpoints, progress."""
+"""What ramify does during training, whatever the trainer: a log line a step, telemetry, whole checkpoints, progress."""
 
 import json
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
+from ramify.processes import world_size
 from ramify.run import Run
+from ramify.tables import write_table, write_text
+from ramify.train.job import Telemetry
 
 
 class RunCallback(TrainerCallback):
-    """Logs every step, marks a checkpoint as whole once it is, and saves at the last step."""
+    """Logs every step, marks a checkpoint as whole once it is, saves at the last step and before SIGTERM ends it."""
 
-    def __init__(self, run: Run, seed: int, on_step: Callable[[int], None]) -> None:
-        self.run, self.seed, self.on_step = run, seed, on_step
+    def __init__(self, run: Run, seed: int, on_step: Callable[[int], None], telemetry: Telemetry) -> None:
+        self.run, self.seed, self.on_step, self.telemetry = run, seed, on_step, telemetry
+        self.is_stopping = False
+
+    @contextmanager
+    def saving_on_sigterm(self) -> Iterator[None]:
+        """Finish the step and save when SIGTERM comes; a second one kills. Only the main thread can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(*_: Any) -> None:
+            self.is_stopping = True
+            signal.signal(signal.SIGTERM, before)
+
+        before = signal.signal(signal.SIGTERM, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        if state.global_step == state.max_steps:
+        if torch.distributed.is_initialized():  # one that was told to stop stops all
+            told = torch.tensor(float(self.is_stopping), device=args.device)
+            torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
+            self.is_stopping = bool(told)
+        if state.global_step == state.max_steps or self.is_stopping:
             control.should_save = True
-        self.on_step(state.global_step)
+        if self.is_stopping:
+            control.should_training_stop = True
+        if state.is_world_process_zero:
+            seen = self.telemetry(state.global_step)
+            if seen is not None:
+                write_table(seen, self.run.telemetry_file(self.seed, state.global_step))
+            self.on_step(state.global_step)
         return control
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        if logs and "loss" in logs:
-            numbers = {key: value for key, value in logs.items() if isinstance(value, int | float)}
+        if logs and "loss" in logs and state.is_world_process_zero:
+            # Numbers of single patterns are in the telemetry.
+            numbers = {k: v for k, v in logs.items() if isinstance(v, int | float) and not k.startswith("pattern/")}
             log = self.run.train_log(self.seed)
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("a") as file:
                 file.write(json.dumps({**numbers, "step": state.global_step}) + "\n")
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        self.run.whole_mark(checkpoint).touch()
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()  # each process saves its random numbers
+        if state.is_world_process_zero:
+            checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            write_text(f"{world_size()}\n", self.run.whole_mark(checkpoint))

@@ -1,15 +1,16 @@
-"""A GRPOTrainer that computes the same gradient in a fraction of the time on a CPU.
+"""Trainers of TRL that compute the same gradient in a fraction of the time on a CPU.
 
 TRL pads every completion of a step to the longest one and gives all of them a forward and a backward pass. Here rows
 whose advantage is zero are left out (without a KL term their gradient is zero), and the others are sorted by length
 and cut into chunks that are padded to their own longest row. The metrics of TRL that are taken inside the loss
-(entropy, clip ratios) are therefore over the rows that carry gradient.
+(entropy, KL, clip ratios) are therefore means over chunks, and over the rows that carry gradient.
 """
 
 from typing import Any
 
 import torch
 from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.rloo_trainer import RLOOTrainer
 
 CHUNK = 64
 """Rows per forward pass."""
@@ -25,22 +26,45 @@ class CompactGRPOTrainer(GRPOTrainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The loss of a batch, chunk by chunk."""
-        if self.loss_type not in _BY_ROWS | _BY_SUM or inputs["advantages"].dim() != 1:
+        """The loss of a batch, chunk by chunk; as it is where processes would wait for each other's chunks."""
+        known = self.loss_type in _BY_ROWS | _BY_SUM and inputs["advantages"].dim() == 1
+        if not known or self.aux_loss_enabled or self.accelerator.num_processes > 1:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        lengths = inputs["completion_mask"].sum(1)
-        rows = torch.arange(len(lengths), device=lengths.device)
-        if self.beta == 0:
-            rows = rows[inputs["advantages"] != 0]
-        if len(rows) == 0:
-            rows = torch.arange(1, device=lengths.device)  # one row, with a gradient of zero
-        rows = rows[torch.argsort(lengths[rows], stable=True)]
-        total = inputs["completion_ids"].new_zeros((), dtype=torch.float32)
-        for chunk in rows.split(CHUNK):
-            part = _take(inputs, chunk, int(lengths[chunk].max()))
-            loss = super().compute_loss(model, part)
-            total = total + (loss * (len(chunk) / len(lengths)) if self.loss_type in _BY_ROWS else loss)
-        return total
+        chunks = _chunks(inputs, keep_all=self.beta != 0)
+        losses = [super(CompactGRPOTrainer, self).compute_loss(model, part) for part in chunks]
+        return _sum(losses, chunks if self.loss_type in _BY_ROWS else None, len(inputs["advantages"]))
+
+
+class CompactRLOOTrainer(RLOOTrainer):
+    """RLOO likewise; its KL term is part of the advantage."""
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The loss of a batch, chunk by chunk; as it is where processes would wait for each other's chunks."""
+        if self.aux_loss_enabled or self.accelerator.num_processes > 1:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        chunks = _chunks(inputs, keep_all=False)
+        losses = [super(CompactRLOOTrainer, self).compute_loss(model, part) for part in chunks]
+        return _sum(losses, chunks, len(inputs["advantages"]))
+
+
+def _chunks(inputs: dict[str, Any], keep_all: bool) -> list[dict[str, Any]]:
+    """The rows that carry gradient, by length, `CHUNK` at a time."""
+    lengths = inputs["completion_mask"].sum(1)
+    rows = torch.arange(len(lengths), device=lengths.device)
+    if not keep_all:
+        rows = rows[inputs["advantages"] != 0]
+    if len(rows) == 0:
+        rows = torch.arange(1, device=lengths.device)  # one row, with a gradient of zero
+    rows = rows[torch.argsort(lengths[rows], stable=True)]
+    return [_take(inputs, chunk, int(lengths[chunk].max())) for chunk in rows.split(CHUNK)]
+
+
+def _sum(losses: list[torch.Tensor], by_rows: list[dict[str, Any]] | None, rows: int) -> torch.Tensor:
+    """The loss of the batch: chunks by their share of its rows, or as a plain sum."""
+    weights = [len(chunk["advantages"]) / rows for chunk in by_rows] if by_rows else [1.0] * len(losses)
+    return torch.stack([loss * weight for loss, weight in zip(losses, weights, strict=True)]).sum()
 
 
 def _take(inputs: dict[str, Any], rows: torch.Tensor, length: int) -> dict[str, Any]:

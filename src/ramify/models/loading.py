@@ -1,0 +1,95 @@
+"""Load a causal language model and its tokenizer, from a folder or by a name on the hub."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from ramify.errors import RunError, require
+from ramify.models.tokenizer import VOCABULARY
+
+Attention = Literal["auto", "eager", "sdpa", "flash_attention_2"]
+"""The kernel of attention. `auto` is the fastest that the device has: eager for small models on a CPU."""
+
+
+def load_model(model: str | Path, attention: Attention = "auto", half: bool = False) -> Any:
+    """A model, on the CPU; a LoRA adapter is merged into its base.
+
+    A model with the tiny model's vocabulary gets the tiny model's `generate`.
+
+    Args:
+        half: whether the weights are bfloat16, for sampling on a GPU; training keeps float32 and computes in bfloat16.
+
+    Raises:
+        RunError: it cannot be loaded.
+        MissingExtraError: it is an adapter, and peft is not installed.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils import logging
+
+    from ramify.models.tiny import TinyForCausalLM
+
+    logging.disable_progress_bar()
+    adapter = Path(model) / "adapter_config.json"
+    if adapter.is_file():
+        require("a LoRA adapter", "lora")
+        from peft import PeftModel
+
+        base = load_model(json.loads(adapter.read_text())["base_model_name_or_path"], attention, half)
+        return PeftModel.from_pretrained(base, str(model)).merge_and_unload()
+    try:
+        config = AutoConfig.from_pretrained(model)
+        tiny = config.model_type == "llama" and config.vocab_size == len(VOCABULARY)
+        return (TinyForCausalLM if tiny else AutoModelForCausalLM).from_pretrained(
+            model,
+            attn_implementation=_attention(attention, tiny),
+            dtype=torch.bfloat16 if half else torch.float32,
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise RunError(f"{model}: cannot be loaded as a model: {str(error).strip().splitlines()[0]}") from None
+
+
+def load_tokenizer(model: str | Path) -> Any:
+    """The tokenizer of a model, padding on the left, with a token to pad with.
+
+    Raises:
+        RunError: it cannot be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{model}: has no tokenizer: {str(error).strip().splitlines()[0]}") from None
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def prompt_ids(tokenizer: Any, said: Any) -> list[int]:
+    """The token ids of a prompt, which is a text, or messages that go through the chat template.
+
+    Raises:
+        RunError: the tokenizer has no chat template.
+
+    >>> from ramify.models.tokenizer import build_tokenizer
+    >>> len(prompt_ids(build_tokenizer(), "29:A3B8C7>"))
+    9
+    """
+    if isinstance(said, str):
+        return tokenizer(said)["input_ids"]
+    if tokenizer.chat_template is None:
+        raise RunError(f"{tokenizer.name_or_path}: its tokenizer has no chat template; set task.prompt.chat=false")
+    text = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def _attention(wanted: Attention, tiny: bool) -> str:
+    import torch
+
+    if wanted != "auto":
+        return wanted
+    if not torch.cuda.is_available():
+        return "eager" if tiny else "sdpa"
+    return "flash_attention_2" if find_spec("flash_attn") and not tiny else "sdpa"

@@ -1,0 +1,116 @@
+"""Which puzzles a step trains on: a schedule that follows from the seed, with shares by group where wanted."""
+
+from collections.abc import Iterator
+from math import inf
+from random import Random
+from typing import Literal
+
+import polars as pl
+from pydantic import Field, field_validator
+
+from ramify.config import Config
+from ramify.errors import ConfigError
+
+Shares = dict[str, float]
+
+
+class CurriculumConfig(Config):
+    """Shares of the training puzzles by group, from the first step on and from later ones.
+
+    By default all puzzles are as likely as each other.
+    """
+
+    by: Literal["n", "pattern", "shape_class", "lookahead", "depth"] = "n"
+    """What makes a group."""
+    shares: Shares = Field({})
+    """Group = weight, such as {right-heavy = 2, left-heavy = 1}; groups that are not named get no puzzle."""
+    later: dict[int, Shares] = Field({})
+    """The same from a step on, such as {20 = {3 = 1, 4 = 3}}."""
+
+    @field_validator("shares", "later")
+    @classmethod
+    def _positive(cls, given: dict) -> dict:
+        for shares in given.values() if any(isinstance(value, dict) for value in given.values()) else [given]:
+            if shares and not (min(shares.values()) >= 0 and 0 < sum(shares.values()) < inf):
+                raise ValueError("weights must not be negative, and one must be above 0")
+        return given
+
+    @field_validator("later")
+    @classmethod
+    def _steps(cls, later: dict[int, Shares]) -> dict[int, Shares]:
+        if later and min(later) < 1:
+            raise ValueError("steps count from 1")
+        return later
+
+    def at(self, step: int) -> Shares:
+        """The shares of a step, which counts from 1.
+
+        >>> CurriculumConfig(shares={"3": 1}, later={10: {"4": 1}}).at(10)
+        {'4': 1.0}
+        """
+        begun = [start for start in self.later if start <= step]
+        return self.later[max(begun)] if begun else self.shares
+
+
+def schedule(puzzles: pl.DataFrame, config: CurriculumConfig, steps: int, per_step: int, seed: int) -> list[int]:
+    """The rows of the puzzle table that are trained on, step after step: `steps * per_step` of them.
+
+    Within a group every puzzle comes once before any comes twice, in an order of its own each time.
+
+    Args:
+        puzzles: with a column of the name `config.by`.
+
+    Raises:
+        ConfigError: a share is given to a group that has no puzzle.
+
+    >>> table = pl.DataFrame({"n": [3, 3, 4]})
+    >>> schedule(table, CurriculumConfig(shares={"3": 1}, later={3: {"4": 1}}), 4, 2, seed=1)
+    [1, 0, 1, 0, 2, 2, 2, 2]
+    """
+    random = Random(f"{seed}/schedule")
+    members = check_groups(puzzles, config)
+    everything = _in_turn(list(range(len(puzzles))), random)
+    turns = {group: _in_turn(rows, random) for group, rows in members.items()}
+    found: list[int] = []
+    for step in range(1, steps + 1):
+        shares = config.at(step)
+        if shares:
+            drawn = [next(turns[group]) for group in _apportion(shares, per_step, random)]
+            random.shuffle(drawn)
+            found += drawn
+        else:
+            found += [next(everything) for _ in range(per_step)]
+    return found
+
+
+def check_groups(puzzles: pl.DataFrame, config: CurriculumConfig) -> dict[str, list[int]]:
+    """The rows of each group.
+
+    Raises:
+        ConfigError: a share is given to a group that has no row.
+    """
+    members: dict[str, list[int]] = {}
+    for row, group in enumerate(puzzles[config.by].cast(pl.String)):
+        members.setdefault(group, []).append(row)
+    for shares in [config.shares, *config.later.values()]:
+        for group in shares:
+            if group not in members:
+                known = ", ".join(sorted(members))
+                raise ConfigError(f"train.curriculum: nothing to train on has {config.by} = {group}; there are {known}")
+    return members
+
+
+def _in_turn(rows: list[int], random: Random) -> Iterator[int]:
+    while True:
+        random.shuffle(rows)
+        yield from tuple(rows)
+
+
+def _apportion(shares: Shares, count: int, random: Random) -> list[str]:
+    """Groups by their shares; what does not divide is drawn by what remains of each."""
+    total = sum(shares.values())
+    exact = {group: count * weight / total for group, weight in shares.items()}
+    chosen = [group for group, number in exact.items() for _ in range(int(number))]
+    rest = [number - int(number) for number in exact.values()]
+    missing = count - len(chosen)
+    return chosen + (random.choices(list(exact), rest, k=missing) if missing else [])

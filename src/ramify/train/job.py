@@ -1,0 +1,206 @@
+"""What all trainers share: their settings, what they are given, and the way through a training run.
+
+A run that was cut off goes on from its last whole checkpoint, with the same puzzles in the same order. SIGTERM makes
+the trainer save first.
+"""
+
+import json
+import os
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import polars as pl
+from pydantic import Field
+
+from ramify.config import Config
+from ramify.errors import ConfigError, RunError, require
+from ramify.models.loading import Attention
+from ramify.processes import rank, world_size
+from ramify.run import Run
+from ramify.tables import write_text
+from ramify.tasks.countdown import CountdownConfig
+from ramify.train.curriculum import CurriculumConfig
+
+Telemetry = Callable[[int], pl.DataFrame | None]
+"""What a step trained on, one row a pattern; None where it is written elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a trainer is given.
+
+    Attributes:
+        model: the folder or hub name to start from.
+        on_step: is called after each step.
+    """
+
+    run: Run
+    seed: int
+    model: str | Path
+    task: CountdownConfig
+    on_step: Callable[[int], None]
+
+
+class LoRAConfig(Config):
+    """Low-rank adapters (peft) instead of all weights."""
+
+    rank: int = Field(16, ge=1)
+    alpha: int = Field(32, ge=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    targets: str | tuple[str, ...] = "all-linear"
+    """Names of the layers that get one."""
+
+
+class TrainerConfig(Config):
+    """What all trainers can be told."""
+
+    steps: int = Field(30, ge=1)
+    save_steps: int = Field(6, ge=1)
+    """A checkpoint every so many steps; the last step always has one."""
+    micro_batch: int = Field(256, ge=1)
+    """Sequences per forward pass and process."""
+    learning_rate: float = Field(2e-4, gt=0)
+    warmup_steps: int = Field(3, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    curriculum: CurriculumConfig = CurriculumConfig()
+    lora: LoRAConfig | None = None
+    attention: Attention = "auto"
+    gradient_checkpointing: bool = False
+    report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
+    """Trackers that are told of every step."""
+
+    @property
+    @abstractmethod
+    def sequences_per_step(self) -> int:
+        """Sequences in an optimizer step, over all processes."""
+
+    @abstractmethod
+    def train(self, job: Job) -> None:
+        """Train to the last step, or go on from the last whole checkpoint."""
+
+    def saved_steps(self) -> list[int]:
+        """The steps at which there will be a checkpoint."""
+        return sorted({*range(self.save_steps, self.steps + 1, self.save_steps), self.steps})
+
+    def checked(self) -> Self:
+        """These settings, if training could start with them.
+
+        Raises:
+            ConfigError: a step does not divide into whole micro-batches.
+            MissingExtraError: LoRA without peft, a tracker that is not installed.
+        """
+        processes = world_size()
+        if self.sequences_per_step % (self.micro_batch * processes):
+            over = f" times {processes} processes" if processes > 1 else ""
+            raise ConfigError(
+                f"train.micro_batch = {self.micro_batch}{over}: must divide the {self.sequences_per_step} sequences "
+                "of a step"
+            )
+        if self.lora:
+            require("train.lora", "lora")
+        for tracker in self.report_to:
+            require(f"train.report_to = {tracker}", tracker)
+        return self
+
+
+def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any], telemetry: Telemetry) -> None:
+    """Build a trainer of TRL from the arguments that all of them take, and train.
+
+    Args:
+        build: from keyword arguments of `transformers.TrainingArguments` to a trainer.
+
+    Raises:
+        RunError: SIGTERM ended it; everything to the last finished step is saved.
+    """
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    require("training", "train")
+    import torch
+    from transformers.trainer_callback import PrinterCallback
+    from transformers.utils import logging
+
+    from ramify.train.callbacks import RunCallback
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    # TRL still sets what transformers is about to rename.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    run, seed = job.run, job.seed
+    done = run.checkpoints(seed)
+    last = max(done, default=0)
+    if done and (saved_by := int(run.whole_mark(done[last]).read_text() or 1)) != world_size():
+        raise RunError(
+            f"{done[last]}: {saved_by} processes wrote this checkpoint, here are {world_size()}; go on with as many, "
+            "or delete the run's checkpoints"
+        )
+    if torch.cuda.device_count() > 1 and world_size() == 1:
+        raise ConfigError("there are several GPUs: train with torchrun, or show one with CUDA_VISIBLE_DEVICES=0")
+    if rank() == 0:
+        run.drop_broken_checkpoints(seed)
+        _cut_log(run.train_log(seed), last)
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tracker_folder(seed))
+    trainer = build(_arguments(config, job))
+    trainer.remove_callback(PrinterCallback)
+    callback = RunCallback(run, seed, job.on_step, telemetry)
+    trainer.add_callback(callback)
+    with callback.saving_on_sigterm():
+        trainer.train(resume_from_checkpoint=str(done[last]) if done else None)
+    if "wandb" in config.report_to:  # else the next seed would go on in the same run
+        import wandb
+
+        wandb.finish()
+    if callback.is_stopping:
+        raise RunError(
+            f"{run.path}: SIGTERM came; seed {seed} is saved at step {trainer.state.global_step} of {config.steps}, "
+            "and the same command goes on from there"
+        )
+    if rank() == 0:
+        run.drop_checkpoints_but(seed, config.saved_steps())
+
+
+def peft_config(lora: LoRAConfig | None) -> Any:
+    """The settings of peft; None without LoRA."""
+    if lora is None:
+        return None
+    from peft import LoraConfig
+
+    targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
+    return LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets)
+
+
+def _arguments(config: TrainerConfig, job: Job) -> dict[str, Any]:
+    import torch
+
+    on_gpu = torch.cuda.is_available()
+    return {
+        "output_dir": str(job.run.checkpoints_folder(job.seed)),
+        "max_steps": config.steps,
+        "save_steps": config.save_steps,
+        "per_device_train_batch_size": config.micro_batch,
+        "gradient_accumulation_steps": config.sequences_per_step // (config.micro_batch * world_size()),
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": "constant_with_warmup",
+        "warmup_steps": config.warmup_steps,
+        "max_grad_norm": config.max_grad_norm,
+        "use_cpu": not on_gpu,
+        "bf16": on_gpu and torch.cuda.is_bf16_supported(),
+        "gradient_checkpointing": config.gradient_checkpointing,
+        "logging_steps": 1,
+        "disable_tqdm": True,
+        "report_to": list(config.report_to) or "none",
+        "run_name": f"{job.run.path.name}-seed-{job.seed}",
+        "seed": job.seed,
+        "data_seed": job.seed,
+    }
+
+
+def _cut_log(log: Path, last: int) -> None:
+    """Drop the lines after a step: what comes after the last checkpoint will be made again."""
+    if log.is_file():
+        lines = [
+            line for line in log.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= last
+        ]
+        write_text("".join(line + "\n" for line in lines), log)

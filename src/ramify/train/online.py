@@ -1,0 +1,185 @@
+"""Reinforcement learning by TRL on Countdown puzzles: GRPO and RLOO, with every training completion on disk.
+
+Departures from the defaults of TRL, for the tiny model on a CPU: rewards are not divided by the group's standard
+deviation, there is no KL term, the loss is `dr_grpo`, and the learning rate is that of a model of a million
+parameters. All of it is settings.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import Field
+
+from ramify.processes import rank
+from ramify.records import Puzzle
+from ramify.tables import puzzles_in, write_table
+from ramify.tasks.attempts import find_attempts
+from ramify.tasks.grading import grade
+from ramify.train.curriculum import schedule
+from ramify.train.job import Job, TrainerConfig, fit, peft_config
+
+
+class OnlineConfig(TrainerConfig):
+    """What trainers that sample from the policy can be told."""
+
+    prompts_per_step: int = Field(64, ge=1)
+    samples_per_prompt: int = Field(8, ge=2)
+    temperature: float = Field(1.0, gt=0)
+    max_new_tokens: int = Field(224, ge=1)
+    beta: float = Field(0.0, ge=0)
+    """Weight of the KL divergence to the model at the start."""
+
+    @property
+    def sequences_per_step(self) -> int:
+        """Completions in a step."""
+        return self.prompts_per_step * self.samples_per_prompt
+
+    def _train(self, job: Job, build: Callable[[dict[str, Any]], Any]) -> None:
+        """Train with the trainer that `build` makes of keyword arguments: those of its settings and `trainer`."""
+        from ramify.models.loading import load_model, load_tokenizer, prompt_ids
+
+        tokenizer = load_tokenizer(job.model)
+        frame = job.run.puzzles("train")
+        puzzles = puzzles_in(frame)
+        prompt_ids(tokenizer, job.task.prompt.said(puzzles[0]))  # if it cannot be said, now is the time
+        rows = schedule(frame, self.curriculum, self.steps, self.prompts_per_step, job.seed)
+
+        def make(arguments: dict[str, Any]) -> Any:
+            import datasets
+
+            policy = load_model(job.model, self.attention)
+            policy.config._name_or_path = str(job.model)  # TRL loads the reference of the KL term from here
+            prompts = [{"prompt": job.task.prompt.said(puzzles[row]), "puzzle": row} for row in rows]
+            arguments |= {
+                "num_generations": self.samples_per_prompt,
+                "max_completion_length": self.max_new_tokens,
+                "temperature": self.temperature,
+                "beta": self.beta,
+                "shuffle_dataset": False,
+            }
+            trainer = {
+                "model": policy,
+                "reward_funcs": _reward(puzzles, job, tokenizer, self.samples_per_prompt),
+                "train_dataset": datasets.Dataset.from_list(prompts),
+                "processing_class": tokenizer,
+                "peft_config": peft_config(self.lora),
+            }
+            return build({"arguments": arguments, "trainer": trainer})
+
+        fit(self, job, make, lambda step: None)  # the reward function writes telemetry
+
+
+class GRPOConfig(OnlineConfig):
+    """Group relative policy optimization (Shao et al. 2024, arXiv 2402.03300) and its variants."""
+
+    kind: Literal["grpo"] = "grpo"
+    loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "dr_grpo"
+    scale_rewards: Literal["none", "group", "batch"] = "none"
+
+    def train(self, job: Job) -> None:
+        """Train to the last step, or go on from the last whole checkpoint."""
+
+        def build(parts: dict[str, Any]) -> Any:
+            from trl.trainer.grpo_config import GRPOConfig as Arguments
+
+            from ramify.train.compact import CompactGRPOTrainer
+
+            own = {"loss_type": self.loss_type, "scale_rewards": self.scale_rewards}
+            return CompactGRPOTrainer(args=Arguments(**parts["arguments"], **own), **parts["trainer"])
+
+        self._train(job, build)
+
+
+class RLOOConfig(OnlineConfig):
+    """REINFORCE, leave-one-out baseline (Ahmadian et al. 2024, arXiv 2402.14740); its KL term is in the reward."""
+
+    kind: Literal["rloo"] = "rloo"
+
+    def train(self, job: Job) -> None:
+        """Train to the last step, or go on from the last whole checkpoint."""
+
+        def build(parts: dict[str, Any]) -> Any:
+            from trl.trainer.rloo_config import RLOOConfig as Arguments
+
+            from ramify.train.compact import CompactRLOOTrainer
+
+            return CompactRLOOTrainer(args=Arguments(**parts["arguments"]), **parts["trainer"])
+
+        self._train(job, build)
+
+
+def _reward(puzzles: list[Puzzle], job: Job, tokenizer: Any, samples: int) -> Callable[..., list[float]]:
+    """A reward function for TRL that also writes the completions of the step, and what they say of each pattern."""
+    tags = job.task.prompt.answer_tags
+
+    def countdown(
+        completion_ids: list[list[int]],
+        puzzle: list[int],
+        trainer_state: Any,
+        log_metric: Callable[[str, float], None],
+        **_: Any,
+    ) -> list[float]:
+        from accelerate.utils import gather_object
+
+        # Not the messages of a chat: TRL may have parsed them.
+        texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in completion_ids]
+        asked = [puzzles[index] for index in puzzle]
+        grades = [grade(one, text, tags=tags) for one, text in zip(asked, texts, strict=True)]
+        rewards = [job.task.reward.of(judged) for judged in grades]
+        rows = [
+            {
+                "puzzle_id": one.id,
+                "pattern": str(one.pattern),
+                "text": text,
+                "verdict": judged.verdict.value,
+                "reward": reward,
+                "attempts": sum(not attempt.is_answer for attempt in find_attempts(one, text, tags=tags)),
+                "tokens": len(ids),
+            }
+            for one, text, judged, reward, ids in zip(asked, texts, grades, rewards, completion_ids, strict=True)
+        ]
+        frame = pl.DataFrame(gather_object(rows))  # of all processes
+        seen = telemetry(frame, samples)
+        step = trainer_state.global_step + 1
+        if rank() == 0:
+            write_table(frame, job.run.rollouts_file(job.seed, step))
+            write_table(seen, job.run.telemetry_file(job.seed, step))
+        for row in seen.iter_rows(named=True):
+            for name in ("reward", "success", "attempts", "tokens", "zero_advantage"):
+                log_metric(f"pattern/{row['pattern']}/{name}", row[name])
+        return rewards
+
+    return countdown
+
+
+def telemetry(rollouts: pl.DataFrame, samples: int) -> pl.DataFrame:
+    """What the completions of a step say of each pattern.
+
+    Args:
+        rollouts: one row a completion, those of a group after each other.
+        samples: completions in a group.
+
+    Returns:
+        One row a pattern: groups, zero_advantage (the share of them whose rewards were all equal), and the means of
+        reward, success, attempts and tokens over their completions.
+
+    >>> rollouts = pl.DataFrame({"pattern": ["A+B"] * 4, "reward": [1.0, 0.0, 1.0, 1.0], "attempts": [1, 1, 2, 2],
+    ...     "verdict": ["correct", "wrong value", "correct", "correct"], "tokens": [9, 9, 9, 13]})
+    >>> telemetry(rollouts, 2).row(0)
+    ('A+B', 2, 0.5, 0.75, 0.75, 1.5, 10.0)
+    """
+    groups = (
+        rollouts.with_columns(group=pl.int_range(pl.len()) // samples)
+        .group_by("group", "pattern")
+        .agg(
+            equal=pl.col("reward").min() == pl.col("reward").max(),
+            reward=pl.col("reward").mean(),
+            success=(pl.col("verdict") == "correct").mean(),
+            attempts=pl.col("attempts").mean(),
+            tokens=pl.col("tokens").mean(),
+        )
+    )
+    means = [pl.col(name).mean() for name in ("reward", "success", "attempts", "tokens")]
+    found = groups.sort("group").group_by("pattern", maintain_order=True)
+    return found.agg(pl.len().alias("groups"), pl.col("equal").mean().alias("zero_advantage"), *means).sort("pattern")

@@ -1,0 +1,125 @@
+"""Rejection fine-tuning (Yuan et al. 2023, arXiv 2308.01825): sample, keep what is right, fine-tune on it.
+
+Departures: completions are told apart by their text, not by their list of equations; the model that is sampled is the
+one that is fine-tuned, once.
+"""
+
+import time
+from collections import defaultdict
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import Field, field_validator
+
+from ramify.algebra.parser import ParseError
+from ramify.algebra.pattern import Pattern
+from ramify.errors import RunError
+from ramify.processes import rank, world_size
+from ramify.records import Puzzle, Verdict
+from ramify.sampling.hf import HFSamplerConfig
+from ramify.tables import puzzles_in, read_table, write_table
+from ramify.tasks.grading import grade
+from ramify.train.curriculum import check_groups
+from ramify.train.job import Job
+from ramify.train.sft import Example, SFTConfig, fine_tune
+
+SAMPLED: dict[str, Any] = {
+    "puzzle_id": pl.String,
+    "sample": pl.Int32,
+    "text": pl.String,
+    "ids": pl.List(pl.Int32),
+    "verdict": pl.String,
+    "answer_pattern": pl.String,
+}
+"""The completions that are chosen from."""
+
+
+class RFTConfig(SFTConfig):
+    """Fine-tuning on the model's own right completions."""
+
+    kind: Literal["rft"] = "rft"  # type: ignore[assignment]
+    samples_per_puzzle: int = Field(8, ge=1)
+    per_puzzle: int = Field(4, ge=1)
+    """Most completions of a puzzle that are kept; the first ones."""
+    keep: tuple[str, ...] = ()
+    """Patterns such as `A-B*C`; right answers by another one are rejected too. Empty: all are kept."""
+    reject: tuple[str, ...] = ()
+    """Patterns by which right answers are rejected."""
+    temperature: float = Field(1.0, gt=0)
+    max_new_tokens: int = Field(224, ge=1)
+    sample_batch: int = Field(512, ge=1)
+    """Completions that are sampled at once."""
+
+    @field_validator("keep", "reject")
+    @classmethod
+    def _patterns(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            try:
+                Pattern.parse(text)
+            except ParseError as error:
+                raise ValueError(f"{text} is not a pattern such as A-B*C: {error}") from None
+        return texts
+
+    def train(self, job: Job) -> None:
+        """Sample what is not on disk yet, then train to the last step."""
+        check_groups(job.run.puzzles("train"), self.curriculum)  # before hours of sampling
+        self._sample(job)
+        fine_tune(self, job, self._kept(job))
+
+    def _parts(self, job: Job) -> list[list[Puzzle]]:
+        puzzles = puzzles_in(job.run.puzzles("train"))
+        each = max(1, self.sample_batch // self.samples_per_puzzle)
+        return [puzzles[start : start + each] for start in range(0, len(puzzles), each)]
+
+    def _sample(self, job: Job) -> None:
+        parts = self._parts(job)
+
+        def missing() -> list[int]:
+            return [index for index in range(len(parts)) if not job.run.rejection_part(job.seed, index).is_file()]
+
+        mine = [index for index in missing() if index % world_size() == rank()]
+        if mine:
+            self._sample_parts(job, parts, mine)
+        while missing():  # other processes make them
+            time.sleep(0.5)
+
+    def _sample_parts(self, job: Job, parts: list[list[Puzzle]], missing: list[int]) -> None:
+        settings = HFSamplerConfig(
+            samples=self.samples_per_puzzle,
+            temperature=self.temperature,
+            max_new_tokens=self.max_new_tokens,
+            attention=self.attention,
+        )
+        sampler = settings.build(job.model)
+        for index in missing:
+            name = f"{job.seed}/rejection/{index}"
+            rows = []
+            by_id = {puzzle.id: puzzle for puzzle in parts[index]}
+            for completion, ids in sampler.sample_tokens(parts[index], job.task.prompt, greedy=False, name=name):
+                tags = job.task.prompt.answer_tags
+                judged = grade(by_id[completion.puzzle_id], completion.text, completion.truncated, tags)
+                used = None if judged.expression is None else Pattern.of(judged.expression).text
+                # What never ended would teach not to end.
+                verdict = Verdict.TRUNCATED if completion.truncated else judged.verdict
+                rows.append((completion.puzzle_id, completion.sample, completion.text, ids, verdict.value, used))
+            write_table(pl.DataFrame(rows, schema=SAMPLED, orient="row"), job.run.rejection_part(job.seed, index))
+
+    def _kept(self, job: Job) -> list[Example]:
+        """The right completions, those by unwanted patterns and repeated texts left out."""
+        keep, reject = ({Pattern.parse(text).text for text in texts} for texts in (self.keep, self.reject))
+        row_of = {puzzle_id: row for row, puzzle_id in enumerate(job.run.puzzles("train")["puzzle_id"])}
+        kept: dict[int, dict[str, list[int]]] = defaultdict(dict)
+        for index in range(len(self._parts(job))):
+            found = read_table(job.run.rejection_part(job.seed, index)).filter(pl.col("verdict") == Verdict.CORRECT)
+            for puzzle_id, text, ids, used in found.select("puzzle_id", "text", "ids", "answer_pattern").iter_rows():
+                texts = kept[row_of[puzzle_id]]
+                wanted = used not in reject and (not keep or used in keep)
+                if wanted and text not in texts and len(texts) < self.per_puzzle:
+                    texts[text] = ids
+        examples = [Example(row, ids) for row in sorted(kept) for ids in kept[row].values()]
+        if not examples:
+            raise RunError(
+                f"{job.run.path}: no completion of seed {job.seed} is right and of a wanted pattern; "
+                "raise train.samples_per_puzzle, or widen train.keep"
+            )
+        return examples

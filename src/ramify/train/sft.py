@@ -1,0 +1,111 @@
+"""Supervised fine-tuning by TRL: on one solution a puzzle, of the pattern that the puzzle was drawn from."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import polars as pl
+from pydantic import Field
+
+from ramify.algebra.solver import witness
+from ramify.models.loading import load_model, load_tokenizer, prompt_ids
+from ramify.models.traces import demonstrate
+from ramify.records import Puzzle
+from ramify.tables import puzzles_in
+from ramify.tasks.prompts import PromptConfig
+from ramify.train.curriculum import schedule
+from ramify.train.job import Job, TrainerConfig, fit, peft_config
+
+IGNORED = -100
+"""The label of tokens that carry no loss: those of the prompt."""
+
+
+class Example(NamedTuple):
+    """A completion to learn.
+
+    Attributes:
+        row: of the puzzle in the training table.
+        completion: its token ids, the end included.
+    """
+
+    row: int
+    completion: list[int]
+
+
+class SFTConfig(TrainerConfig):
+    """Supervised fine-tuning on witness solutions."""
+
+    kind: Literal["sft"] = "sft"
+    examples_per_step: int = Field(128, ge=1)
+    micro_batch: int = Field(128, ge=1)
+    """Sequences per forward pass and process."""
+
+    @property
+    def sequences_per_step(self) -> int:
+        """Examples in a step."""
+        return self.examples_per_step
+
+    def train(self, job: Job) -> None:
+        """Train to the last step, or go on from the last whole checkpoint."""
+        puzzles = puzzles_in(job.run.puzzles("train"))
+        tokenizer = load_tokenizer(job.model)
+        texts = [solution(puzzle, job.task.prompt) for puzzle in puzzles]
+        ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        fine_tune(self, job, [Example(row, [*one, tokenizer.eos_token_id]) for row, one in enumerate(ids)])
+
+
+def solution(puzzle: Puzzle, prompt: PromptConfig) -> str:
+    """A right completion by the pattern that the puzzle was drawn from, as the model of the prompt would write it.
+
+    >>> from ramify.algebra.pattern import Pattern
+    >>> print(solution(Puzzle((8, 3, 7), 29, Pattern.parse("A*B+C")), PromptConfig()))
+    (B3*C7=21)+A8=29
+    <answer>(B3*C7)+A8</answer>
+    """
+    if puzzle.pattern is None:
+        raise ValueError(f"puzzle {puzzle.id} has no source pattern")
+    found = witness(puzzle.numbers, puzzle.target, puzzle.pattern)
+    if found is None:
+        raise ValueError(f"{puzzle.pattern} does not solve puzzle {puzzle.id}")
+    return demonstrate(puzzle, found) if prompt.template == "slots" else prompt.demonstration(found)
+
+
+def fine_tune(config: SFTConfig, job: Job, examples: Sequence[Example]) -> None:
+    """Fine-tune on examples, in the order of the curriculum; only the completion carries loss."""
+    frame = job.run.puzzles("train")[[example.row for example in examples]]
+    order = schedule(frame, config.curriculum, config.steps, config.examples_per_step, job.seed)
+
+    def build(arguments: dict[str, Any]) -> Any:
+        import datasets
+        from trl.trainer.sft_config import SFTConfig as Arguments
+        from trl.trainer.sft_trainer import SFTTrainer
+
+        tokenizer = load_tokenizer(job.model)
+        puzzles = puzzles_in(frame)
+        prompts = [prompt_ids(tokenizer, job.task.prompt.said(puzzle)) for puzzle in puzzles]
+
+        def rows() -> Any:
+            for index in order:
+                asked, written = prompts[index], examples[index].completion
+                yield {"input_ids": asked + written, "labels": [IGNORED] * len(asked) + written}
+
+        return SFTTrainer(
+            model=load_model(job.model, config.attention),
+            args=Arguments(
+                **arguments,
+                max_length=None,
+                train_sampling_strategy="sequential",
+                dataset_kwargs={"skip_prepare_dataset": True},
+            ),
+            train_dataset=datasets.Dataset.from_list(list(rows())),
+            processing_class=tokenizer,
+            peft_config=peft_config(config.lora),
+        )
+
+    def telemetry(step: int) -> pl.DataFrame:
+        taken = order[(step - 1) * config.examples_per_step : step * config.examples_per_step]
+        seen = (
+            frame[taken].select("pattern").with_columns(tokens=pl.Series([len(examples[i].completion) for i in taken]))
+        )
+        return seen.group_by("pattern").agg(pl.len().alias("examples"), pl.col("tokens").mean()).sort("pattern")
+
+    fit(config, job, build, telemetry)

@@ -1,0 +1,117 @@
+"""Settings of whole experiments: presets, files that extend each other, scale, and what a dry run foretells."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from ramify import ConfigError, ExperimentConfig, Run
+from ramify import experiment as stages
+from ramify.cli import app
+from ramify.config import presets
+from ramify.forecast import forecast
+from ramify.tables import read_table
+
+EXPERIMENTS = [name for name in presets() if not name.startswith("base")]
+STUDY = [name for name in EXPERIMENTS if name.startswith("study-")]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_preset_can_start(name: str) -> None:
+    config = ExperimentConfig.load(name)
+    assert config.checked().name == name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STUDY)
+def test_a_preset_of_the_study_runs_small(name: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["run", name, "--scale", "0.05", "--root", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    run = Run(tmp_path / f"{name}-x0.05")
+    assert run.report_file.is_file()
+    assert set(run.estimates()["seed"].drop_nulls()) == set(ExperimentConfig.load(name).seeds)
+
+
+def test_a_file_that_extends_a_preset(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('extends = "study-grpo"\nname = "mine"\n[task]\ntest = { 4 = 0 }\n')
+    (tmp_path / "other.toml").write_text('extends = "mine.toml"\n[train]\nkind = "rloo"\nsteps = 3\n')
+    mine, other = (ExperimentConfig.load(tmp_path / name) for name in ("mine.toml", "other.toml"))
+    parent = ExperimentConfig.load("study-grpo")
+    assert mine.task.test == {3: parent.task.test[3], 4: 0}
+    assert mine.train == parent.train
+    assert (other.name, other.task) == ("mine", mine.task)
+    assert other.train == ExperimentConfig.check({"train": {"kind": "rloo", "steps": 3}}).train
+
+
+def test_files_that_extend_each_other(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('extends = "b.toml"')
+    (tmp_path / "b.toml").write_text('extends = "a.toml"')
+    with pytest.raises(ConfigError, match="files that extend each other"):
+        ExperimentConfig.load(tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("train.stepz=4", "train.stepz = 4: unknown setting; did you mean steps?"),
+        ("train.kind=ppo", "train.kind = ppo: there are grpo, none, rft, rloo, sft"),
+        ("train.steps=0", "train.steps = 0: input should be greater than or equal to 1"),
+        ("train.lora.rank=0", "train.lora.rank = 0: input should be"),
+        ("task.prompt=hello", "it lacks {numbers} and {target}"),
+        ("task.prompt.chatt=true", "task.prompt.chatt = True: unknown setting; did you mean chat?"),
+        ("task.reward=generous", "task.reward = generous: there are pure, paper"),
+        ("train.curriculum.by=size", "train.curriculum.by = size"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(override: str, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        ExperimentConfig.load("study-grpo", [override])
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_scaled() -> None:
+    later = {20: {"3": 1.0}}
+    config = ExperimentConfig.load("study-grpo", ["train.curriculum.later={20 = {3 = 1}}"])
+    small = config.scaled(0.1)
+    assert small.name == "study-grpo-x0.1"
+    assert small.task.train == {3: 144, 4: 288}
+    assert small.train.saved_steps() == [1, 2, 3]
+    assert config.train.curriculum.later == later
+    assert small.train.curriculum.later == {2: {"3": 1.0}}
+    assert small.seeds == config.seeds
+    with pytest.raises(ConfigError, match="--scale 0: must be above 0"):
+        config.scaled(0)
+
+
+def test_a_dry_run_foretells_what_a_run_makes(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
+    expected = forecast(tiny_config, lambda *_: None)
+    run = stages.open_run(tiny_config, tmp_path)
+    stages.generate(tiny_config, run, lambda *_: None)
+    stages.train(tiny_config, run, lambda *_: None)
+    stages.sample(tiny_config, run, lambda *_: None)
+    made = {file.stem: read_table(file).height for file in (run.path / "puzzles").iterdir()}
+    assert expected.puzzles == made
+    assert expected.evaluation_completions == sum(
+        read_table(run.completions_file(1, name, step)).height for name, step in run.sampled(1)
+    )
+    assert expected.training_sequences == pl.concat([read_table(f) for f in run.path.rglob("rollouts/*")]).height
+    assert expected.checkpoints == len(run.checkpoints(1))
+    size = sum(file.stat().st_size for file in run.path.rglob("*") if file.is_file())
+    assert size / 2 < expected.disk < size * 2
+    assert expected.training_seconds > 0
+    assert expected.evaluation_seconds > 0
+
+
+def test_a_model_can_be_evaluated_without_training(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
+    config = ExperimentConfig.check(tiny_config.model_dump(mode="json") | {"train": {"kind": "none"}})
+    run = stages.run_all(config, tmp_path, lambda *_: None)
+    assert set(run.estimates()["step"]) == {0}
+    assert run.report_file.is_file()
+    assert expected_nothing_trained(config)
+
+
+def expected_nothing_trained(config: ExperimentConfig) -> bool:
+    found = forecast(config, lambda *_: None)
+    return (found.steps, found.checkpoints, found.training_sequences) == (0, 0, 0)
