@@ -156,6 +156,25 @@ class Pattern:
         return f"Pattern({self.text!r})"
 
 
+def parse_patterns(texts: Iterable[str]) -> tuple[Pattern, ...]:
+    """Read patterns that somebody wrote into settings.
+
+    Raises:
+        ValueError: one is not a pattern.
+
+    >>> parse_patterns(["A-B*C", "A-"])
+    Traceback (most recent call last):
+    ValueError: 'A-' is not a pattern such as A-B*C: the text ends where an operand should be
+    """
+    found = []
+    for text in texts:
+        try:
+            found.append(Pattern.parse(text))
+        except ParseError as error:
+            raise ValueError(f"{text!r} is not a pattern such as A-B*C: {error}") from None
+    return tuple(found)
+
+
 @cache
 def _interned(kind: Kind, plain: tuple[Pattern, ...], inverse: tuple[Pattern, ...]) -> Pattern:
     size = sum(child.size for child in plain + inverse)

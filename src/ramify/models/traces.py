@@ -21,8 +21,7 @@ from typing import NamedTuple
 from pydantic import Field, field_validator
 
 from ramify.algebra.expression import Expression
-from ramify.algebra.parser import ParseError
-from ramify.algebra.pattern import LEAF, Pattern, combine
+from ramify.algebra.pattern import LEAF, Pattern, combine, parse_patterns
 from ramify.config import Config
 from ramify.models.tokenizer import CLOSE, END, OPEN, SLOTS, number_tokens
 from ramify.records import Puzzle
@@ -52,11 +51,7 @@ class TraceConfig(Config):
     @field_validator("never")
     @classmethod
     def _skills(cls, skills: tuple[str, ...]) -> tuple[str, ...]:
-        for skill in skills:
-            try:
-                Pattern.parse(skill)
-            except ParseError as error:
-                raise ValueError(f"{skill} is not a pattern such as A-B*C: {error}") from None
+        parse_patterns(skills)
         return skills
 
     @property

@@ -8,8 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from ramify.algebra.catalog import index_of, patterns
-from ramify.algebra.parser import ParseError
-from ramify.algebra.pattern import Pattern
+from ramify.algebra.pattern import Pattern, parse_patterns
 from ramify.config import Config
 from ramify.records import Puzzle
 from ramify.tasks.generation import automorphisms, draw_distinct, generator, scarcity
@@ -105,13 +104,9 @@ class CountdownConfig(Config):
     @field_validator("hold_out", "hold_out_patterns")
     @classmethod
     def _skills(cls, skills: tuple[str, ...]) -> tuple[str, ...]:
-        for skill in skills:
-            try:
-                size = Pattern.parse(skill).size
-            except ParseError as error:
-                raise ValueError(f"{skill} is not a pattern such as A-B*C: {error}") from None
-            if size > MAX_SIZE:
-                raise ValueError(f"{skill} has {size} leaves; puzzles have up to {MAX_SIZE} numbers")
+        for skill in parse_patterns(skills):
+            if skill.size > MAX_SIZE:
+                raise ValueError(f"'{skill}' has {skill.size} leaves; puzzles have up to {MAX_SIZE} numbers")
         return skills
 
     @model_validator(mode="after")

@@ -11,8 +11,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import Field, field_validator
 
-from ramify.algebra.parser import ParseError
-from ramify.algebra.pattern import Pattern
+from ramify.algebra.pattern import Pattern, parse_patterns
 from ramify.errors import RunError
 from ramify.processes import rank, world_size
 from ramify.records import Puzzle, Verdict
@@ -53,11 +52,7 @@ class RFTConfig(SFTConfig):
     @field_validator("keep", "reject")
     @classmethod
     def _patterns(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
-        for text in texts:
-            try:
-                Pattern.parse(text)
-            except ParseError as error:
-                raise ValueError(f"{text} is not a pattern such as A-B*C: {error}") from None
+        parse_patterns(texts)
         return texts
 
     def train(self, job: Job) -> None:
@@ -106,7 +101,7 @@ class RFTConfig(SFTConfig):
 
     def _kept(self, job: Job) -> list[Example]:
         """The right completions, those by unwanted patterns and repeated texts left out."""
-        keep, reject = ({Pattern.parse(text).text for text in texts} for texts in (self.keep, self.reject))
+        keep, reject = ({pattern.text for pattern in parse_patterns(texts)} for texts in (self.keep, self.reject))
         row_of = {puzzle_id: row for row, puzzle_id in enumerate(job.run.puzzles("train")["puzzle_id"])}
         kept: dict[int, dict[str, list[int]]] = defaultdict(dict)
         for index in range(len(self._parts(job))):
