@@ -6,12 +6,13 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from ramify import ConfigError, ExperimentConfig, Run
+from ramify import ConfigError, ExperimentConfig, Pattern, Run, solve
 from ramify import experiment as stages
 from ramify.cli import app
 from ramify.config import presets
 from ramify.forecast import forecast
-from ramify.tables import read_table
+from ramify.records import Completion
+from ramify.tables import completion_frame, read_table, write_table
 
 EXPERIMENTS = [name for name in presets() if not name.startswith("base")]
 STUDY = [name for name in EXPERIMENTS if name.startswith("study-")]
@@ -115,3 +116,36 @@ def test_a_model_can_be_evaluated_without_training(tiny_config: ExperimentConfig
 def expected_nothing_trained(config: ExperimentConfig) -> bool:
     found = forecast(config, lambda *_: None)
     return (found.steps, found.checkpoints, found.training_sequences) == (0, 0, 0)
+
+
+def test_answer_tags_of_ones_own_reach_the_grader(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
+    prompt = {"template": "Make {target} of {numbers}; answer in [[ ]].", "answer_tags": ["[[", "]]"]}
+    settings = tiny_config.model_dump(mode="json")
+    config = ExperimentConfig.check(settings | {"task": settings["task"] | {"prompt": prompt}})
+    run = stages.open_run(config, tmp_path)
+    stages.generate(config, run, lambda *_: None)
+    rows = []
+    for puzzle_id, numbers, target, solving in (
+        run.puzzles("test").select("puzzle_id", "numbers", "target", "solving").iter_rows()
+    ):
+        right = solve(numbers, target)[Pattern.parse(solving[0])].text
+        rows += [Completion(puzzle_id, sample, f"[[{right}]] <answer>0</answer>", 9, False) for sample in (-1, 0)]
+    write_table(completion_frame(rows), run.completions_file(1, "test", 0))
+    stages.score(run, lambda *_: None)
+    assert set(read_table(run.derived_file("grades", 1, "test", 0))["verdict"]) == {"correct"}
+    assert read_table(run.derived_file("attempts", 1, "test", 0))["is_answer"].all()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ({"template": "{numbers} {target}", "answer_tags": ["[", "["]}, "two different texts are needed"),
+        ({"template": "{numbers} {target}", "answer_tags": ["", "]"]}, "two different texts are needed"),
+        ({"template": "tinyzero", "answer_tags": ["[", "]"]}, "tinyzero asks for <answer>"),
+        ({"template": "{target}"}, "it lacks {numbers} and is none of slots, tinyzero"),
+    ],
+)
+def test_a_prompt_that_cannot_be(prompt: dict, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        ExperimentConfig.check({"task": {"prompt": prompt}})
+    assert words in str(error.value)

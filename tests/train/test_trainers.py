@@ -280,3 +280,20 @@ def test_a_step_that_does_not_divide_is_refused(tiny_config: ExperimentConfig, m
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(ConfigError, match="times 3 processes"):
         settings(tiny_config, "sft").checked()
+
+
+@pytest.mark.slow
+def test_a_curriculum_and_a_tracker(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    curriculum = {"by": "pattern", "shares": {"A+B+C": 1.0}, "later": {3: {"A*B+C": 1.0, "A+B+C": 3.0}}}
+    config = settings(tiny_config, "grpo", curriculum=curriculum, report_to=["tensorboard"])
+    run = trained(config, tmp_path)
+    asked = [read_table(run.rollouts_file(1, step))["pattern"].value_counts() for step in range(1, 5)]
+    counts = [dict(step.iter_rows()) for step in asked]
+    assert counts == [{"A+B+C": 16}, {"A+B+C": 16}, {"A*B+C": 4, "A+B+C": 12}, {"A*B+C": 4, "A+B+C": 12}]
+    events = event_accumulator.EventAccumulator(str(run.tracker_folder(1))).Reload()
+    seen = [event.value for event in events.Scalars("train/pattern/A+B+C/tokens")]
+    kept = [read_table(run.telemetry_file(1, step)).filter(pl.col("pattern") == "A+B+C") for step in range(1, 5)]
+    assert seen == pytest.approx([step["tokens"].item() for step in kept])
+    assert len(events.Scalars("train/reward")) == 4
+    assert "pattern/" not in run.train_log(1).read_text()

@@ -63,7 +63,10 @@ def find_attempts(
     if not 2 <= len(puzzle.numbers) <= MAX_SIZE:
         return []
     answer = answer_span(text, tags) or (len(text), len(text))
-    search = _Search(puzzle, answer, partial)
+    # Brackets that open the answer, such as the brace of \boxed{ or a tag [[, are read with the expression.
+    tag = tags[0].strip()
+    opening = len(tag) if text[: answer[0]][-len(tag) :].lower() == tag.lower() else len("{")
+    search = _Search(puzzle, (answer[0] - opening, answer[1]), partial)
     # To the grader the lines of an answer are one; list items are for what stands before it.
     text = text[: answer[0]] + text[slice(*answer)].replace("\n", " ") + text[answer[1] :]
     for segment in segments(text):
@@ -104,8 +107,7 @@ class _Search:
                     return
 
     def _is_answer(self, start: int) -> bool:
-        # The brace of \boxed{ belongs to the expression, not to the answer.
-        return self.answer[0] - 1 <= start < self.answer[1]
+        return self.answer[0] <= start < self.answer[1]
 
     def _whole(self, segment: Segment, values: Values, template: Template, part: Postfix, stated: str | None) -> None:
         value = _value(part, values)
