@@ -124,7 +124,7 @@ def test_report_says_where_it_is(known_run: Run) -> None:
 def test_report_tells_the_story_in_the_terminal_and_exports(known_run: Run, tmp_path: Path) -> None:
     done = ramify("report", str(known_run.path), "--text", "--export", str(tmp_path / "figures"))
     assert done.returncode == 0, done.stderr
-    assert "What RL taught: tiny" in done.stdout
+    assert "What training taught: tiny" in done.stdout
     assert (tmp_path / "figures" / "success-test-n3.png").is_file()
     assert not known_run.report_file.exists()
 

@@ -92,27 +92,37 @@ def render(run: Run) -> str:
     )
 
 
+KINDS = {"sft": "supervised fine-tuning on one solution a puzzle", "rft": "fine-tuning on its own right completions"}
+
+
 def setting(config: dict[str, Any]) -> str:
     """What was trained and how, in a sentence, as far as the settings say it.
 
     >>> setting({"model": "bundled", "train": {"kind": "grpo", "steps": 30}, "task": {"train": {"3": 1440}}})
     'The model (bundled) was trained by GRPO: 30 steps, 1,440 puzzles of n = 3.'
+    >>> setting({"model": "bundled", "train": {"kind": "none"}})
+    'The model (bundled) was not trained.'
     """
     train, task = config.get("train", {}), config.get("task", {})
     if "model" not in config or "kind" not in train:
         return ""
+    if train["kind"] == "none":
+        return f"The model ({config['model']}) was not trained."
     parts = [f"{train['steps']} steps" if "steps" in train else ""]
     if "prompts_per_step" in train and "samples_per_prompt" in train:
         parts[0] += f" of {train['prompts_per_step']} puzzles × {train['samples_per_prompt']} samples"
+    if "examples_per_step" in train:
+        parts[0] += f" of {train['examples_per_step']} examples"
     puzzles = {n: count for n, count in task.get("train", {}).items() if count}
     each = " a pattern" if task.get("per_pattern") else ""
     parts.append(" and ".join(f"{count:,} puzzles{each} of n = {n}" for n, count in puzzles.items()))
     reward = task.get("reward", {})
-    if reward:
+    if reward and train["kind"] not in KINDS:
         paid = [f"{reward.get(name, 0):g} {words}" for name, words in (("correct", "if correct"), ("form", "for form"))]
         parts.append(f"reward {', '.join(paid)}, else {reward.get('wrong', 0):g}")
     said = ", ".join(part for part in parts if part)
-    return f"The model ({config['model']}) was trained by {train['kind'].upper()}: {said}."
+    name = KINDS.get(train["kind"], train["kind"].upper())
+    return f"The model ({config['model']}) was trained by {name}: {said}."
 
 
 def _learned(view: View, n: int) -> list[Learned]:

@@ -14,7 +14,7 @@ MOST = 9
 def story_text(view: View) -> str:
     """The story of a run as plain text, at most `WIDTH` characters wide."""
     seeds = f"{len(view.seeds)} seeds" if len(view.seeds) > 1 else "one seed"
-    lines = [f"What RL taught: {view.name} ({seeds}, {view.last} steps)", ""]
+    lines = [f"What training taught: {view.name} ({seeds}, {view.last} steps)", ""]
     for sentence in answers(view):
         lines += textwrap.wrap(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
     rows = changes(view)
