@@ -100,11 +100,11 @@ def _undecided(cases: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def _fitted(terms: pl.DataFrame, names: list[str]) -> dict[str, tuple[float, float, float, float]] | None:
-    """The maximum likelihood fit; None where there is none."""
+    """The maximum likelihood fit; None where there is none, or where it would pass through every point."""
     import statsmodels.api as sm
 
     success = terms.select("correct", "wrong").to_numpy().astype(float)
-    if terms.is_empty() or not success.sum(0).all():
+    if len(terms) <= len(names) + 1 or not success.sum(0).all():  # no more puzzles than parameters
         return None
     columns = terms.select(pl.col(names) - pl.col(names).mean()).to_numpy()
     puzzles = terms["puzzle_id"].rank("dense").to_numpy().astype(int)
