@@ -86,6 +86,7 @@ def test_scaled() -> None:
         config.scaled(0)
 
 
+@pytest.mark.slow
 def test_a_dry_run_foretells_what_a_run_makes(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
     expected = forecast(tiny_config, lambda *_: None)
     run = stages.open_run(tiny_config, tmp_path)
@@ -105,6 +106,7 @@ def test_a_dry_run_foretells_what_a_run_makes(tiny_config: ExperimentConfig, tmp
     assert expected.evaluation_seconds > 0
 
 
+@pytest.mark.slow
 def test_a_model_can_be_evaluated_without_training(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
     config = ExperimentConfig.check(tiny_config.model_dump(mode="json") | {"train": {"kind": "none"}})
     run = stages.run_all(config, tmp_path, lambda *_: None)

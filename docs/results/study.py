@@ -1,0 +1,482 @@
+"""Make the tables and figures of the study's pages from the estimates beside them.
+
+    python docs/results/study.py            # rewrites the tables in the pages, and figures/
+    python docs/results/study.py --collect runs    # first copies the estimates of the runs here
+
+A table stands in a page between `<!-- table NAME -->` and `<!-- end -->`; NAME is a function below.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import resvg_py
+from scipy.stats import kendalltau
+
+from ramify.analysis.compare import Side, compare
+from ramify.analysis.estimators import mean_interval
+from ramify.report.figures import Mark, Point, Series, interval, interval_plot, line_panel
+from ramify.report.svg import standalone
+from ramify.run import Run
+
+HERE = Path(__file__).parent
+ESTIMATES = HERE / "estimates"
+TRAINERS = {"SFT": "study-sft", "RFT": "study-rft", "GRPO": "study-grpo"}
+FAMILIES = {
+    "`A-B*C`, right-heavy": "study-hold-right",
+    "`(A+B)*C`, left-heavy": "study-hold-left",
+    "`(A+B)*(C+D)`, balanced": "study-hold-balanced",
+}
+HELD_OUT = FAMILIES | {"all three, never seen by the base": "study-naive"}
+RUNS = [*TRAINERS.values(), *FAMILIES.values(), "study-naive", "study-right-heavy", "study-base"]
+COMPARED = {"sft": "study-sft", "rft": "study-rft", "right-heavy": "study-right-heavy"}
+
+
+def estimates(name: str) -> pl.DataFrame:
+    """The estimates of a run."""
+    return pl.read_parquet(ESTIMATES / f"{name}.parquet")
+
+
+def last(frame: pl.DataFrame) -> int:
+    """The last checkpoint."""
+    return int(frame.filter(pl.col("metric") == "mean@4")["step"].max() or 0)  # type: ignore[arg-type]
+
+
+def find(
+    frame: pl.DataFrame, metric: str, name: str, by: str, group: str, step: int, seed: int | None = None
+) -> Point | None:
+    """An estimate; None where it is missing."""
+    mine = pl.col("seed").is_null() if seed is None else pl.col("seed") == seed
+    same = (pl.col("metric") == metric) & (pl.col("set") == name) & (pl.col("by") == by) & (pl.col("group") == group)
+    found = frame.filter(same & mine & (pl.col("step") == step) & pl.col("value").is_not_null())
+    if found.is_empty():
+        return None
+    row = found.row(0, named=True)
+    return Point(step, row["value"], row["low"], row["high"])
+
+
+def cell(point: Point | None, percent: bool = True) -> str:
+    """An estimate as a table shows it."""
+    return "–" if point is None else interval(point, percent)
+
+
+def seeds(frame: pl.DataFrame, metric: str, name: str, by: str, group: str, step: int) -> list[float]:
+    """The values of the seeds."""
+    found = [find(frame, metric, name, by, group, step, seed) for seed in sorted(frame["seed"].drop_nulls().unique())]
+    return [point.value for point in found if point is not None]
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+SIZES = [
+    ("n = 3", "test", "3"),
+    ("n = 4", "test", "4"),
+    ("n = 5, of known skills", "length", "5"),
+    ("n = 6", "length", "6"),
+]
+
+
+def length() -> str:
+    """Success by n, before and after each kind of training."""
+    base = estimates("study-grpo")
+    rows = []
+    for title, name, n in SIZES:
+        after = [find(estimates(run), "mean@4", name, "n", n, last(estimates(run))) for run in TRAINERS.values()]
+        of_seeds = seeds(base, "mean@4", name, "n", n, last(base))
+        said = ", ".join(f"{100 * value:.1f}" for value in of_seeds)
+        rows.append([title, cell(find(base, "mean@4", name, "n", n, 0)), *map(cell, after), said])
+    return table(["mean@4", "base", *TRAINERS, "GRPO, each seed"], rows)
+
+
+def length_gains() -> str:
+    """What training adds, paired by puzzle."""
+    rows = []
+    for title, name, n in SIZES:
+        gains = [find(estimates(run), "mean@4 gain", name, "n", n, last(estimates(run))) for run in TRAINERS.values()]
+        rows.append([title, *map(cell, gains)])
+    return table(["gain over the base", *TRAINERS], rows)
+
+
+def conduct() -> str:
+    """How each model answers."""
+    base = estimates("study-grpo")
+    rows = []
+    for metric, percent in (("greedy", True), ("execution", True), ("attempts", False), ("truncated", True)):
+        for title, name, n in SIZES[:3]:
+            after = [find(estimates(r), metric, name, "n", n, last(estimates(r))) for r in TRAINERS.values()]
+            points = [find(base, metric, name, "n", n, 0), *after]
+            rows.append([f"{metric}, {title.split(',')[0]}", *(cell(point, percent) for point in points)])
+    return table(["", "base", *TRAINERS], rows)
+
+
+def against_grpo() -> str:
+    """GRPO minus SFT and RFT."""
+    rows = []
+    for title, name, n in SIZES[:3]:
+        cells = []
+        for other in ("sft", "rft"):
+            frame = pl.read_parquet(ESTIMATES / f"compare-{other}.parquet")
+            found = frame.filter(
+                (pl.col("set") == name)
+                & (pl.col("by") == "n")
+                & (pl.col("group") == n)
+                & (pl.col("metric") == "mean@4")
+            ).row(0, named=True)
+            cells.append(f"{cell(Point(0, found['value'], found['low'], found['high']))}, p = {found['p']:.3g}")
+        rows.append([title, *cells])
+    return table(["mean@4", "GRPO minus SFT", "GRPO minus RFT"], rows)
+
+
+def composition() -> str:
+    """Held-out families before and after RL, and beside matched seen patterns."""
+    rows = []
+    for title, run in HELD_OUT.items():
+        frame = estimates(run)
+        end = last(frame)
+        for n in ("3", "4", "5"):
+            before, after = (find(frame, "mean@4", "held_out", "n", n, step) for step in (0, end))
+            if after is None:
+                continue
+            gain = find(frame, "mean@4 gain", "held_out", "n", n, end)
+            transfer = find(frame, "transfer", "held_out", "n", n, end)
+            other = find(frame, "substitution", "held_out", "n", n, end)
+            rows.append([title, n, cell(before), cell(after), cell(gain), cell(transfer), cell(other)])
+    head = ["held out", "n", "base", "GRPO", "gain", "gain minus that of matched seen patterns"]
+    return table([*head, "right answers by another pattern"], rows)
+
+
+def composition_forced() -> str:
+    """The same on forced puzzles, which nothing but the held-out pattern (or its twin) solves."""
+    rows = []
+    for title, run in HELD_OUT.items():
+        frame = estimates(run)
+        end = last(frame)
+        for n in ("3", "4"):
+            group = ("n,forced", f"{n},true")
+            points = [find(frame, "mean@4", name, *group, step) for name in ("held_out", "test") for step in (0, end)]
+            gains = [find(frame, "mean@4 gain", name, *group, end) for name in ("held_out", "test")]
+            if points[0] is not None:
+                rows.append([title, n, *map(cell, [*points[:2], gains[0], *points[2:], gains[1]])])
+    head = ["forced puzzles of", "n", "held out: base", "GRPO", "gain", "seen patterns: base", "GRPO", "gain"]
+    return table(head, rows)
+
+
+def transfer_mean() -> str:
+    """Transfer averaged over the families, a value a seed."""
+    rows = []
+    frames = [estimates(run) for run in FAMILIES.values()]
+    for metric, title in (
+        ("mean@4 gain", "gain of the held-out family"),
+        ("transfer", "minus that of matched patterns"),
+    ):
+        values = np.array([seeds(frame, metric, "held_out", "all", "all", last(frame)) for frame in frames])
+        means = values.mean(axis=0)
+        count = np.array([len(means)])
+        low, high, _ = mean_interval(means.mean(keepdims=True), means.var(ddof=1, keepdims=True) / count, count)
+        value = Point(0, float(means.mean()), float(low[0]), float(high[0]))
+        each = ["; ".join(f"{100 * v:+.1f}" for v in family).replace("-", "−") for family in values]
+        rows.append([title, cell(value), *each])
+    return table(["", "mean of three families", *(name.split(",")[0] for name in FAMILIES)], rows)
+
+
+def order() -> str:
+    """Rank correlation of the acquisition step with features of the pattern."""
+    frame = estimates("study-grpo")
+    found = frame.filter(pl.col("metric").str.starts_with("order") & pl.col("seed").is_null()).sort("metric", "group")
+    rows = []
+    for row in found.iter_rows(named=True):
+        n, _, feature = row["group"].partition(",")
+        said = cell(Point(0, row["value"], row["low"], row["high"]), percent=False)
+        rows.append([f"n = {n}", feature, said, "–" if row["q"] is None else f"{row['q']:.3g}"])
+    return table(["", "feature", "Kendall's τ with the step", "q"], rows)
+
+
+def agreement() -> str:
+    """How alike seeds rank the patterns."""
+    frame = estimates("study-grpo").filter((pl.col("by") == "pattern") & (pl.col("set") == "test"))
+    rows = []
+    for n in (3, 4):
+        mine = frame.filter(pl.col("group").str.count_matches("[A-Z]") == n)
+        steps = mine.filter((pl.col("metric") == "acquisition") & pl.col("seed").is_not_null()).with_columns(
+            when=pl.when(pl.col("status") == "acquired")
+            .then("value")
+            .when(pl.col("status") == "already present")
+            .then(-1.0)
+            .otherwise(float("inf"))
+        )
+        final = mine.filter(
+            (pl.col("metric") == "mean@4") & (pl.col("step") == last(frame)) & pl.col("seed").is_not_null()
+        )
+        cells = []
+        for values, column in ((steps, "when"), (final, "value")):
+            wide = values.pivot("seed", index="group", values=column, aggregate_function="first").drop_nulls()
+            names = [name for name in wide.columns if name != "group"]
+            pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+            taus = [kendalltau(wide[a], wide[b]).statistic for a, b in pairs]
+            said = [f"{tau:+.2f}".replace("-", "−") for tau in taus if not np.isnan(tau)]
+            cells.append(", ".join(said) or "– (nearly all tied)")
+        rows.append([f"n = {n}", str(mine["group"].n_unique()), *cells])
+    return table(["", "patterns", "τ of the steps, seeds 1-2, 1-3, 2-3", "τ of mean@4 after training"], rows)
+
+
+def acquired() -> str:
+    """How many patterns of each shape class were acquired."""
+    frame = estimates("study-grpo").filter(
+        (pl.col("metric") == "acquisition") & (pl.col("by") == "pattern") & pl.col("seed").is_null()
+    )
+    from ramify.algebra.pattern import Pattern
+
+    rows = []
+    for n in (3, 4):
+        for shape in ("left-heavy", "right-heavy", "balanced"):
+            mine = [
+                row
+                for row in frame.filter(pl.col("set") == "test").iter_rows(named=True)
+                if (pattern := Pattern.parse(row["group"])).size == n and pattern.structure.shape_class == shape
+            ]
+            if not mine:
+                continue
+            states = [row["status"] for row in mine]
+            steps = sorted(row["value"] for row in mine if row["status"] == "acquired")
+            middle = f"{float(np.median(steps)):g}" if steps else "–"
+            sure = sum(row["status"] == "acquired" and row["q"] is not None and row["q"] <= 0.05 for row in mine)
+            counts = [states.count(state) for state in ("acquired", "already present", "not acquired", "lost again")]
+            rows.append([f"{n}, {shape}", str(len(mine)), *map(str, counts), str(sure), middle])
+    head = ["n, shape class", "patterns", "acquired", "already present", "not acquired", "lost again"]
+    return table([*head, "of the acquired, after FDR", "median step"], rows)
+
+
+def by_shape() -> str:
+    """Success by shape class before and after."""
+    frame = estimates("study-grpo")
+    rows = []
+    for n, name in (("3", "test"), ("4", "test"), ("5", "length")):
+        for shape in ("left-heavy", "right-heavy", "balanced"):
+            points = [find(frame, "mean@4", name, "n,shape_class", f"{n},{shape}", step) for step in (0, last(frame))]
+            if points[1] is None:
+                continue
+            gain = find(frame, "mean@4 gain", name, "n,shape_class", f"{n},{shape}", last(frame))
+            rows.append([f"{n}, {shape}", *map(cell, points), cell(gain)])
+    return table(["n, shape class", "base", "GRPO", "gain"], rows)
+
+
+def gaps() -> str:
+    """Right-heavy minus left-heavy, and balanced minus the others, like with like."""
+    rows = []
+    base = estimates("study-grpo")
+    for metric in ("right-heavy gap", "right-heavy gap, forced", "balanced gap", "balanced gap, forced"):
+        after = [find(estimates(run), metric, "test", "all", "all", last(estimates(run))) for run in TRAINERS.values()]
+        rows.append([metric, *map(cell, [find(base, metric, "test", "all", "all", 0), *after])])
+    return table(["", "base", *TRAINERS], rows)
+
+
+def effects() -> str:
+    """The structure model, in log-odds of success."""
+    frame = estimates("study-grpo").filter((pl.col("metric") == "effect") & pl.col("seed").is_null())
+    rows = []
+    for term in frame["group"].unique(maintain_order=True):
+        cells = []
+        for by in ("term", "term without lookahead"):
+            for step in (0, last(estimates("study-grpo"))):
+                found = frame.filter((pl.col("group") == term) & (pl.col("by") == by) & (pl.col("step") == step))
+                row = found.row(0, named=True) if len(found) else None
+                point = Point(0, row["value"], row["low"], row["high"]) if row and row["value"] is not None else None
+                cells.append(cell(point, percent=False))
+        rows.append([term, *cells])
+    return table(["term", "base", "GRPO", "base, without lookahead", "GRPO, without lookahead"], rows)
+
+
+def large_k() -> str:
+    """pass@k of the base against pass@1 after training."""
+    base, trained = estimates("study-base"), estimates("study-grpo")
+    powers = (1, 2, 4, 8, 16, 32, 64)
+    rows = []
+    for n in ("3", "4"):
+        cells = [
+            cell(find(base, "mean@64" if k == 1 else f"pass@{k}", "test", "n", n, 0, seed=1)).split(" [")[0]
+            for k in powers
+        ]
+        after = [find(trained, metric, "test", "n", n, last(trained)) for metric in ("mean@4", "pass@4")]
+        rows.append([f"n = {n}", *cells, *map(cell, after)])
+    return table(["", *(f"base pass@{k}" for k in powers), "GRPO pass@1", "GRPO pass@4"], rows)
+
+
+def support() -> str:
+    """What the base and the trained model solve with four samples each."""
+    frame = estimates("study-grpo")
+    rows = []
+    for title, prefix in (("puzzles", "support"), ("patterns", "pattern support")):
+        for label, name, n in SIZES[: 3 if title == "puzzles" else 2]:  # at n = 5 a pattern has at most one puzzle
+            cells = [
+                cell(find(frame, f"{prefix}: {who}", name, "n", n, last(frame)))
+                for who in ("base only", "both", "trained only", "neither")
+            ]
+            rows.append([f"{title}, {label.split(',')[0]}", *cells])
+    return table(["", "base only", "both", "GRPO only", "neither"], rows)
+
+
+def unseen_by_pass() -> str:
+    """Coverage, precision, execution and substitution beside pass@4."""
+    frame = estimates("study-grpo")
+    rows = []
+    names = ["pass@4", *sorted(m for m in frame["metric"].unique() if m.startswith("coverage@"))]
+    for metric in [*names, "precision", "execution", "substitution"]:
+        for label, name, n in SIZES[:3]:
+            points = [find(frame, metric, name, "n", n, step) for step in (0, last(frame))]
+            if points[1] is not None:
+                rows.append([f"{metric}, {label.split(',')[0]}", *map(cell, points)])
+    return table(["", "base", "GRPO"], rows)
+
+
+def more_right_heavy() -> str:
+    """Half of the training puzzles right-heavy, minus an even share of all patterns."""
+    frame = pl.read_parquet(ESTIMATES / "compare-right-heavy.parquet").filter(pl.col("metric") == "mean@4")
+    rows = []
+    for row in frame.filter(pl.col("by") == "n,shape_class").sort("set", "group").iter_rows(named=True):
+        if row["value"] is None or not row["group"].startswith(("3", "4", "5")):
+            continue
+        said = cell(Point(0, row["value"], row["low"], row["high"]))
+        rows.append([row["group"], said, f"{row['p']:.2g}", f"{row['q']:.2g}"])
+    return table(["n, shape class", "difference of mean@4", "p", "q"], rows)
+
+
+def signal() -> str:
+    """Groups that taught nothing, in both runs."""
+    rows = []
+    runs = {"GRPO": "study-grpo", "half right-heavy": "study-right-heavy"}
+    groups = ["3,left-heavy", "3,right-heavy", "4,left-heavy", "4,right-heavy", "4,balanced"]
+    for group in groups:
+        points = [
+            find(estimates(run), "zero advantage, whole run", "train", "n,shape_class", group, last(estimates(run)))
+            for run in runs.values()
+        ]
+        rows.append([group, *map(cell, points)])
+    frame = estimates("study-grpo")
+    for n in ("3", "4"):
+        point = find(frame, "zero advantage against success", "test", "n", n, last(frame))
+        rows.append([f"ρ with the success of the pattern, n = {n}", cell(point, percent=False), ""])
+    return table(["share of groups without advantage", *runs], rows)
+
+
+MADE = (
+    *(length, length_gains, conduct, against_grpo),
+    *(composition, transfer_mean, composition_forced),
+    *(acquired, by_shape, order, agreement),
+    *(gaps, effects),
+    *(large_k, support, unseen_by_pass),
+    *(more_right_heavy, signal),
+)
+TABLES: dict[str, Callable[[], str]] = {made.__name__: made for made in MADE}
+
+
+def filled(page: str) -> str:
+    """A page with its tables made anew."""
+    return re.sub(
+        r"<!-- table (\w+) -->\n.*?<!-- end -->",
+        lambda found: f"<!-- table {found[1]} -->\n{TABLES[found[1]]()}\n<!-- end -->",
+        page,
+        flags=re.DOTALL,
+    )
+
+
+def collect(runs: Path) -> None:
+    """Copy the estimates of the runs, and compare them."""
+    ESTIMATES.mkdir(exist_ok=True)
+    for name in RUNS:
+        frame = Run(runs / name).estimates()
+        frame.write_parquet(ESTIMATES / f"{name}.parquet", compression_level=19)
+    sides = {name: Run(runs / name) for name in {*COMPARED.values(), "study-grpo"}}
+    for label, name in COMPARED.items():
+        ours, other = (Side(sides[one], last(estimates(one))) for one in ("study-grpo", name))
+        pair = (ours, other) if label == "right-heavy" else (other, ours)
+        compare(*pair).write_parquet(ESTIMATES / f"compare-{label}.parquet", compression_level=19)
+
+
+def draw(name: str, title: str, svg: str, legend: list[tuple[str, str]]) -> None:
+    """Write a figure as SVG and PNG."""
+    whole = standalone(svg, title, legend)
+    (HERE / "figures").mkdir(exist_ok=True)
+    (HERE / "figures" / f"{name}.svg").write_text(whole)
+    (HERE / "figures" / f"{name}.png").write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=whole, zoom=2)))
+
+
+def figures() -> None:
+    """The figures of the pages."""
+    frame = estimates("study-grpo")
+    steps = sorted(frame.filter(pl.col("metric") == "mean@4")["step"].unique())
+    styles = ("first", "second", "third")
+    lines = []
+    for (title, name, n), style in zip(SIZES[:3], styles, strict=True):
+        points = [find(frame, "mean@4", name, "n", n, step) for step in steps]
+        threads = [
+            [p for step in steps if (p := find(frame, "mean@4", name, "n", n, step, seed)) is not None]
+            for seed in sorted(frame["seed"].drop_nulls().unique())
+        ]
+        lines.append(Series(title, style, [p for p in points if p is not None], threads))
+    title = "GRPO on n = 3 and 4: mean@4 on unseen puzzles"
+    draw("length", title, line_panel(lines, title), [(one.name, one.style) for one in lines])
+
+    marks = []
+    for family, run in HELD_OUT.items():
+        held = estimates(run)
+        for n in ("3", "4", "5"):
+            both = [find(held, "mean@4", "held_out", "n", n, step) for step in (0, last(held))]
+            if both[0] is not None and both[1] is not None:
+                marks.append(Mark(f"{family.split(',')[0].strip('`')}, n = {n}", "first", [both[0], both[1]]))
+    title = "Held-out families: mean@4 of the base (hollow) and after GRPO"
+    draw("composition", title, interval_plot(marks, title, "mean@4"), [])
+
+    for name, metric in (("right-heavy", "right-heavy gap, forced"),):
+        rows = [("base", "study-grpo", 0)] + [(k, run, last(estimates(run))) for k, run in TRAINERS.items()]
+        found = [(who, find(estimates(run), metric, "test", "all", "all", step)) for who, run, step in rows]
+        marks = [Mark(who, "right", [point]) for who, point in found if point is not None]
+        title = "Right-heavy minus left-heavy, like with like, forced puzzles"
+        draw(name, title, interval_plot(marks, title, "difference of mean@4"), [])
+
+    base = estimates("study-base")
+    marks = []
+    for n, style in (("3", "first"), ("4", "second")):
+        for k in (1, 4, 16, 64):
+            point = find(base, "mean@64" if k == 1 else f"pass@{k}", "test", "n", n, 0, seed=1)
+            if point is not None:
+                marks.append(Mark(f"n = {n}, base pass@{k}", "third", [point]))
+        point = find(frame, "mean@4", "test", "n", n, last(frame))
+        if point is not None:
+            marks.append(Mark(f"n = {n}, GRPO pass@1", style, [point]))
+    title = "pass@k of the base and pass@1 after GRPO"
+    draw("beyond-pass", title, interval_plot(marks, title, "share of puzzles"), [])
+
+
+def learning_curve() -> None:
+    """The loss of both base models in pre-training, from the second hundred steps on."""
+    series = []
+    for name, style in (("base", "first"), ("base-naive", "second")):
+        rows = pl.read_csv(HERE / "base" / f"loss-{name}.csv").filter(pl.col("step") >= 200).gather_every(3)
+        points = [Point(step, loss) for step, loss in rows.select("step", "loss").iter_rows()]
+        series.append(Series(name, style, points))
+    title = "Loss of the base models in pre-training"
+    svg = line_panel(series, title, percent=False).replace(" (0: base)", "")
+    draw("base-loss", title, svg, [(one.name, one.style) for one in series])
+
+
+def main() -> None:
+    """Collect if asked, then write tables and figures."""
+    if sys.argv[1:2] == ["--collect"]:
+        collect(Path(sys.argv[2]))
+    for page in sorted(HERE.glob("*.md")):
+        text = page.read_text()
+        if "<!-- table" in text:
+            page.write_text(filled(text))
+    figures()
+    learning_curve()
+
+
+if __name__ == "__main__":
+    main()
