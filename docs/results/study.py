@@ -431,7 +431,19 @@ def figures() -> None:
             if both[0] is not None and both[1] is not None:
                 marks.append(Mark(f"{family.split(',')[0].strip('`')}, n = {n}", "first", [both[0], both[1]]))
     title = "Held-out families: mean@4 of the base (hollow) and after GRPO"
-    draw("composition", title, interval_plot(marks, title, "mean@4"), [])
+    draw("composition", title, interval_plot(marks, title, "mean@4", bounds=(0, 0.55)), [])
+
+    marks = []
+    for family, run in HELD_OUT.items():
+        held = estimates(run)
+        if find(held, "mean@4 gain", "held_out", "n,forced", "3,true", last(held)) is None:
+            continue
+        for who, name, style in (("held out", "held_out", "right"), ("seen", "test", "first")):
+            point = find(held, "mean@4 gain", name, "n,forced", "3,true", last(held))
+            if point is not None:
+                marks.append(Mark(f"{family.split(',')[0].strip('`')}: {who}", style, [point]))
+    title = "Gain by GRPO on forced puzzles of n = 3: held out and seen"
+    draw("composition-forced", title, interval_plot(marks, title, "gain of mean@4"), [])
 
     for name, metric in (("right-heavy", "right-heavy gap, forced"),):
         rows = [("base", "study-grpo", 0)] + [(k, run, last(estimates(run))) for k, run in TRAINERS.items()]

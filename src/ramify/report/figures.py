@@ -148,7 +148,7 @@ def interval_plot(
     if not points:
         return ""
     row, top, bottom = 22, 6, 36
-    left = 14 + max(len(mark.label) for mark in marks) * 6.3
+    left = 14 + max(len(mark.label) for mark in marks) * 7.2
     width, height = max(560, left + 260), top + row * len(marks) + bottom
     low, high = bounds or _reach(points)
     values = ticks(low, high)
