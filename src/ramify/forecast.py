@@ -1,6 +1,6 @@
 """What a run will make and how long it will take, before it is made: `ramify run --dry-run`.
 
-The puzzles are made for good, in a folder that is thrown away. Times come from a probe of the base model: three steps
+All puzzles are made, in a folder that is thrown away. Times come from a probe of the base model: three steps
 of training and one batch of evaluation. A trained model may write longer or shorter texts.
 """
 
