@@ -39,11 +39,12 @@ def main() -> None:
     )
     tagged = make_puzzles(config)[0]["test"]
     frame = puzzle_frame(tagged)
-    sampler = HFSamplerConfig(samples=8).build(folder)
+    config_of = HFSamplerConfig(samples=8)
+    sampler = config_of.build(folder)
     puzzles = {entry.puzzle.id: entry.puzzle for entry in tagged}
     completions = [
         completion
-        for number, (greedy, batch) in enumerate(sampler.batches(list(puzzles.values())))
+        for number, (greedy, batch) in enumerate(config_of.batches(list(puzzles.values())))
         for completion in sampler.sample(batch, config.prompt, greedy, f"card/{number}")
     ]
     grades, attempts = annotate(completion_frame(completions), puzzles)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ramify.console import console, print_checks, print_comparison, print_rules, print_summary, progress
 from ramify.errors import RamifyError
+from ramify.tasks.grading import ANSWER_TAGS
 
 app = typer.Typer(
     help="See what RL post-training taught a language model: which skills, in which order, where composing them fails.",
@@ -173,12 +174,29 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
 @app.command()
-def sample(folder: RunFolder) -> None:
-    """Sample every checkpoint of a run on every evaluation set."""
+def sample(
+    source: Annotated[
+        str, typer.Argument(metavar="RUN|CONFIG", help="A run; or settings, with --checkpoints.")
+    ] = "sweep",
+    overrides: Overrides = None,
+    checkpoints: Annotated[
+        str | None, typer.Option(help="Holds checkpoint-50, ... or verl's global_step_50, ... of any training.")
+    ] = None,
+    root: Root = Path("runs"),
+) -> None:
+    """Sample every checkpoint of a run on every evaluation set; or those in a folder, trained elsewhere."""
     from ramify import experiment
     from ramify.run import Run
 
-    opened = Run(folder)
+    if checkpoints is not None:
+        if "=" in source:  # an override; the settings are the preset's
+            source, overrides = "sweep", [source, *(overrides or [])]
+        name = Path(checkpoints).resolve().name
+        base = any(text.startswith("model=") for text in overrides or [])
+        found = ["train.kind=checkpoints", f"train.folder={checkpoints}", f"train.base={str(base).lower()}"]
+        run(source, [f"name={name}", *found, *(overrides or [])], root)
+        return
+    opened = Run(source)
     config = experiment.ExperimentConfig.check(opened.config)
     with progress() as report:
         experiment.sample(config, opened, report)
@@ -210,18 +228,24 @@ def report(
         Path | None, typer.Option(help="Write every figure as SVG and PNG, and its numbers as CSV, to this folder.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Where the page goes, if not into the run folder.")] = None,
+    track: Annotated[
+        list[str] | None, typer.Option(help="Send the estimates to tensorboard, wandb or trackio.")
+    ] = None,
 ) -> None:
     """Write the report of a run, or of several side by side, and print it in short."""
     from ramify import experiment
     from ramify.report.comparison import write_comparison
     from ramify.report.export import export_figures
     from ramify.report.page import write_report
+    from ramify.report.trackers import track as send
     from ramify.run import Run
 
     runs = [Run(folder) for folder in folders]
     with progress() as report:
         for run in runs:
             experiment.score(run, report)
+    for run in runs if track else []:
+        send(run, track or [])
     if export is not None:
         for number, run in enumerate(runs, start=1):
             where = export / f"{number}-{run.path.name}" if len(runs) > 1 else export
@@ -329,6 +353,39 @@ def regrade(
 
         write_table(graded, output)
         print(f"rows: {output}")
+
+
+@app.command("import")
+def import_(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Where completions are; a folder a seed.")],
+    name: Annotated[str | None, typer.Option(help="The run's folder; that of the first DIR if not given.")] = None,
+    form: Annotated[str | None, typer.Option("--format", help="trl, verl, paper, ...; found if not given.")] = None,
+    numbers: Annotated[str | None, typer.Option(help="The column of the numbers, such as extra.nums.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column of the target.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column of the completions.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="The column of the source pattern.")] = None,
+    step: Annotated[str | None, typer.Option(help="The column of the training step.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Words of the prompt, with {numbers} and {target}.")] = None,
+    answer_tags: Annotated[tuple[str, str], typer.Option(help="What opens and closes an answer.")] = ANSWER_TAGS,
+    every: Annotated[int | None, typer.Option(help="Training completions of so many steps go together.")] = None,
+    root: Root = Path("runs"),
+) -> None:
+    """Turn completions that others made (TRL, verl, lm-eval, ...) into a run, score it, write its report."""
+    from ramify import experiment
+    from ramify.adapters.foreign import ImportConfig, import_run, summary
+    from ramify.report.page import write_report
+
+    given = {"numbers": numbers, "target": target, "text": text, "pattern": pattern, "step": step, "prompt": prompt}
+    config = ImportConfig.check({**given, "format": form, "answer_tags": answer_tags, "every": every})
+    with progress() as report:
+        found = import_run(folders, name or folders[0].resolve().stem, root, config, report)
+    for line in summary(found):
+        print(line)
+    with progress() as report:
+        experiment.score(found.run, report)
+    page = write_report(found.run)
+    print_summary(found.run)
+    print(f"report: {page.resolve()}")
 
 
 @app.command()

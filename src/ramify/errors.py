@@ -29,10 +29,15 @@ class MissingExtraError(RamifyError, ImportError):
 
 
 _MODULES = {
+    "inspect": ("inspect_ai",),
     "lora": ("peft",),
     "tensorboard": ("tensorboard",),
     "trackio": ("trackio",),
     "wandb": ("wandb",),
+    "openai": ("openai",),
+    "ray": ("ray",),
+    "verifiers": ("verifiers",),
+    "vllm": ("vllm",),
     "report": ("statsmodels", "resvg_py"),
     "train": ("torch", "transformers", "trl", "datasets", "accelerate", "safetensors"),
 }

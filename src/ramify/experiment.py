@@ -2,31 +2,37 @@
 
 import os
 import platform
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import metadata, resources
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import polars as pl
 from pydantic import Field, field_validator
 
+from ramify.adapters.puzzles import write_puzzles
 from ramify.analysis.annotate import annotate_files
 from ramify.config import Config
 from ramify.errors import ConfigError, RunError, require
+from ramify.models.checkpoints import is_model
 from ramify.processes import world_size
 from ramify.run import Run
+from ramify.sampling.batches import Sampler
 from ramify.sampling.hf import HFSamplerConfig
-from ramify.tables import completion_frame, is_current, puzzle_frame, puzzles_in, read_table, write_json, write_table
-from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, make_puzzles
+from ramify.sampling.samplers import AnySampler
+from ramify.sampling.sweep import sample_checkpoint
+from ramify.tables import is_current, write_json, write_table
+from ramify.tasks.countdown import SETS, CountdownConfig
 from ramify.tasks.grading import ANSWER_TAGS
-from ramify.train.job import Job
+from ramify.train.existing import CheckpointsConfig
+from ramify.train.job import Job, TrainerConfig
 from ramify.train.online import GRPOConfig
 from ramify.train.trainers import AnyTrainer
 
+Tracker = Literal["tensorboard", "wandb", "trackio"]
 Report = Callable[[str, int, int], None]
 """Told of progress: what is being done, how much of it is done, how much there is."""
 
@@ -45,15 +51,29 @@ class ExperimentConfig(Config):
     """The base model: `bundled` or `bundled-naive` (docs/base.md), a folder, or a name on the hub."""
     task: CountdownConfig = CountdownConfig()
     train: AnyTrainer = GRPOConfig()
-    sample: HFSamplerConfig = HFSamplerConfig()
+    sample: AnySampler = HFSamplerConfig()
+    track: tuple[Tracker, ...] = ()
+    """Trackers that are told of the estimates."""
 
     @field_validator("train", mode="before")
     @classmethod
     def _kind(cls, train: Any) -> Any:
         return {"kind": "grpo", **train} if isinstance(train, dict) else train
 
-    def steps(self) -> list[int]:
-        """The checkpoints that are sampled; 0 is the base model."""
+    @field_validator("sample", mode="before")
+    @classmethod
+    def _sampler(cls, sample: Any) -> Any:
+        return {"kind": "hf", **sample} if isinstance(sample, dict) else sample
+
+    @property
+    def trains(self) -> bool:
+        """Whether a model is trained, rather than sampled as it is."""
+        return isinstance(self.train, TrainerConfig)
+
+    def steps(self, seed: int) -> list[int]:
+        """The checkpoints of a seed that are sampled; 0 is the base model."""
+        if isinstance(self.train, CheckpointsConfig):
+            return [*([0] if self.train.base else []), *self.train.saved_steps(seed)]
         return [0, *self.train.saved_steps()]
 
     def scaled(self, factor: float) -> "ExperimentConfig":
@@ -74,7 +94,7 @@ class ExperimentConfig(Config):
 
         task = {name: {n: part(count) for n, count in getattr(self.task, name).items()} for name in SETS}
         changed: dict[str, Any] = {"name": f"{self.name}-x{factor:g}", "task": self.task.model_copy(update=task)}
-        if self.train.kind != "none":
+        if isinstance(self.train, TrainerConfig):
             later = {part(step): shares for step, shares in self.train.curriculum.later.items()}
             steps = {
                 "steps": max(2, part(self.train.steps)),
@@ -92,20 +112,25 @@ class ExperimentConfig(Config):
             ConfigError: the model folder does not exist, or the settings contradict each other.
         """
         self.train.checked()
+        served = self.sample.kind == "openai"
+        if self.trains and served:
+            raise ConfigError(
+                "sample.kind = openai: a server does not have the checkpoints of this training; train.kind has to be "
+                "none, or checkpoints with the server's names"
+            )
         is_folder = self.model.startswith((".", "/", "~")) or self.model.count("/") != 1
-        if self.model not in BUNDLED and is_folder and not _is_model(Path(self.model).expanduser()):
+        is_local = is_folder and not served and self.model not in BUNDLED
+        if is_local and 0 in self.steps(self.seeds[0]) and not is_model(Path(self.model).expanduser()):
             raise ConfigError(f"model = {self.model}: no model folder with a config.json is there")
-        if self.train.kind != "none" and not any(self.task.train.values()):
+        if self.trains and not self.task.puzzles and not any(self.task.train.values()):
             raise ConfigError("task.train: there are no puzzles to train on; give it, for example, {3 = 1000}")
+        for tracker in self.track:
+            require(f"track = {tracker}", tracker)
         return self
 
 
-def _is_model(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("config.json", "adapter_config.json"))
-
-
 def model_path(name: str) -> Path | str:
-    """Where the base model is: a bundled one in the package, a folder, or a hub name as it stands."""
+    """Where a model is: a bundled one in the package, a folder, or a hub name as it stands."""
     if name in BUNDLED:
         return Path(str(resources.files("ramify.models") / BUNDLED[name]))
     folder = Path(name).expanduser()
@@ -122,19 +147,14 @@ def open_run(config: ExperimentConfig, root: Path) -> Run:
 
 
 def generate(config: ExperimentConfig, run: Run, report: Report) -> None:
-    """Draw the puzzles, tag them, certify the split."""
-    if run.certificate_file.is_file():
-        return
-    sets, certificate = make_puzzles(config.task, partial(report, "patterns to draw from"))
-    for name in SETS:
-        write_table(puzzle_frame(sets[name]), run.puzzles_file(name))
-    if not certificate.is_clean:
-        raise RunError(f"{run.path}: the split is not clean: {certificate}")
-    write_json(certificate.to_dict(), run.certificate_file)
+    """Draw the puzzles, or take those that are named, tag them, certify the split."""
+    write_puzzles(config.task, run, report)
 
 
 def train(config: ExperimentConfig, run: Run, report: Report) -> None:
     """Train each seed to its last step, going on from its last whole checkpoint."""
+    if not config.trains:
+        return
     total = max(config.train.saved_steps(), default=0)
     for seed in config.seeds:
         done = max(run.checkpoints(seed), default=0)
@@ -152,33 +172,28 @@ def _stepped(report: Report, stage: str, total: int, step: int) -> None:
 
 def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
     """Sample every checkpoint on every evaluation set; a batch that is on disk is not made again."""
-    sets = {name: puzzles_in(run.puzzles(name)) for name in EVALUATION_SETS}
     for seed in config.seeds:
-        checkpoints = {0: model_path(config.model), **run.checkpoints(seed)}
-        for step in config.steps():
-            missing = [name for name in sets if not run.completions_file(seed, name, step).is_file()]
-            if not missing:
-                continue
-            if step not in checkpoints:
-                raise RunError(f"{run.path}: seed {seed} has no checkpoint of step {step}; train it with ramify train")
-            sampler = config.sample.build(checkpoints[step])
-            batches = {name: list(sampler.batches(sets[name])) for name in missing}
-            total, done = sum(map(len, batches.values())), 0
-            for name in missing:
-                parts = []
-                for number, (greedy, puzzles) in enumerate(batches[name]):
-                    report(f"sampling step {step}, seed {seed}", done, total)
-                    part = run.completions_part(seed, name, step, number)
-                    if not part.is_file():
-                        found = sampler.sample(puzzles, config.task.prompt, greedy, f"{seed}/{name}/{step}/{number}")
-                        write_table(completion_frame(found), part)
-                    parts.append(part)
-                    done += 1
-                whole = run.completions_file(seed, name, step)
-                if parts:
-                    write_table(pl.concat([read_table(part) for part in parts]), whole)
-                    shutil.rmtree(parts[0].parent)  # with what a kill may have left half written
-            report(f"sampling step {step}, seed {seed}", total, total)
+        for step in config.steps(seed):
+            build = partial(_sampler_at, config, run, seed, step)
+            sample_checkpoint(run, seed, step, config.sample, build, config.task.prompt, report)
+
+
+def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sampler:
+    return config.sample.build(model_at(config, run, seed, step))
+
+
+def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path | str:
+    """What the sampler loads: a folder, a hub name, or a server's name for it."""
+    served = config.sample.kind == "openai"
+    if isinstance(config.train, CheckpointsConfig) and step in config.train.saved_steps(seed):
+        model = config.train.checkpoint(run, seed, step)
+        return model if served or isinstance(model, Path) else model_path(model)
+    if step == 0:
+        return config.model if served else model_path(config.model)
+    checkpoints = run.checkpoints(seed)
+    if step not in checkpoints:
+        raise RunError(f"{run.path}: seed {seed} has no checkpoint of step {step}; train it with ramify train")
+    return checkpoints[step]
 
 
 def score(run: Run, report: Report, groupings: Sequence[str] = ()) -> None:
@@ -219,7 +234,8 @@ def _answer_tags(run: Run) -> tuple[str, str]:
 
 def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
     """Every stage in order; called again, it goes on where it was cut off."""
-    require("ramify run", "train")
+    if config.trains or config.sample.kind == "hf":
+        require("ramify run", "train")
     if world_size() > 1:
         raise ConfigError("ramify run works on one process; train with torchrun -m ramify train, then run the rest")
     from ramify.report.page import write_report
@@ -233,6 +249,10 @@ def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
     if not run.manifest_file.is_file():
         write_json(manifest(config, time.time() - started), run.manifest_file)
     write_report(run)
+    if config.track:
+        from ramify.report.trackers import track
+
+        track(run, config.track)
     return run
 
 
@@ -267,6 +287,8 @@ def _commit() -> str | None:
 
 
 def _device() -> str:
+    if find_spec("torch") is None:
+        return "cpu"
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

@@ -16,7 +16,7 @@ from ramify.experiment import ExperimentConfig, Report, model_path
 from ramify.run import Run
 from ramify.tables import completion_frame, puzzles_in, write_table
 from ramify.tasks.countdown import EVALUATION_SETS, SETS
-from ramify.train.job import Job
+from ramify.train.job import Job, TrainerConfig
 from ramify.train.rft import RFTConfig
 from ramify.train.sft import SFTConfig
 
@@ -55,7 +55,7 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
     Raises:
         ConfigError: the run could not start with these settings.
     """
-    seeds, steps = len(config.seeds), config.checked().train.saved_steps()
+    seeds, steps = len(config.seeds), config.checked().steps(config.seeds[0])
     with TemporaryDirectory() as folder:
         run = experiment.open_run(config, Path(folder))
         experiment.generate(config, run, report)
@@ -66,21 +66,22 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
         rate, bytes_each = _probe_sampler(config, run)
         report("probing evaluation", 1, 1)
         per_puzzle = config.sample.samples + config.sample.greedy
-        asked = sum(sets[name] for name in EVALUATION_SETS) * per_puzzle * seeds * len(config.steps())
+        asked = sum(sets[name] for name in EVALUATION_SETS) * per_puzzle * seeds * len(steps)
         train_seconds, checkpoint_bytes, sequences = 0.0, 0, 0
-        if config.train.kind != "none":
+        if isinstance(config.train, TrainerConfig):
             step_seconds, checkpoint_bytes = _probe_trainer(config, run, report)
             sequences = config.train.sequences_per_step * steps[-1] * seeds
             train_seconds = step_seconds * steps[-1] * seeds
             if isinstance(config.train, RFTConfig):
                 train_seconds += sets["train"] * config.train.samples_per_puzzle * seeds / rate
     rollouts = sequences if config.train.kind in ("grpo", "rloo") else 0
-    disk = puzzle_bytes + checkpoint_bytes * len(steps) * seeds + int(bytes_each * (2 * asked + rollouts))
+    saved = len(steps) - 1 if config.trains else 0
+    disk = puzzle_bytes + checkpoint_bytes * saved * seeds + int(bytes_each * (2 * asked + rollouts))
     return Forecast(
         puzzles=sets,
         shortages=shortages,
-        steps=(steps[-1] if steps else 0) * seeds,
-        checkpoints=len(steps) * seeds,
+        steps=(steps[-1] if config.trains else 0) * seeds,
+        checkpoints=saved * seeds,
         training_sequences=sequences,
         evaluation_completions=asked,
         training_seconds=train_seconds,
@@ -91,9 +92,9 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
 
 def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
     """Completions a second, and bytes a completion on disk."""
-    sampler = config.sample.build(model_path(config.model))
+    sampler = config.sample.build(experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0]))
     puzzles = max((puzzles_in(run.puzzles(name)) for name in EVALUATION_SETS), key=len)
-    batch = next(puzzles for greedy, puzzles in sampler.batches(puzzles) if not greedy)
+    batch = next(puzzles for greedy, puzzles in config.sample.batches(puzzles) if not greedy)
     sampler.sample(batch[:4], config.task.prompt, False, "warm up")
     started = time.perf_counter()
     found = sampler.sample(batch, config.task.prompt, False, "probe")

@@ -42,14 +42,14 @@ class Completion:
         puzzle_id: the puzzle that was asked.
         sample: number of the sample, from 0; -1 for the greedy completion.
         text: what the model wrote after the prompt.
-        tokens: its length in tokens.
+        tokens: its length in tokens; None where a server or a file does not tell.
         truncated: whether the sampler's limit ended it.
     """
 
     puzzle_id: str
     sample: int
     text: str
-    tokens: int
+    tokens: int | None
     truncated: bool
 
 

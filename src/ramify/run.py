@@ -1,6 +1,6 @@
 """A run folder. This is the only module that knows the names of the files in it.
 
-config.json  manifest.json  certificate.json
+config.json  manifest.json  certificate.json  unread.jsonl (of an imported run)
 puzzles/{train,test,length,held_out}.parquet
 seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that it is complete
        train.jsonl                     what the trainer logs, a line a step
@@ -8,9 +8,10 @@ seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that i
        telemetry/step-000001.parquet   what the step saw of each pattern
        rejection/part-00001.parquet    completions that rejection fine-tuning chose from
        tracker/                        what TensorBoard reads
+       merged/checkpoint-50/           foreign checkpoints, merged from shards
        completions/test/step-000015.parquet, and step-000015.parts/ until it is complete
        grades/, attempts/              derived from completions; can be deleted
-estimates.parquet  report.html         derived
+estimates.parquet  report.html  tracker/      derived
 """
 
 import json
@@ -92,6 +93,11 @@ class Run:
         return json.loads(self.certificate_file.read_text()) if self.certificate_file.is_file() else None
 
     @property
+    def unread_file(self) -> Path:
+        """Rows of imported files that could not be read, a JSON line each, with the reason."""
+        return self.path / "unread.jsonl"
+
+    @property
     def estimates_file(self) -> Path:
         """Every estimate, tidy."""
         return self.path / "estimates.parquet"
@@ -100,6 +106,11 @@ class Run:
     def report_file(self) -> Path:
         """The page that people look at."""
         return self.path / "report.html"
+
+    @property
+    def estimates_tracker_folder(self) -> Path:
+        """What TensorBoard reads of the estimates."""
+        return self.path / "tracker"
 
     def puzzles_file(self, name: str) -> Path:
         """The puzzles of a set."""
@@ -166,6 +177,10 @@ class Run:
             if step not in steps:
                 shutil.rmtree(folder)
 
+    def merged_folder(self, seed: int, step: int) -> Path:
+        """A foreign checkpoint whose shards were merged."""
+        return self.seed_folder(seed) / "merged" / f"checkpoint-{step}"
+
     def train_log(self, seed: int) -> Path:
         """What the trainer logs, a JSON line a step."""
         return self.seed_folder(seed) / "train.jsonl"
@@ -203,6 +218,17 @@ class Run:
     def derived_file(self, kind: str, seed: int, name: str, step: int) -> Path:
         """The grades or attempts that belong to a file of completions."""
         return self.seed_folder(seed) / kind / name / f"step-{step:06d}.parquet"
+
+    def drop_derived(self, seed: int, name: str, step: int) -> None:
+        """Delete what was made of completions that changed, and the estimates."""
+        for kind in ("grades", "attempts"):
+            self.derived_file(kind, seed, name, step).unlink(missing_ok=True)
+        self.estimates_file.unlink(missing_ok=True)
+
+    def drop_completions(self, seed: int, name: str, step: int) -> None:
+        """Delete the completions of a set at a checkpoint, with all that was made of them."""
+        self.completions_file(seed, name, step).unlink(missing_ok=True)
+        self.drop_derived(seed, name, step)
 
     def sampled_sets(self) -> list[str]:
         """The sets that any seed was asked."""

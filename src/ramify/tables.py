@@ -26,7 +26,7 @@ COMPLETIONS = {
     "puzzle_id": pl.String,
     "sample": pl.Int32,  # -1: greedy
     "text": pl.String,
-    "tokens": pl.Int32,
+    "tokens": pl.Int32,  # null: not told
     "truncated": pl.Boolean,
 }
 GRADES = {"puzzle_id": pl.String, "sample": pl.Int32, "verdict": pl.String, "tokens": pl.Int32, "attempts": pl.Int32}
@@ -114,7 +114,7 @@ def _atomic(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def puzzle_frame(tagged: Iterable[Tagged]) -> pl.DataFrame:
-    """Puzzles with everything that metrics group by, one row a puzzle.
+    """Puzzles with everything that metrics group by, one row a puzzle; null where it has no source pattern.
 
     >>> from ramify.tasks.tagging import tag
     >>> row = puzzle_frame(tag([Puzzle((3, 7, 8), 29, Pattern.parse("A*B+C"))])).row(0, named=True)
@@ -124,20 +124,18 @@ def puzzle_frame(tagged: Iterable[Tagged]) -> pl.DataFrame:
     rows = []
     for entry in tagged:
         puzzle = entry.puzzle
-        if puzzle.pattern is None:
-            raise ValueError(f"puzzle {puzzle.id} has no source pattern")
-        shape = structure(puzzle.pattern)
+        shape = structure(puzzle.pattern) if puzzle.pattern else None
         rows.append(
             {
                 "puzzle_id": puzzle.id,
                 "numbers": list(puzzle.numbers),
                 "target": puzzle.target,
                 "n": len(puzzle.numbers),
-                "pattern": puzzle.pattern.text,
-                "shape_class": shape.shape_class,
-                "split": shape.split,
-                "depth": shape.depth,
-                "lookahead": shape.lookahead,
+                "pattern": puzzle.pattern and puzzle.pattern.text,
+                "shape_class": shape and shape.shape_class,
+                "split": shape and shape.split,
+                "depth": shape and shape.depth,
+                "lookahead": shape and shape.lookahead,
                 "forced": entry.forced,
                 "solving": [pattern.text for pattern in entry.solving],
                 "multiplicity": entry.multiplicity,
@@ -163,7 +161,7 @@ def puzzle_frame(tagged: Iterable[Tagged]) -> pl.DataFrame:
 def puzzles_in(frame: pl.DataFrame) -> list[Puzzle]:
     """The puzzles of a frame, in its order."""
     return [
-        Puzzle(tuple(numbers), target, Pattern.parse(pattern))
+        Puzzle(tuple(numbers), target, pattern and Pattern.parse(pattern))
         for numbers, target, pattern in frame.select("numbers", "target", "pattern").iter_rows()
     ]
 

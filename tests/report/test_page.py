@@ -133,7 +133,7 @@ def test_without_the_base_model_there_is_still_a_report(known_run: Run) -> None:
         known_run.estimates_file,
     )
     page = render(known_run)
-    assert "Without the base model there is no gain." in page
+    assert "Of one checkpoint there is no gain." in page
     assert "every saved checkpoint" in page
     assert story_text(view_of(known_run))
 

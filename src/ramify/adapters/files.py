@@ -17,6 +17,8 @@ from ramify.errors import RunError
 from ramify.records import Puzzle
 from ramify.run import Run
 
+MOST_JSON = 100_000
+"""Characters of a text that is looked into for JSON."""
 SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".json", ".csv")
 
 _NUMBERS = ("numbers", "nums", "extra_info.numbers", "extra_info.nums", "reward_model.ground_truth.numbers")
@@ -76,20 +78,22 @@ def read_rows(
     Raises:
         RunError: the file cannot be read, or has no such columns.
     """
-    records = _records(path)
+    records = records_of(path)
     if not records:
         return Rows([], [], [])
     names = {
         "numbers": _column(path, records[0], (numbers,) if numbers else _NUMBERS, "numbers"),
         "target": _column(path, records[0], (target,) if target else _TARGET, "target"),
     }
-    pattern = next((name for name in _PATTERN if _at(records[0], name) is not None), None)
+    pattern = next((name for name in _PATTERN if value_at(records[0], name) is not None), None)
     said = _column(path, records[0], (text,) if text else _TEXT, "text") if texts else None
     rows = Rows([], [], [])
     for number, record in enumerate(records, start=1):
         try:
-            puzzle = _puzzle(_at(record, names["numbers"]), _at(record, names["target"]), _at(record, pattern))
-            written = _texts(_at(record, said)) if said else []
+            puzzle = puzzle_of(
+                value_at(record, names["numbers"]), value_at(record, names["target"]), value_at(record, pattern)
+            )
+            written = texts_of(value_at(record, said)) if said else []
         except (TypeError, ValueError) as error:
             rows.unread.append(f"row {number}: {error}")
             continue
@@ -98,7 +102,12 @@ def read_rows(
     return rows
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
+def records_of(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file as plain data.
+
+    Raises:
+        RunError: it cannot be read.
+    """
     try:
         if path.suffix == ".parquet":
             return [_with_identity(row) for row in pl.read_parquet(path).iter_rows(named=True)]
@@ -123,55 +132,87 @@ def _with_identity(record: dict[str, Any]) -> dict[str, Any]:
 
 def _column(path: Path, record: dict[str, Any], names: Sequence[str], what: str) -> str:
     for name in names:
-        if _at(record, name) is not None:
+        if value_at(record, name) is not None:
             return name
     raise RunError(f"{path}: no column for the {what} (looked for {', '.join(names)}); name it with --{what}")
 
 
-def _at(record: Any, name: str | None) -> Any:
-    """What stands under a name such as extra_info.numbers; None if nothing does."""
+def value_at(record: Any, name: str | None) -> Any:
+    """What stands under a name such as extra_info.numbers, also in a text that is JSON; None if nothing does.
+
+    >>> value_at({"gts": '{"target": 29}'}, "gts.target")
+    29
+    """
     for part in name.split(".") if name else ():
-        record = record.get(part) if isinstance(record, dict) else None
+        if isinstance(record, str):
+            record = _unpacked(record)
+        if isinstance(record, list) and part.isdigit() and int(part) < len(record):
+            record = record[int(part)]
+        else:
+            record = record.get(part) if isinstance(record, dict) else None
     return record if name else None
 
 
-def _puzzle(numbers: Any, target: Any, pattern: Any) -> Puzzle:
+def _unpacked(text: str) -> Any:
+    """A text that holds a JSON object, as that object; else None."""
+    if not text.startswith("{") or len(text) > MOST_JSON:
+        return None
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        return None
+
+
+def puzzle_of(numbers: Any, target: Any, pattern: Any = None) -> Puzzle:
+    """A puzzle from what a file says of it.
+
+    Raises:
+        ValueError: it is not one; the text says why.
+
+    >>> puzzle_of("[3, 7, 8]", "29").id
+    '3,7,8=29'
+    """
     if isinstance(numbers, str):
         numbers = numbers.strip(" []()").replace(",", " ").split()
     if not isinstance(numbers, list) or not numbers:
-        raise ValueError(f"numbers = {_short(numbers)} is not a list of integers")
+        raise ValueError(f"numbers = {shortened(numbers)} is not a list of integers")
     found = None
     if isinstance(pattern, str):
         try:
             found = from_paper(pattern)
         except ParseError:
-            raise ValueError(f"pattern = {_short(pattern)} is not a pattern") from None
+            raise ValueError(f"pattern = {shortened(pattern)} is not a pattern") from None
     return Puzzle(tuple(_integer(number) for number in numbers), _integer(target), found)
 
 
 def _integer(value: Any) -> int:
     if isinstance(value, bool) or value is None or (isinstance(value, float) and value != int(value)):
-        raise ValueError(f"{_short(value)} is not an integer")
+        raise ValueError(f"{shortened(value)} is not an integer")
     if isinstance(value, str) and len(value) > 30:
-        raise ValueError(f"{_short(value)} is not an integer")
+        raise ValueError(f"{shortened(value)} is not an integer")
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{_short(value)} is not an integer") from None
+        raise ValueError(f"{shortened(value)} is not an integer") from None
 
 
-def _texts(value: Any) -> list[str]:
-    """The completions of a row: one, several, or messages of a chat, of which the last is read."""
+def texts_of(value: Any) -> list[str]:
+    """The completions of a row: one, several, or messages of a chat, of which the last is read.
+
+    Raises:
+        ValueError: there is none.
+    """
     if isinstance(value, str):
         return [value]
     if isinstance(value, list) and value and isinstance(value[-1], dict):
-        return _texts(value[-1].get("content"))
+        return texts_of(value[-1].get("content"))
     if isinstance(value, list) and all(isinstance(text, str) for text in value):
         return value
-    raise ValueError(f"{_short(value)} is not a completion")
+    raise ValueError(f"{shortened(value)} is not a completion")
 
 
-def _short(value: Any) -> str:
+def shortened(value: Any) -> str:
+    """A value in at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

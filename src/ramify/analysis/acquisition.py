@@ -40,11 +40,11 @@ class Contrast(NamedTuple):
 def acquisition(cells: SetCells, seeds: Sequence[int], groupings: Sequence[str]) -> list[pl.DataFrame]:
     """Acquisition steps of every group: of one seed over its puzzles, of several over the seeds.
 
-    The rows carry the last checkpoint as step; value, low and high are checkpoints too. Without the base model (step
-    0) and one checkpoint more there are none.
+    The rows carry the last checkpoint as step; value, low and high are checkpoints too. Of a single checkpoint there
+    are none.
     """
     steps = sorted(set.intersection(*(set(cells.steps(seed)) for seed in seeds)))
-    if len(steps) < 2 or steps[0] != 0:
+    if len(steps) < 2:
         return []
     share = pl.col("correct") / pl.col("k")
     curves = [cells.values(seed, share)[0][np.isin(cells.steps(seed), steps)] for seed in seeds]

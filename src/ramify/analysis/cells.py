@@ -66,6 +66,20 @@ class SetCells:
         """The number of samples that most cells have."""
         return int(self.frame["k"].mode().max())  # type: ignore[arg-type]
 
+    @cached_property
+    def labelled(self) -> "SetCells":
+        """The same without the puzzles that have no source pattern; itself if all have one."""
+        if not self.puzzles["pattern"].null_count():
+            return self
+        return self.of_puzzles(pl.col("pattern").is_not_null())
+
+    def of_puzzles(self, wanted: pl.Expr) -> "SetCells":
+        """The cells of some puzzles, which are numbered anew."""
+        kept = self.puzzles.with_columns(old=pl.int_range(pl.len(), dtype=pl.Int32)).filter(wanted)
+        numbers = kept.select(puzzle="old", new=pl.int_range(pl.len(), dtype=pl.Int32))
+        frame = self.frame.join(numbers, on="puzzle").drop("puzzle").rename({"new": "puzzle"})
+        return SetCells(self.name, kept.drop("old"), frame)
+
     def values(self, seed: int, *expressions: pl.Expr) -> list[np.ndarray]:
         """Expressions over the cells of a seed, each of shape (steps, puzzles); NaN where there is no cell, or null."""
         mine, steps = self.of_seed(seed), self.steps(seed)
@@ -153,7 +167,7 @@ def attributes(run: Run, name: str) -> pl.DataFrame:
     puzzles = run.puzzles(name).sort("puzzle_id")
     trained = {Pattern.parse(text) for text in run.trained_patterns()}
     rows = []
-    for text in puzzles["pattern"].unique(maintain_order=True):
+    for text in puzzles["pattern"].drop_nulls().unique(maintain_order=True):
         pattern = Pattern.parse(text)
         _, minus, _, over = structure(pattern).operators
         same = min({pattern, *pattern.twins}, key=patterns(pattern.size).index)
@@ -170,11 +184,12 @@ def attributes(run: Run, name: str) -> pl.DataFrame:
     by_pattern = pl.DataFrame(rows, schema={**schema, "known": pl.Boolean}, orient="row")
     solved = [_intermediates(*row) for row in puzzles.select("numbers", "target", "pattern").iter_rows()]
     by_puzzle = pl.DataFrame(solved, schema={"fractional": pl.Boolean, "largest": pl.Float64}, orient="row")
-    return puzzles.drop("shape_class").join(by_pattern, on="pattern", maintain_order="left").hstack(by_puzzle)
+    kept = puzzles.drop("shape_class").join(by_pattern, on="pattern", how="left", maintain_order="left")
+    return kept.hstack(by_puzzle)
 
 
-def _intermediates(numbers: list[int], target: int, pattern: str) -> tuple[bool | None, float | None]:
-    found = witness(numbers, target, Pattern.parse(pattern))
+def _intermediates(numbers: list[int], target: int, pattern: str | None) -> tuple[bool | None, float | None]:
+    found = witness(numbers, target, Pattern.parse(pattern)) if pattern else None
     if found is None:
         return None, None
     values = found.intermediates()
@@ -201,7 +216,7 @@ def set_cells(run: Run, name: str) -> SetCells:
 
 def _own_patterns(puzzles: pl.DataFrame) -> pl.DataFrame:
     """For each source pattern, itself and its twins: columns source, pattern."""
-    sources = map(Pattern.parse, puzzles["pattern"].unique(maintain_order=True))
+    sources = map(Pattern.parse, puzzles["pattern"].drop_nulls().unique(maintain_order=True))
     rows = [(source.text, same.text) for source in sources for same in (source, *source.twins)]
     return pl.DataFrame(rows, schema={"source": pl.String, "pattern": pl.String}, orient="row")
 
@@ -213,7 +228,7 @@ def _read(run: Run, seed: int, name: str, step: int, own: pl.LazyFrame) -> pl.La
     sampled, is_correct = pl.col("sample") >= 0, pl.col("verdict") == "correct"
     counts = grades.filter(sampled).group_by("puzzle_id")
     stating = attempts.filter(sampled & ~pl.col("is_answer") & (pl.col("stated") > 0)).group_by("puzzle_id")
-    sources = scan_table(run.puzzles_file(name)).select("puzzle_id", source="pattern")
+    sources = scan_table(run.puzzles_file(name)).select("puzzle_id", source="pattern").drop_nulls()
     answers = (
         attempts.filter(sampled & pl.col("is_answer") & pl.col("hits_target"))
         .group_by("puzzle_id", "sample")

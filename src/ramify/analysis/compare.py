@@ -54,7 +54,7 @@ def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> 
     for name in sorted({*first.run.sampled_sets()} & {*second.run.sampled_sets()}):
         sides = [_at(set_cells(side.run, name), side.step) for side in (first, second)]
         common = sides[0].puzzles.join(sides[1].puzzles, on="puzzle_id", how="semi")["puzzle_id"]
-        cells = [_only(side, common) for side in sides]
+        cells = [side.of_puzzles(pl.col("puzzle_id").is_in(common.to_list())) for side in sides]
         if any(side.frame.is_empty() for side in cells):
             continue
         k = min(side.samples for side in cells)
@@ -76,16 +76,6 @@ def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> 
 
 def _at(cells: SetCells, step: int) -> SetCells:
     return SetCells(cells.name, cells.puzzles, cells.frame.filter(pl.col("step") == step))
-
-
-def _only(cells: SetCells, ids: pl.Series) -> SetCells:
-    """The cells of some puzzles, which are numbered anew."""
-    kept = cells.puzzles.with_columns(old=pl.int_range(pl.len(), dtype=pl.Int32)).filter(
-        pl.col("puzzle_id").is_in(ids.to_list())
-    )
-    numbers = kept.select(puzzle="old", new=pl.int_range(pl.len(), dtype=pl.Int32))
-    frame = cells.frame.join(numbers, on="puzzle").drop("puzzle").rename({"new": "puzzle"})
-    return SetCells(cells.name, kept.drop("old"), frame)
 
 
 Table = list[np.ndarray]

@@ -42,6 +42,8 @@ FINE = {"pattern": ("mean@", "greedy", "execution", "substitution"), "function_c
 GAINED = ("mean@", "greedy", "pass@", "execution", "attempts")
 """Metrics whose gain is estimated. There are thousands of patterns: of each only some metrics, and the first gain."""
 SUPPORT_GROUPINGS = ("all", "n", "n,shape_class")
+SOURCELESS = {"all", "n", "forced", "multiplicity"}
+"""What puzzles without a source pattern can be grouped by."""
 GAIN = " gain"
 SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "order", "against")
 """Words in the names of metrics that may be outside of [0, 1]."""
@@ -65,14 +67,35 @@ def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
         bounded = [name for name in table["metric"].unique() if not _is_signed(name)]
         together = [pooled(table.filter(~pl.col("metric").is_in([RELATIVE, ABSOLUTE])), bounded)]
         for cells in sets.values():
-            together += acquisition(cells, cells.seeds, groupings) if len(cells.seeds) > 1 else []
+            if len(cells.seeds) < 2:
+                continue
+            by_source = [by for by in groupings if not SOURCELESS.issuperset(by.split(","))]
+            together += acquisition(cells, cells.seeds, [by for by in groupings if by not in by_source])
+            if len(cells.labelled.seeds) > 1:
+                together += acquisition(cells.labelled, cells.labelled.seeds, by_source)
         table = pl.concat([table, *together])
     return adjusted(table)
 
 
 def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """What one set says of one seed."""
-    steps, ratio_of = cells.steps(seed), measured(cells.samples)
+    """What one set says of one seed; by the source pattern, of those puzzles that have one."""
+    labelled = cells.labelled
+    if labelled is cells:
+        yield from _of_groups(cells, seed, groupings, cells.samples)
+    else:
+        any_puzzle = [by for by in groupings if SOURCELESS.issuperset(by.split(","))]
+        yield from _of_groups(cells, seed, any_puzzle, cells.samples)
+        if seed in labelled.seeds:
+            yield from _of_groups(labelled, seed, [by for by in groupings if by not in any_puzzle], cells.samples)
+    if seed in labelled.seeds:
+        yield from shape_gap(labelled, seed)
+        yield from signal_and_success(run, labelled, seed)
+    yield from attempted(run, cells, seed)
+
+
+def _of_groups(cells: SetCells, seed: int, groupings: Sequence[str], samples: int) -> Iterator[pl.DataFrame]:
+    """Ratios, gains, acquisitions and support of some groupings; most puzzles have so many samples."""
+    steps, ratio_of = cells.steps(seed), measured(samples)
     tables = {name: cells.values(seed, ratio.top, ratio.bottom) for name, ratio in ratio_of.items()}
     for by in groupings:
         groups = grouping(cells.puzzles, by)
@@ -87,26 +110,23 @@ def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> I
             )
             table = rows(name, cells.name, seed, by, steps, groups.names, [part.reshape(shape) for part in found], n=n)
             yield table.filter(pl.col("value").is_not_null()) if by in FINE else table
-            if steps[0] == 0 and len(steps) > 1 and name.startswith(GAINED[:1] if by in FINE else GAINED):
-                change, low, high, p, both = paired_changes(
-                    (top[0], bottom[0]), (top[1:], bottom[1:]), cells.samples, groups
-                )
+            if len(steps) > 1 and name.startswith(GAINED[:1] if by in FINE else GAINED):
+                change, low, high, p, both = paired_changes((top[0], bottom[0]), (top[1:], bottom[1:]), samples, groups)
                 yield rows(name + GAIN, cells.name, seed, by, steps[1:], groups.names, [change, low, high], n=both, p=p)
     acquired = acquisition(cells, [seed], groupings)
     yield from acquired
     for frame in acquired:
         yield from order(cells, frame, seed)
-    yield from support(cells, seed, SUPPORT_GROUPINGS)
-    yield from shape_gap(cells, seed)
-    yield from attempted(run, cells, seed)
-    yield from signal_and_success(run, cells, seed)
+    yield from support(cells, seed, [by for by in SUPPORT_GROUPINGS if by in groupings])
 
 
 def _of_seed(run: Run, sets: dict[str, SetCells], seed: int) -> Iterator[pl.DataFrame]:
-    """What all sets together say of one seed."""
-    yield from composition_gaps(list(sets.values()), seed)
-    yield from transfer(sets, seed)
-    yield from effects(list(sets.values()), seed)
+    """What all sets together say of one seed: of their puzzles with a source pattern."""
+    labelled = {name: cells.labelled for name, cells in sets.items() if seed in cells.labelled.seeds}
+    if labelled:
+        yield from composition_gaps(list(labelled.values()), seed)
+        yield from transfer(labelled, seed)
+        yield from effects(list(labelled.values()), seed)
     yield from zero_advantage(run, seed, sorted({step for cells in sets.values() for step in cells.steps(seed)}))
 
 

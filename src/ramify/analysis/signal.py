@@ -76,6 +76,7 @@ def _groups(run: Run, seed: int) -> pl.DataFrame | None:
     found = pl.concat(
         [
             scan_table(run.rollouts_file(seed, step))
+            .drop_nulls("pattern")
             .group_by("puzzle_id", "pattern")
             .agg(equal=reward.min() == reward.max())
             .with_columns(step=pl.lit(step))

@@ -19,7 +19,7 @@ def support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl
     fewer. A pattern is solved if one of its puzzles is. Intervals are Wilson's over puzzles, and over patterns.
     """
     steps = cells.steps(seed)
-    if steps[0] != 0 or len(steps) < 2:
+    if len(steps) < 2:
         return
     k, correct = cells.values(seed, pl.col("k"), pl.col("correct"))
     fewest = np.minimum(k[:1], k)

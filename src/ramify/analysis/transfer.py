@@ -26,7 +26,7 @@ def transfer(sets: Mapping[str, SetCells], seed: int) -> Iterator[pl.DataFrame]:
         return
     matches = matched(sets)
     sides = [_gains(sets[name], seed) for name in (HELD_OUT, SEEN)]
-    if not matches or sides[0][0] != sides[1][0] or sides[0][0][0] != 0:
+    if not matches or sides[0][0] != sides[1][0]:
         return
     steps = sides[0][0]
     sizes = dict(sets[HELD_OUT].puzzles.select("pattern", "n").iter_rows())
@@ -47,7 +47,7 @@ def transfer(sets: Mapping[str, SetCells], seed: int) -> Iterator[pl.DataFrame]:
         )
         value = mean - other
         low, high, p = mean_interval(value, variance + other_variance, np.full(len(steps), n + m))
-        p = np.where(np.array(steps) > 0, p, np.nan)
+        p = np.where(np.array(steps) > steps[0], p, np.nan)
         columns = [part[:, None] for part in (value, low, high)]
         yield rows(METRIC, HELD_OUT, seed, by, steps, [group], columns, n=n, p=p[:, None])
 
@@ -64,9 +64,8 @@ def matched(sets: Mapping[str, SetCells]) -> dict[str, list[str]]:
 
 def _base(cells: SetCells) -> pl.DataFrame:
     """The patterns of a set with what they are matched by, and their base success over all seeds."""
-    base = (
-        cells.frame.filter(pl.col("step") == 0).group_by("puzzle").agg(base=pl.col("correct").sum() / pl.col("k").sum())
-    )
+    first = cells.frame.filter(pl.col("step") == pl.col("step").min().over("seed"))
+    base = first.group_by("puzzle").agg(base=pl.col("correct").sum() / pl.col("k").sum())
     indexed = cells.puzzles.with_columns(puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
     return indexed.join(base, on="puzzle").group_by("pattern", *MATCHED_BY).agg(pl.col("base").mean())
 

@@ -39,15 +39,27 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
         base = load_model(json.loads(adapter.read_text())["base_model_name_or_path"], attention, half)
         return PeftModel.from_pretrained(base, str(model)).merge_and_unload()
     try:
-        config = AutoConfig.from_pretrained(model)
+        name, revision = hub_name(model)
+        config = AutoConfig.from_pretrained(name, revision=revision)
         tiny = config.model_type == "llama" and config.vocab_size == len(VOCABULARY)
         return (TinyForCausalLM if tiny else AutoModelForCausalLM).from_pretrained(
-            model,
+            name,
+            revision=revision,
             attn_implementation=_attention(attention, tiny),
             dtype=torch.bfloat16 if half else torch.float32,
         )
     except (OSError, ValueError, ImportError) as error:
         raise RunError(f"{model}: cannot be loaded as a model: {str(error).strip().splitlines()[0]}") from None
+
+
+def hub_name(model: str | Path) -> tuple[str, str | None]:
+    """A name on the hub and its revision, written name@revision; a folder has none.
+
+    >>> hub_name("EleutherAI/pythia-70m@step3000")
+    ('EleutherAI/pythia-70m', 'step3000')
+    """
+    name, at, revision = str(model).rpartition("@")
+    return (name, revision) if at and not Path(model).exists() else (str(model), None)
 
 
 def load_tokenizer(model: str | Path) -> Any:
@@ -59,7 +71,8 @@ def load_tokenizer(model: str | Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
+        name, revision = hub_name(model)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, padding_side="left")
     except (OSError, ValueError) as error:
         raise RunError(f"{model}: has no tokenizer: {str(error).strip().splitlines()[0]}") from None
     if tokenizer.pad_token_id is None:

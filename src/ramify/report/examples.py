@@ -48,14 +48,15 @@ def drawn(text: str) -> Markup:
 
 
 def learned_puzzle(run: Run, view: View) -> list[Example]:
-    """The first test puzzle, by id, that the first sample of the base failed and that of the last checkpoint solved."""
+    """The first test puzzle, by id, that the first sample failed at the start and solved at the last checkpoint."""
     seed = view.seeds[0]
-    if not {("test", 0), ("test", view.last)} <= set(run.sampled(seed)):
+    steps = [(view.first, view.start), (view.last, f"step {view.last}")]
+    if not {("test", step) for step, _ in steps} <= set(run.sampled(seed)):
         return []
-    before, after = (_solved(run, seed, "test", step) for step in (0, view.last))
+    before, after = (_solved(run, seed, "test", step) for step, _ in steps)
     for puzzle in run.puzzles("test").sort("n", "puzzle_id").iter_rows(named=True):
         if after.get(puzzle["puzzle_id"]) and before.get(puzzle["puzzle_id"]) is False:
-            return [_example(run, seed, "test", puzzle, [(0, "base"), (view.last, f"step {view.last}")], "")]
+            return [_example(run, seed, "test", puzzle, steps, "")]
     return []
 
 
@@ -103,9 +104,8 @@ def _how(view: View, name: str, text: str) -> str:
 def _example(run: Run, seed: int, name: str, puzzle: dict, steps: Iterable[tuple[int, str]], note: str) -> Example:
     numbers = ", ".join(map(str, puzzle["numbers"]))
     count = len(puzzle["solving"])
-    drawn_from = (
-        f"drawn from {puzzle['pattern']}; {SET_NAMES.get(name, name)}; {count} solving pattern{'s' * (count != 1)}"
-    )
+    source = f"drawn from {puzzle['pattern']}; " if puzzle["pattern"] else ""
+    drawn_from = f"{source}{SET_NAMES.get(name, name)}; {count} solving pattern{'s' * (count != 1)}"
     completions = [_shown(run, seed, name, step, puzzle["puzzle_id"], title) for step, title in steps]
     return Example(f"{numbers} → {puzzle['target']}", f"{drawn_from}. {note}".strip(), completions)
 

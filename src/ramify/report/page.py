@@ -16,7 +16,7 @@ from ramify.algebra.structure import structure
 from ramify.report.examples import drawn, learned_puzzle, worst_patterns
 from ramify.report.figures import SHAPE_STYLES, Point, interval, track
 from ramify.report.story import story
-from ramify.report.view import Row, View, answers, changes, learned, points_of
+from ramify.report.view import UNSEEN, Row, View, answers, changes, learned, points_of
 from ramify.run import Run
 from ramify.tables import write_text
 
@@ -55,7 +55,7 @@ class Learned:
 
 def view_of(run: Run) -> View:
     """The estimates of a run as the report reads them."""
-    return View(run.config["name"], run.estimates())
+    return View(run.config["name"], run.estimates(), run.config.get("imported", {}).get("asked", UNSEEN))
 
 
 def write_report(run: Run, path: Path | None = None) -> Path:

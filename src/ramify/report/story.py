@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ramify.analysis.effects import is_available
 from ramify.report import sections
 from ramify.report.figures import Figure
-from ramify.report.view import View
+from ramify.report.view import UNSEEN, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Section:
     figures: Sequence[Figure]
 
 
-SUCCESS = """Puzzles that no training has seen. mean@k: share of the samples that are correct. greedy: share of the
+SUCCESS = """{asked} mean@k: share of the samples that are correct. greedy: share of the
 puzzles solved at temperature 0. pass@k: share of the puzzles that at least one of the k samples solves."""
 LEARNED = """A pattern stands for all ways to write it: 43-(14+98) is A-B-C. It is acquired at the first checkpoint
 from which its success stays above half of its gain, if the interval of the gain excludes 0; not acquired means that
@@ -56,9 +56,10 @@ def story(view: View, certificate: dict | None) -> dict[str, Section]:
         named, solved = certificate["held_out"], certificate.get("solved_by_held_out")
         held = f"Held out of RL: {', '.join(named[:12])}{f' and {len(named) - 12} more' if len(named) > 12 else ''}."
         held += " No training puzzle can be solved by one of these." if solved == 0 else " NOT certified as clean."
+    asked = "Puzzles that no training has seen." if view.asked == UNSEEN else f"Asked: {view.asked}."
     model = sections.effects(view)
     found = [
-        Section("success", "Success over training", SUCCESS, sections.success(view)),
+        Section("success", "Success over training", SUCCESS.format(asked=asked), sections.success(view)),
         Section("learned", "The order of learning", LEARNED, sections.learned_by_shape(view)),
         Section("shapes", "Right-heavy against left-heavy", SHAPES, sections.shapes(view)),
         Section("seen", "Seen against held out", SEEN.format(held=held), sections.seen(view)),

@@ -19,7 +19,10 @@ def story_text(view: View) -> str:
         lines += textwrap.wrap(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
     rows = changes(view)
     if rows:
-        lines += ["", "Base and last checkpoint (↑ ↓: the interval of the paired change excludes 0)"]
+        lines += [
+            "",
+            f"{view.start.capitalize()} and last checkpoint (↑ ↓: the interval of the paired change excludes 0)",
+        ]
     last = ""
     for row in rows:
         if row.metric not in (view.mean, "execution") or "parts" in row.label:

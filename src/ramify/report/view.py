@@ -18,6 +18,7 @@ SET_NAMES = {
     "skills": "small parts",
 }
 SHORT = {"test": "", "length": "longer", "held_out": "held out", "skills": "parts"}
+UNSEEN = "unseen puzzles"
 PLAIN = ("attempts",)
 """Metrics that are no shares."""
 FALSE_DISCOVERIES = 0.05
@@ -31,6 +32,8 @@ class View:
 
     name: str
     estimates: pl.DataFrame
+    asked: str = UNSEEN
+    """What kind of puzzles they are."""
 
     @cached_property
     def seeds(self) -> list[int]:
@@ -59,6 +62,16 @@ class View:
         there = self.estimates.filter((pl.col("metric") == self.mean) & pl.col("seed").is_not_null())
         of_seeds = [set(part["step"]) for _, part in there.group_by("seed")]
         return sorted(set.intersection(*of_seeds))
+
+    @property
+    def first(self) -> int:
+        """The first checkpoint that every seed has: 0, the base, where it was sampled."""
+        return self.steps[0]
+
+    @property
+    def start(self) -> str:
+        """Its name."""
+        return "base" if self.first == 0 else f"step {self.first}"
 
     @cached_property
     def pass_at_k(self) -> str:
@@ -138,13 +151,13 @@ def place(name: str, n: str) -> str:
 
 
 def changes(view: View) -> list[Change]:
-    """Base against last checkpoint for every set, n and main metric."""
+    """First against last checkpoint for every set, n and main metric."""
     found = []
     for name in view.sets:
         for n in view.groups(view.mean, name, "n"):
             for metric in (view.mean, "greedy", view.pass_at_k, "execution", "attempts"):
                 line = view.points(metric, name, "n", n)
-                if len(line) > 1 and line[0].step == 0 and line[-1].step == view.last:
+                if len(line) > 1 and line[0].step == view.first and line[-1].step == view.last:
                     gain = view.at_end(f"{metric} gain", name, "n", n)
                     found.append(Change(place(name, n), metric, line[0], line[-1], gain))
     return found
@@ -164,16 +177,14 @@ def _success(view: View) -> str:
             for n in view.groups(view.mean, name, "n")
             if (line := view.points(view.mean, name, "n", n))
         ]
-        return (
-            f"Success ({view.mean}) at step {view.last}: {'; '.join(found)}. Without the base model there is no gain."
-        )
+        return f"Success ({view.mean}) at step {view.last}: {'; '.join(found)}. Of one checkpoint there is no gain."
     said = []
     for verdict, words in (("rose", "rose"), ("fell", "fell"), ("no clear change", "did not clearly change")):
         mine = [row for row in rows if row.verdict == verdict]
         if mine:
             numbers = "; ".join(f"{row.label} {interval(row.before)} → {interval(row.after)}" for row in mine)
             said.append(f"{words}: {numbers}")
-    text = f"From base to step {view.last}, sampled success ({view.mean}) on unseen puzzles {'. It '.join(said)}."
+    text = f"From {view.start} to step {view.last}, sampled success ({view.mean}) on {view.asked} {'. It '.join(said)}."
     greedy = [change for change in changes(view) if change.metric == "greedy" and "parts" not in change.label]
     rose = [row.label for row in greedy if row.verdict == "rose"]
     if greedy:
@@ -225,7 +236,8 @@ def _order(view: View) -> str:
     fell = sum(row["gain"]["value"] < 0 for row in sure)
     order = ("acquired", "already present", "lost again", "not acquired")
     said = ", ".join(f"{count[status]} {status}" for status in order if status in count)
-    text = f"Of {len(known)} seen patterns at n = {n}, each by its own interval: {said}; corrected for looking at "
+    kind = "seen patterns" if view.asked == UNSEEN else "patterns"
+    text = f"Of {len(known)} {kind} at n = {n}, each by its own interval: {said}; corrected for looking at "
     text += f"{len(known)} (false discovery rate 5%), {len(sure) - fell or 'none'} gained for sure"
     text += f", {fell} fell." if fell else "."
     acquired = [row for row in known if row["status"] == "acquired"]

@@ -1,32 +1,22 @@
 """Sample completions with a transformers model, batch by batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field
-
-from ramify.config import Config
 from ramify.errors import require
 from ramify.models.loading import Attention, load_model, load_tokenizer, prompt_ids
 from ramify.processes import local_rank
 from ramify.records import Completion, Puzzle
+from ramify.sampling.batches import SamplerConfig
 from ramify.tasks.prompts import PromptConfig
 
 
-class HFSamplerConfig(Config):
-    """How every checkpoint is sampled."""
+class HFSamplerConfig(SamplerConfig):
+    """transformers, in this process."""
 
-    kind: str = Field("hf", pattern="^hf$")
-    samples: int = Field(4, ge=1)
-    """Completions a puzzle at the temperature."""
-    greedy: bool = True
-    """Whether to add one completion at temperature 0."""
-    temperature: float = Field(1.0, gt=0)
-    max_new_tokens: int = Field(224, ge=1)
-    batch_size: int = Field(256, ge=1)
-    """Completions that are generated at once."""
+    kind: Literal["hf"] = "hf"
     attention: Attention = "auto"
 
     def build(self, model: str | Path) -> "HFSampler":
@@ -94,11 +84,3 @@ class HFSampler:
             (Completion(puzzle.id, sample, text, len(ids), not end), ids)
             for (puzzle, sample), text, ids, end in zip(owners, texts, tokens, ended, strict=True)
         ]
-
-    def batches(self, puzzles: Sequence[Puzzle]) -> Iterator[tuple[bool, Sequence[Puzzle]]]:
-        """The batches that cover a set: (greedy, puzzles). Puzzles of one size go together, which wastes no padding."""
-        ordered = sorted(puzzles, key=lambda puzzle: (len(puzzle.numbers), puzzle.id))
-        for greedy in [True, False] if self.config.greedy else [False]:
-            each = max(1, self.config.batch_size // (1 if greedy else self.config.samples))
-            for start in range(0, len(ordered), each):
-                yield greedy, ordered[start : start + each]

@@ -30,6 +30,9 @@ class CountdownConfig(Config):
     kind: Literal["countdown"] = "countdown"
     seed: int = 1
     """The seed of the puzzles; runs with other training seeds keep the same puzzles."""
+    puzzles: str = ""
+    """A run, a folder, a file or a dataset on the hub whose puzzles are taken; none are drawn then, and the settings
+    from here to `multiset_disjoint` say nothing."""
     numbers: tuple[int, int] = (1, 99)
     """Smallest and largest number."""
     target: tuple[int, int] = (1, 99)

@@ -9,6 +9,9 @@ from ramify.algebra.pattern import Pattern
 from ramify.algebra.solver import solve_many
 from ramify.records import Puzzle
 
+MOST_TWINS = 6
+"""No pattern of up to six leaves has as many twins."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
@@ -38,6 +41,24 @@ def tag(puzzles: Sequence[Puzzle]) -> list[Tagged]:
     ]
 
 
+def tag_by_solver(puzzles: Sequence[Puzzle]) -> list[Tagged]:
+    """Tag puzzles that others made, which may have no source pattern, or one that does not solve them.
+
+    Where one pattern alone (with its twins) solves a puzzle, that is its source; where several do, it has none.
+
+    >>> [str(entry.puzzle.pattern) for entry in tag_by_solver([Puzzle((3, 7, 8), 29), Puzzle((1, 2, 3), 6)])]
+    ['A*B+C', 'None']
+    """
+    found = []
+    for puzzle, (solving, multiplicity) in zip(puzzles, solving_patterns(puzzles), strict=True):
+        source = puzzle.pattern
+        if source is None or source not in solving:
+            source = solving[0] if is_one_function(solving) else None
+        named = Puzzle(puzzle.numbers, puzzle.target, source)
+        found.append(Tagged(named, solving, _is_forced(named, solving), multiplicity))
+    return found
+
+
 def solving_patterns(puzzles: Sequence[Puzzle]) -> list[tuple[tuple[Pattern, ...], int]]:
     """The solving patterns and the multiplicity of each puzzle, of any sizes from 2 to 7."""
     found: dict[int, tuple[tuple[Pattern, ...], int]] = {}
@@ -52,6 +73,11 @@ def solving_patterns(puzzles: Sequence[Puzzle]) -> list[tuple[tuple[Pattern, ...
         for row, index in enumerate(indices):
             found[index] = tuple(listed[pattern] for pattern in solutions.of(row)), multiplicities[row]
     return [found[index] for index in range(len(puzzles))]
+
+
+def is_one_function(solving: Sequence[Pattern]) -> bool:
+    """Whether solving patterns are one pattern and its twins."""
+    return len(solving) == 1 or (1 < len(solving) <= MOST_TWINS and solving[0].twins.issuperset(solving[1:]))
 
 
 def _is_forced(puzzle: Puzzle, solving: Sequence[Pattern]) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ramify.algebra.pattern import Pattern
 from ramify.records import Puzzle
-from ramify.tasks.tagging import tag
+from ramify.tasks.tagging import is_one_function, tag
 
 MAX_CHECKED = 6
 """Puzzles of two to so many numbers are solved."""
@@ -76,7 +76,7 @@ def _check(
     tagged = tag([puzzle for puzzle in puzzles if 2 <= len(puzzle.numbers) <= MAX_CHECKED])
     solvable = [entry for entry in tagged if entry.solving]
     sizes = sorted({len(puzzle.numbers) for puzzle in puzzles})
-    forced = sum(_is_one_function(entry.solving) for entry in solvable)
+    forced = sum(is_one_function(entry.solving) for entry in solvable)
     return SetCheck(
         name=name,
         puzzles=len(puzzles),
@@ -91,7 +91,3 @@ def _check(
         mislabelled=sum(e.puzzle.pattern is not None and e.puzzle.pattern not in e.solving for e in tagged),
         solved_by_held_out=sum(not held_out.isdisjoint(entry.solving) for entry in tagged) if held_out else 0,
     )
-
-
-def _is_one_function(solving: Sequence[Pattern]) -> bool:
-    return len(solving) == 1 or (len(solving) <= 6 and set(solving[1:]) <= solving[0].twins)

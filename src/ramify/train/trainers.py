@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ramify.config import Config
+from ramify.train.existing import CheckpointsConfig
 from ramify.train.job import Job
 from ramify.train.online import GRPOConfig, RLOOConfig
 from ramify.train.rft import RFTConfig
@@ -28,4 +29,6 @@ class NoTrainerConfig(Config):
         """Nothing."""
 
 
-AnyTrainer = Annotated[GRPOConfig | RLOOConfig | SFTConfig | RFTConfig | NoTrainerConfig, Field(discriminator="kind")]
+AnyTrainer = Annotated[
+    GRPOConfig | RLOOConfig | SFTConfig | RFTConfig | CheckpointsConfig | NoTrainerConfig, Field(discriminator="kind")
+]

@@ -1,0 +1,307 @@
+"""Turn completions that others made into a run: `ramify import`.
+
+Every row is read or set aside with its reason; none is dropped. Puzzles are solved anew: one that a single pattern
+solves (with its twins) has that pattern as source, whatever label is missing or wrong; one that several solve keeps its
+label if it has a right one, and else counts in all that does not ask for a source pattern.
+"""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import Field
+
+from ramify.adapters.formats import Format, find_format, read
+from ramify.config import Config
+from ramify.errors import RunError
+from ramify.models.checkpoints import step_of
+from ramify.records import Puzzle
+from ramify.run import Run
+from ramify.tables import COMPLETIONS, puzzle_frame, read_table, write_table, write_text
+from ramify.tasks.grading import ANSWER_TAGS
+from ramify.tasks.tagging import Tagged, tag_by_solver
+
+MAIN = "test"
+"""The set of an imported run that the report is about."""
+WINDOWS = 10
+"""Training completions of more steps than this are put together in so many windows."""
+EVALUATED = "the puzzles of this evaluation"
+TRAINED = "training puzzles, as training sampled them"
+_ROWS = {"puzzle_id": pl.String, "step": pl.Int64, "text": pl.String, "truncated": pl.Boolean, "reward": pl.Float64}
+
+Report = Callable[[str, int, int], None]
+
+
+class ImportConfig(Config):
+    """How foreign completions are read; what is not given is found."""
+
+    format: str | None = None
+    numbers: str | None = None
+    """Name of a column, a dot between levels; so are those below."""
+    target: str | None = None
+    text: str | None = None
+    pattern: str | None = None
+    step: str | None = None
+    prompt: str | None = None
+    """Template of the prompts, with {numbers} and {target}, to find the puzzle in."""
+    answer_tags: tuple[str, str] = ANSWER_TAGS
+    every: int | None = Field(None, ge=1)
+    """Steps in a window of training completions."""
+
+
+@dataclass
+class Found:
+    """What was read of one folder.
+
+    Attributes:
+        rows: completions by (whether training made them, set).
+        puzzles: those of each, by id: numbers, target and the labels that they came with.
+        unread: rows that could not be read, as they are kept.
+    """
+
+    format: Format
+    files: int = 0
+    rows: dict[tuple[bool, str], list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
+    puzzles: dict[tuple[bool, str], dict[str, list[Puzzle]]] = field(default_factory=lambda: defaultdict(dict))
+    unread: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did.
+
+    Attributes:
+        completions, puzzles: how many there are in the run.
+        sourceless: puzzles without a source pattern.
+        steps: the checkpoints, or the last steps of the windows.
+        window: steps in a window; 1 where each stands alone.
+        unread: reasons for which rows could not be read, with how many.
+    """
+
+    run: Run
+    format: str
+    files: int
+    completions: int
+    puzzles: int
+    sourceless: int
+    steps: list[int]
+    window: int
+    unread: Counter
+
+
+def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportConfig, report: Report) -> Imported:
+    """Read folders (a seed each) and write a run; done again, it takes in what is new and leaves the rest as it is.
+
+    Raises:
+        RunError: nothing could be read, or the run's folder holds another run.
+    """
+    found = [read_folder(folder, config, report) for folder in folders]
+    evaluated = any(rows and not trains for one in found for (trains, _), rows in one.rows.items())
+    settings = {
+        "name": name,
+        "imported": {
+            "folders": [str(folder.resolve()) for folder in folders],
+            "format": found[0].format.said,
+            "asked": EVALUATED if evaluated else TRAINED,
+            **config.model_dump(mode="json", exclude={"format"}),
+        },
+        "task": {"prompt": {"answer_tags": list(config.answer_tags)}},
+    }
+    digest = sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    run = Run.open(root / name, settings, digest)
+    unread = [row for one in found for row in one.unread]
+    write_text("".join(json.dumps(row, default=str) + "\n" for row in unread), run.unread_file)
+    names = _set_names(found, evaluated)
+    tagged = _write_puzzles(run, found, names, report)
+    window = 1 if evaluated else config.every or _window(found)
+    written: set[tuple[int, str, int]] = set()
+    completions = 0
+    for seed, one in enumerate(found, start=1):
+        for (trains, own), frames in one.rows.items():
+            rows = pl.concat(frames)
+            if trains:
+                _write_rollouts(run, seed, rows, tagged)
+            if trains and evaluated:
+                continue
+            end = pl.min_horizontal(((pl.col("step") + window - 1) // window) * window, pl.col("step").max())
+            rows = rows.with_columns(step=end)
+            completions += len(rows)
+            for (step,), part in rows.sort("step", maintain_order=True).group_by("step", maintain_order=True):
+                _write_new(run, seed, names[own], int(str(step)), part)
+                written.add((seed, names[own], int(str(step))))
+    for seed in run.seeds:
+        for set_name, step in run.sampled(seed):
+            if (seed, set_name, step) not in written:
+                run.drop_completions(seed, set_name, step)
+    return Imported(
+        run,
+        found[0].format.name,
+        sum(one.files for one in found),
+        completions,
+        sum(len(entries) for entries in tagged.values()),
+        sum(entry.puzzle.pattern is None for entries in tagged.values() for entry in entries),
+        sorted({step for _, _, step in written}),
+        window,
+        Counter(row["reason"] for row in unread),
+    )
+
+
+def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stage, done, total: None) -> Found:
+    """Read every file of a folder.
+
+    Raises:
+        RunError: there are no such files, or not one row could be read.
+    """
+    form, files = find_format(folder, config.format)
+    found = Found(form, len(files))
+    given = {
+        name: (value,) for name in ("numbers", "target", "text", "pattern", "step") if (value := getattr(config, name))
+    }
+    columns = replace(form.columns, **given)
+    for done, file in enumerate(files):
+        report(f"reading {form.name}", done, len(files))
+        rows: dict[bool, list[tuple]] = {True: [], False: []}
+        own = _set_of(file, folder)
+        try:
+            records = form.rows(file)
+        except (OSError, ValueError, RunError) as error:
+            found.unread.append({"file": str(file), "row": 0, "reason": "the file cannot be read", "error": str(error)})
+            continue
+        for number, row in enumerate(records, start=1):
+            try:
+                said = read(row, columns, config.prompt, step_of(file.relative_to(folder.parent)))
+            except (TypeError, ValueError, OverflowError) as error:
+                kept = {"file": str(file), "row": number, "reason": _kind(str(error)), "error": str(error)}
+                found.unread.append({**kept, "record": row})
+                continue
+            trains = form.trains(row)
+            rows[trains] += [
+                (said.puzzle.id, said.step, text, cut, said.reward)
+                for text, cut in zip(said.texts, said.truncated, strict=True)
+            ]
+            found.puzzles[trains, own].setdefault(said.puzzle.id, []).append(said.puzzle)
+        for trains, some in rows.items():
+            if some:
+                found.rows[trains, own].append(pl.DataFrame(some, schema=_ROWS, orient="row"))
+    report(f"reading {form.name}", len(files), len(files))
+    if not found.rows:
+        first = found.unread[0]
+        has = f"; the row has {', '.join(first['record'])}" if isinstance(first.get("record"), dict) else ""
+        raise RunError(
+            f"{folder}: not one of {len(found.unread):,} rows could be read as {form.said}: {first['file']}, row "
+            f"{first['row']}: {first['error']}{has}"
+        )
+    return found
+
+
+def _kind(error: str) -> str:
+    """A reason without the value that it is about, so that rows can be counted by it."""
+    return re.sub(r" = .* is not ", " is not ", re.sub(r"(in the prompt) .*", r"\1", error, flags=re.DOTALL))[:100]
+
+
+def _set_of(file: Path, folder: Path) -> str:
+    """The part of a path that is not its step, as the name of a set.
+
+    >>> _set_of(Path("a/global_step_50/balanced_n32.json"), Path("a")), _set_of(Path("a/val/50.jsonl"), Path("a"))
+    ('balanced_n32', 'val')
+    """
+    parts = file.relative_to(folder).with_suffix("").parts if file != folder else (file.stem,)
+    kept = [re.sub(r"\d{4}-\d\d-\d\dT[\d.:-]+", "", part) for part in parts if step_of(Path(part)) is None]
+    return re.sub(r"[^\w.-]+", "-", "-".join(kept)).strip("-_.") or MAIN
+
+
+def _set_names(found: Sequence[Found], evaluated: bool) -> dict[str, str]:
+    """The names that sets have in the run: the one with most completions is the main one."""
+    sizes: Counter[str] = Counter()
+    for one in found:
+        for (trains, own), frames in one.rows.items():
+            if not trains or not evaluated:
+                sizes[own] += sum(map(len, frames))
+    main = MAIN if MAIN in sizes else max(sorted(sizes), key=lambda own: sizes[own])
+    return {own: MAIN if own == main else own for own in sizes}
+
+
+def _write_puzzles(run: Run, found: Sequence[Found], names: dict[str, str], report: Report) -> dict[str, list[Tagged]]:
+    """Solve the puzzles of each set, training's alone under `train`; a label that another contradicts is none."""
+    together: dict[str, dict[str, list[Puzzle]]] = defaultdict(lambda: defaultdict(list))
+    for one in found:
+        for (trains, own), puzzles in one.puzzles.items():
+            kept = together[names[own] if own in names and not (trains and _is_evaluated(found)) else "train"]
+            for identity, same in puzzles.items():
+                kept[identity] += same
+    tagged = {}
+    for done, (name, puzzles) in enumerate(sorted(together.items())):
+        report("solving puzzles", done, len(together))
+        chosen = []
+        for same in puzzles.values():
+            labels = {puzzle.pattern for puzzle in same}
+            chosen.append(Puzzle(same[0].numbers, same[0].target, labels.pop() if len(labels) == 1 else None))
+        try:
+            tagged[name] = tag_by_solver(chosen)
+        except ValueError as error:
+            raise RunError(f"{run.path}: the puzzles cannot be solved: {error}") from None
+        if _write_if_new(puzzle_frame(tagged[name]), run.puzzles_file(name)):
+            run.estimates_file.unlink(missing_ok=True)
+    report("solving puzzles", len(together), len(together))
+    return tagged
+
+
+def _is_evaluated(found: Sequence[Found]) -> bool:
+    return any(not trains for one in found for trains, _ in one.rows)
+
+
+def _window(found: Sequence[Found]) -> int:
+    """So many steps that there are at most `WINDOWS` windows."""
+    steps = {step for one in found for frames in one.rows.values() for part in frames for step in part["step"].unique()}
+    return -(-max(steps) // WINDOWS) if len(steps) > WINDOWS else 1
+
+
+def _write_new(run: Run, seed: int, name: str, step: int, rows: pl.DataFrame) -> None:
+    """The completions of a set at a step, if they are not there as they are."""
+    frame = rows.with_columns(sample=pl.int_range(pl.len()).over("puzzle_id"), tokens=pl.lit(None))
+    frame = frame.select(pl.col(column).cast(kind) for column, kind in COMPLETIONS.items())
+    if _write_if_new(frame, run.completions_file(seed, name, step)):
+        run.drop_derived(seed, name, step)
+
+
+def _write_rollouts(run: Run, seed: int, rows: pl.DataFrame, tagged: dict[str, list[Tagged]]) -> None:
+    """Training completions with their rewards, of puzzles with a source pattern."""
+    sources = {e.puzzle.id: e.puzzle.pattern.text for some in tagged.values() for e in some if e.puzzle.pattern}
+    known = pl.DataFrame({"puzzle_id": list(sources), "pattern": list(sources.values())}, schema_overrides=_ROWS)
+    labelled = rows.drop_nulls("reward").join(known, on="puzzle_id", maintain_order="left")
+    for (step,), part in labelled.sort("step", maintain_order=True).group_by("step", maintain_order=True):
+        kept = part.select("puzzle_id", "pattern", "text", "reward")
+        _write_if_new(kept, run.rollouts_file(seed, int(str(step))))
+
+
+def _write_if_new(frame: pl.DataFrame, path: Path) -> bool:
+    if path.is_file() and read_table(path).equals(frame):
+        return False
+    write_table(frame, path)
+    return True
+
+
+def summary(imported: Imported) -> Iterator[str]:
+    """What an import did, in some lines."""
+    steps = imported.steps
+    shown = ", ".join(map(str, steps)) if len(steps) <= WINDOWS + 2 else f"{steps[0]} to {steps[-1]}"
+    windows = f", in windows of {imported.window} steps that end at" if imported.window > 1 else " at"
+    yield (
+        f"{imported.completions:,} completions of {imported.puzzles:,} puzzles from {imported.files:,} files "
+        f"({imported.format}){windows} step{'s' * (len(steps) > 1)} {shown}"
+    )
+    if imported.sourceless:
+        yield (
+            f"{imported.sourceless:,} puzzles are solved by several patterns, have no label that fits, and count where "
+            "no source pattern is asked for"
+        )
+    if imported.unread:
+        yield f"{imported.unread.total():,} rows could not be read; they are kept in {imported.run.unread_file}:"
+        for reason, count in imported.unread.most_common(5):
+            yield f"  {count:,} × {reason}"

@@ -1,0 +1,270 @@
+"""The formats in which others keep completions over training steps, and what a row of each says.
+
+A format is a way to find files and a list of names; what a row says is read by one function for all of them. The
+numbers and the target stand under names, in a text that is JSON, or in the prompt.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ramify.adapters.files import SUFFIXES, puzzle_of, records_of, shortened, texts_of, value_at
+from ramify.errors import RunError, require
+from ramify.records import Puzzle
+from ramify.tasks.prompts import TEMPLATES
+
+_CUT = frozenset({"length", "max_tokens", "model_length"})
+"""What servers and evaluators say when a limit ended a completion."""
+_SENTENCES = ("Using the numbers {numbers}, create an equation that equals {target}", TEMPLATES["slots"])
+"""What prompts are searched for where no template is given: the words of TinyZero, and those of the bundled model."""
+_PIECES = {
+    "{numbers}": r"\[?\s*(?P<numbers>\d{1,9}(?:[,\s]{1,3}\d{1,9}){0,15})\s*\]?",
+    "{slots}": r"(?P<slots>(?:[A-H]\d{1,9}){1,8})",
+    "{target}": r"(?P<target>-?\d{1,9})",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where a row keeps what is wanted of it: names, a dot between levels, the first that is there."""
+
+    numbers: tuple[str, ...] = ("numbers", "nums", "puzzle.numbers")
+    target: tuple[str, ...] = ("target", "puzzle.target")
+    pattern: tuple[str, ...] = ("pattern", "canonical_pattern")
+    text: tuple[str, ...] = ("completion", "completions", "outputs", "output", "response", "responses", "text")
+    prompt: tuple[str, ...] = ("prompt", "input")
+    step: tuple[str, ...] = ("step", "global_step")
+    reward: tuple[str, ...] = ("reward", "score")
+    ended_by: tuple[str, ...] = ("finish_reason", "stop_reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A way to keep completions.
+
+    Attributes:
+        said: what it is, for people.
+        files: finds its files in a folder.
+        rows: the rows of a file.
+        trains: whether a row is a training completion.
+    """
+
+    name: str
+    said: str
+    files: Callable[[Path], list[Path]]
+    columns: Columns = Columns()
+    rows: Callable[[Path], list[dict[str, Any]]] = records_of
+    trains: Callable[[dict[str, Any]], bool] = field(default=lambda row: False)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a row says: the completions of one puzzle at one step, and their rewards where there are any."""
+
+    puzzle: Puzzle
+    step: int
+    texts: list[str]
+    truncated: list[bool]
+    reward: float | None
+
+
+def formats() -> dict[str, Format]:
+    """The known formats by name, the most particular first."""
+    gts = Columns(
+        numbers=("gts.numbers", "gts.nums", "numbers"),
+        target=("gts.target", "target", "gts"),
+        pattern=("gts.pattern", "canonical_pattern"),
+        text=("output",),
+        prompt=("input",),
+        reward=("score",),
+    )
+    trl = replace(Columns(), text=("completion",), reward=("advantage",))
+    lm_eval = Columns(
+        numbers=("doc.numbers", "doc.nums"),
+        target=("doc.target", "target"),
+        pattern=("doc.pattern", "doc.canonical_pattern"),
+        text=("resps",),
+        prompt=("arguments.gen_args_0.arg_0",),
+    )
+    known = [
+        Format("trl", "completions of TRL", _named("completions_*.parquet"), trl, trains=lambda row: True),
+        Format("verl", "dumps of verl", _numbered, gts, trains=lambda row: "reward" not in row),
+        Format("verifiers", "traces of verifiers", _named("traces.jsonl"), Columns(), _trace_rows),
+        Format("lm-eval", "samples of lm-eval", _named("samples_*.jsonl"), lm_eval, _lm_eval_rows),
+        Format("inspect", "logs of inspect", _inspect_logs, Columns(), _inspect_rows),
+        Format("paper", "outputs of the paper's code", _below_steps, Columns(text=("outputs",))),
+        Format("table", "rows of a table", _tables),
+    ]
+    return {one.name: one for one in known}
+
+
+def find_format(folder: Path, name: str | None = None) -> tuple[Format, list[Path]]:
+    """The format of a folder (or of one file), and its files.
+
+    Raises:
+        RunError: there is nothing there that can be read, or no such format.
+    """
+    known = formats()
+    if name is not None and name not in known:
+        raise RunError(f"--format {name}: there are {', '.join(known)}")
+    if not folder.exists():
+        raise RunError(f"{folder}: no such folder")
+    for one in [known[name]] if name else known.values():
+        files = sorted(one.files(folder))
+        if files:
+            return one, files
+    raise RunError(
+        f"{folder}: no {known[name].said if name else 'completions'} there; looked for {', '.join(SUFFIXES)}"
+    )
+
+
+def read(row: dict[str, Any], columns: Columns, template: str | None, step: int | None) -> Said:
+    """What a row says.
+
+    Args:
+        template: of the prompt, if the row has no numbers and no target; known ones are tried without it.
+        step: of the file, for rows without one.
+
+    Raises:
+        ValueError: something is missing, or is not what it should be; the text says what.
+    """
+    texts = texts_of(_first(row, columns.text, "completion"))
+    numbers, target = (_found(row, names) for names in (columns.numbers, columns.target))
+    if numbers is None or isinstance(target, dict) or target is None:
+        numbers, target = _in_prompt(_found(row, columns.prompt), template)
+    puzzle = puzzle_of(numbers, target, _found(row, columns.pattern))
+    if not 2 <= len(puzzle.numbers) <= 6:
+        raise ValueError(f"{len(puzzle.numbers)} numbers; puzzles have 2 to 6")
+    own = _found(row, columns.step)
+    if own is None and step is None:
+        raise ValueError("no step in the row or in its file's name")
+    ended = _found(row, columns.ended_by)
+    reasons = ended if isinstance(ended, list) and len(ended) == len(texts) else [ended] * len(texts)
+    reward = _found(row, columns.reward)
+    return Said(
+        puzzle,
+        _whole(own) if own is not None else step or 0,
+        texts,
+        [reason in _CUT if isinstance(reason, str) else reason is True for reason in reasons],
+        float(reward) if isinstance(reward, int | float) and not isinstance(reward, bool) else None,
+    )
+
+
+def _whole(step: Any) -> int:
+    if isinstance(step, bool) or not isinstance(step, int | float) or step != int(step) or step < 0:
+        raise ValueError(f"step = {shortened(step)} is not a step")
+    return int(step)
+
+
+def _found(row: dict[str, Any], names: tuple[str, ...]) -> Any:
+    return next((value for name in names if (value := value_at(row, name)) is not None), None)
+
+
+def _first(row: dict[str, Any], names: tuple[str, ...], what: str) -> Any:
+    value = _found(row, names)
+    if value is None:
+        raise ValueError(f"no {what} (looked for {', '.join(names)})")
+    return value
+
+
+def _in_prompt(prompt: Any, template: str | None) -> tuple[list[int], int]:
+    """The numbers and the target that a prompt names: the last ones, after any examples."""
+    if isinstance(prompt, list):
+        prompt = "\n".join(str(message.get("content")) for message in prompt if isinstance(message, dict))
+    if not isinstance(prompt, str):
+        raise ValueError("no numbers and target, and no prompt to find them in")
+    for sentence in (template,) if template else _SENTENCES:
+        found = list(_reader(sentence).finditer(prompt))
+        if found:
+            named = found[-1].groupdict()
+            digits = re.findall(r"\d+", named.get("numbers") or named.get("slots") or "")
+            return [int(number) for number in digits], int(named["target"])
+    raise ValueError(f"no numbers and target in the prompt {shortened(prompt[-200:])}; give its words with --prompt")
+
+
+@lru_cache(maxsize=16)
+def _reader(template: str) -> re.Pattern[str]:
+    """A template as an expression to search for; a field that comes twice is read where it comes first."""
+    template = TEMPLATES.get(template, template)
+    parts = re.split(r"(\{numbers\}|\{slots\}|\{target\})", template)
+    seen: set[str] = set()
+    pattern = ""
+    for part in parts:
+        piece = _PIECES.get(part, r"\s+".join(map(re.escape, re.split(r"\s+", part))))
+        if part in _PIECES and part in seen:
+            piece = re.sub(r"\?P<\w+>", "?:", piece)
+        seen.add(part)
+        pattern += piece
+    return re.compile(pattern)
+
+
+# How each format keeps its files and rows.
+
+
+def _named(glob: str) -> Callable[[Path], list[Path]]:
+    def files(folder: Path) -> list[Path]:
+        if folder.is_file():
+            return [folder] if folder.match(glob) else []
+        return list(folder.rglob(glob))
+
+    return files
+
+
+def _numbered(folder: Path) -> list[Path]:
+    found = [folder] if folder.is_file() else list(folder.rglob("*.jsonl"))
+    return [file for file in found if re.fullmatch(r"\d{1,12}", file.stem)]
+
+
+def _below_steps(folder: Path) -> list[Path]:
+    found = [folder] if folder.is_file() else list(folder.rglob("*.json"))
+    return [file for file in found if file.suffix == ".json" and "global_step" in str(file)]
+
+
+def _tables(folder: Path) -> list[Path]:
+    found = [folder] if folder.is_file() else list(folder.rglob("*"))
+    return [file for file in found if file.suffix in SUFFIXES and file.is_file() and not file.name.startswith(".")]
+
+
+def _inspect_logs(folder: Path) -> list[Path]:
+    found = [folder] if folder.is_file() else [*folder.rglob("*.eval"), *folder.rglob("*.json")]
+    return [file for file in found if file.suffix == ".eval" or (file.suffix == ".json" and _is_inspect(file))]
+
+
+def _is_inspect(file: Path) -> bool:
+    with file.open("rb") as opened:
+        start = opened.read(2000)
+    return b'"eval"' in start and b'"version"' in start
+
+
+def _inspect_rows(file: Path) -> list[dict[str, Any]]:
+    require("reading logs of inspect", "inspect")
+    from inspect_ai.log import read_eval_log
+
+    found = []
+    for sample in read_eval_log(str(file)).samples or []:
+        kept = {**(sample.metadata or {}), "completion": sample.output.completion, "prompt": sample.input}
+        if not isinstance(sample.input, str):
+            kept["prompt"] = [{"content": message.text} for message in sample.input]
+        found.append({**kept, "finish_reason": sample.output.stop_reason})
+    return found
+
+
+def _lm_eval_rows(file: Path) -> list[dict[str, Any]]:
+    return [{**row, "resps": list(_flat(row.get("resps")))} for row in records_of(file)]
+
+
+def _flat(texts: Any) -> Iterator[Any]:
+    """lm-eval wraps the repeats of a document in one list or two."""
+    for text in texts if isinstance(texts, list) else [texts]:
+        if isinstance(text, list):
+            yield from (one for one in text)
+        else:
+            yield text
+
+
+def _trace_rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines() if line.strip()]

@@ -1,0 +1,155 @@
+"""Puzzle sets and models as folders that the Hugging Face Hub takes: written with a card, and pushed.
+
+They are loaded by their names: `task.puzzles`, `model`. Written folders
+need no network.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ramify.errors import RunError, require
+from ramify.models.checkpoints import is_model
+from ramify.run import Run
+from ramify.tables import read_table, write_text
+
+LICENSE = "apache-2.0"
+
+
+def write_dataset(run: Run, folder: Path, license_id: str = LICENSE) -> Path:
+    """Write the puzzle sets of a run as a dataset folder: data/<set>.parquet, certificate.json and a card.
+
+    Raises:
+        RunError: the run has no puzzles yet.
+    """
+    names = [name for name in ("train", *run.evaluation_sets()) if run.puzzles_file(name).is_file()]
+    frames = {name: frame for name in names if (frame := read_table(run.puzzles_file(name))).height}
+    if not frames:
+        raise RunError(f"{run.path}: there are no puzzles to export; make some with ramify generate")
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        frame.write_parquet(folder / "data" / f"{name}.parquet")
+    if run.certificate_file.is_file():
+        shutil.copy(run.certificate_file, folder / "certificate.json")
+    write_text(_dataset_card(run, frames, license_id), folder / "README.md")
+    return folder
+
+
+def write_model(run: Run, step: int, seed: int, folder: Path, license_id: str = LICENSE) -> Path:
+    """Copy a checkpoint of a run as a model folder with a card; what only a trainer needs is left out.
+
+    Raises:
+        RunError: there is no such checkpoint.
+    """
+    checkpoints = run.checkpoints(seed)
+    if step not in checkpoints:
+        there = ", ".join(map(str, checkpoints)) or "none"
+        raise RunError(f"{run.path}: seed {seed} has no checkpoint of step {step}; there are {there}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(checkpoints[step].iterdir()):
+        if file.suffix in (".safetensors", ".json", ".jinja") and file.name != "trainer_state.json":
+            shutil.copy(file, folder / file.name)
+    write_text(_model_card(run, step, seed, license_id), folder / "README.md")
+    return folder
+
+
+def push(folder: Path, name: str, private: bool = True) -> str:
+    """Upload a folder as a dataset or, if it holds a model, as a model; returns its address. It is private at first.
+
+    Raises:
+        RunError: the hub refuses, or cannot be reached.
+    """
+    require("pushing to the hub", "train")
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    kind = "model" if is_model(folder) else "dataset"
+    api = HfApi()
+    try:
+        api.create_repo(name, repo_type=kind, private=private, exist_ok=True)
+        return str(api.upload_folder(repo_id=name, repo_type=kind, folder_path=str(folder)))
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
+        raise RunError(f"{name}: the hub did not take it: {str(error).strip().splitlines()[0]}") from None
+
+
+def _dataset_card(run: Run, frames: dict[str, pl.DataFrame], license_id: str) -> str:
+    files = "".join(f"  - split: {name}\n    path: data/{name}.parquet\n" for name in frames)
+    lines = ["| set | puzzles | n | patterns | forced | solving patterns, mean |", "|---|---|---|---|---|---|"]
+    for name, frame in frames.items():
+        sizes = ", ".join(map(str, sorted(frame["n"].unique())))
+        cells = (name, f"{len(frame):,}", sizes, f"{frame['pattern'].drop_nulls().n_unique():,}")
+        means = f"{_mean(frame['forced']):.1%}", f"{_mean(frame['solving'].list.len()):.1f}"
+        lines.append(f"| {' | '.join((*cells, *means))} |")
+    certificate = run.certificate()
+    verdict = "none: these sets were not certified"
+    if certificate:
+        verdict = "clean" if certificate["is_clean"] else "NOT clean"
+        verdict += f": {certificate['shared']} puzzles of an evaluation set are training puzzles, "
+        verdict += f"{certificate['repeated']} puzzles occur twice, {certificate['solved_by_held_out']} training "
+        verdict += "puzzles are solved by a held-out pattern"
+        if certificate["held_out"]:
+            verdict += (
+                f" ({', '.join(certificate['held_out'][:8])}{' and more' if len(certificate['held_out']) > 8 else ''})"
+            )
+    return f"""---
+license: {license_id}
+tags: [countdown, reasoning, ramify]
+configs:
+- config_name: default
+  data_files:
+{files}---
+
+# Countdown puzzles: {run.config["name"]}
+
+Use every number once, with + − × ÷, and reach the target. Each row is a puzzle with the pattern it was drawn from
+(`pattern`, an expression tree without its numbers), all patterns that solve it (`solving`), whether its own pattern
+(with its twins) is the only one (`forced`), and the number of its solutions (`multiplicity`).
+
+{chr(10).join(lines)}
+
+Split certificate: {verdict}. The whole of it is in `certificate.json`.
+
+Made by ramify; settings digest `{run.digest}`.
+"""
+
+
+def _mean(values: pl.Series) -> float:
+    return sum(values.cast(pl.Float64)) / len(values)
+
+
+def _model_card(run: Run, step: int, seed: int, license_id: str) -> str:
+    config = run.config
+    rows = ""
+    if run.estimates_file.is_file():
+        wanted = pl.col("metric").str.starts_with("mean@") & ~pl.col("metric").str.contains(" ") & (pl.col("by") == "n")
+        mine = run.estimates().filter(wanted & (pl.col("step") == step) & (pl.col("seed") == seed)).sort("set", "group")
+        cells = [_estimate_row(row) for row in mine.iter_rows(named=True)]
+        rows = "\n".join(
+            ["| set | n | metric | value | 95 % interval | puzzles |", "|---|---|---|---|---|---|", *cells]
+        )
+    return f"""---
+license: {license_id}
+library_name: transformers
+pipeline_tag: text-generation
+tags: [countdown, reinforcement-learning, ramify]
+---
+
+# {config["name"]}, step {step}, seed {seed}
+
+Base model: `{config.get("model")}`. Trained on Countdown puzzles with ramify;
+settings digest `{run.digest}`.
+
+{rows}
+
+```json
+{json.dumps(config.get("train", {}), indent=2)}
+```
+"""
+
+
+def _estimate_row(row: dict[str, Any]) -> str:
+    ends = "" if row["low"] is None else f"{row['low']:.1%} to {row['high']:.1%}"
+    return f"| {row['set']} | {row['group']} | {row['metric']} | {row['value']:.1%} | {ends} | {row['n']} |"

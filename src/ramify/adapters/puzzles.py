@@ -1,0 +1,92 @@
+"""The puzzle sets of a run: drawn, or taken from a run, a folder, a file or a dataset on the hub."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from ramify.adapters.files import files_in, read_rows
+from ramify.errors import RunError, require
+from ramify.records import Puzzle
+from ramify.run import Run
+from ramify.tables import puzzle_frame, write_json, write_table
+from ramify.tasks.countdown import SETS, CountdownConfig, make_puzzles
+from ramify.tasks.splits import Rules, certify
+from ramify.tasks.tagging import Tagged, tag_by_solver
+
+Report = Callable[[str, int, int], None]
+
+
+def write_puzzles(task: CountdownConfig, run: Run, report: Report) -> None:
+    """Write the sets and their certificate, unless they are there.
+
+    Raises:
+        RunError: the source has no puzzles, or a split that was drawn is not clean.
+    """
+    if run.certificate_file.is_file():
+        return
+    if task.puzzles:
+        sets, counted = _taken(task.puzzles, report)
+    else:
+        sets, certificate = make_puzzles(task, partial(report, "patterns to draw from"))
+        counted = certificate.to_dict()
+    for name in SETS:
+        write_table(puzzle_frame(sets[name]), run.puzzles_file(name))
+    if not task.puzzles and not counted["is_clean"]:
+        raise RunError(f"{run.path}: the split is not clean: {counted}")
+    write_json(counted, run.certificate_file)
+
+
+def _taken(source: str, report: Report) -> tuple[dict[str, list[Tagged]], dict]:
+    """Sets that are there already, solved, with the certificate beside them, or else with what is counted now."""
+    found, folder = load_sets(source)
+    sets = {}
+    for done, name in enumerate(SETS):
+        report("solving puzzles", done, len(SETS))
+        sets[name] = tag_by_solver(found.get(name, []))
+    report("solving puzzles", len(SETS), len(SETS))
+    known = folder / "certificate.json"
+    return sets, json.loads(known.read_text()) if known.is_file() else certify(sets, Rules(reserved=False)).to_dict()
+
+
+def load_sets(source: str) -> tuple[dict[str, list[Puzzle]], Path]:
+    """The puzzle sets of a run, a folder, a file, or a dataset on the hub (`owner/name`), by name; and where they are.
+
+    Names with `train` in them are the training set; the names of ramify's other sets stay, and a single other set is
+    called `test`.
+
+    Raises:
+        RunError: there is nothing, a row cannot be read, or the sets cannot be told apart.
+    """
+    path = Path(source).expanduser()
+    if not path.exists():
+        path = _downloaded(source)
+    found: dict[str, list[Puzzle]] = {}
+    for name, file in files_in(path).items():
+        if file.name == "certificate.json":
+            continue
+        rows = read_rows(file)
+        if rows.unread:
+            raise RunError(f"{file}: {len(rows.unread)} rows could not be read, the first is {rows.unread[0]}")
+        found[name.rpartition("/")[2]] = found.get(name.rpartition("/")[2], []) + rows.puzzles
+    named: dict[str, list[Puzzle]] = {}
+    for name, puzzles in found.items():
+        known = "train" if "train" in name.lower() else name if name in SETS else "test"
+        if known == "test" and "test" in named:
+            raise RunError(f"{source}: of the sets {', '.join(sorted(found))}, which is test? Name the file test")
+        named[known] = named.get(known, []) + puzzles
+    return named, path
+
+
+def _downloaded(name: str) -> Path:
+    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise RunError(f"{name}: no such file or folder")
+    require("loading a dataset from the hub", "train")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(
+            snapshot_download(name, repo_type="dataset", allow_patterns=["*.parquet", "*.jsonl", "*.json", "*.csv"])
+        )
+    except (OSError, ValueError) as error:
+        raise RunError(f"{name}: cannot be loaded from the hub: {str(error).strip().splitlines()[0]}") from None

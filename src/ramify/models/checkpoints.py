@@ -1,0 +1,80 @@
+"""Checkpoints that others saved: found in a folder by their steps, and merged where verl left them in shards."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from ramify.errors import RunError
+
+_STEP = re.compile(r"(?:global_step|checkpoint|step|iter|completions)[-_]?(\d{1,12})(?!\d)", re.IGNORECASE)
+_MODEL_FILES = ("config.json", "adapter_config.json")
+
+
+def step_of(path: Path) -> int | None:
+    """The step that a path names: global_step_50/x.json, 50.jsonl, checkpoint-50; the last one if there are several.
+
+    >>> [step_of(Path(text)) for text in ("a/global_step_50/x.json", "val/100.jsonl", "samples.jsonl")]
+    [50, 100, None]
+    """
+    if re.fullmatch(r"\d{1,12}", path.stem):
+        return int(path.stem)
+    found = _STEP.findall(str(path))
+    return int(found[-1]) if found else None
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a model, or an adapter, that transformers can load."""
+    return any((folder / name).is_file() for name in _MODEL_FILES)
+
+
+def find_checkpoints(folder: Path) -> dict[int, Path]:
+    """The checkpoints of a training run by step: folders like checkpoint-50 (transformers) or global_step_50 (verl).
+
+    Raises:
+        RunError: there are none, or two of one step.
+    """
+    found: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        step = step_of(Path(path.name))
+        if not path.is_dir() or step is None or not (is_model(path) or _shards(path)):
+            continue
+        if step in found:
+            raise RunError(f"{folder}: {found[step].name} and {path.name} are both step {step}")
+        found[step] = path
+    if not found:
+        raise RunError(f"{folder}: no checkpoints there; looked for folders such as checkpoint-50 or global_step_50")
+    return dict(sorted(found.items()))
+
+
+def whole_model(checkpoint: Path, merged: Path, python: str) -> Path:
+    """A folder that transformers can load: the checkpoint itself, or what verl's own command merges its shards into.
+
+    Args:
+        merged: where the merged model goes, and stays.
+        python: an interpreter that has verl.
+
+    Raises:
+        RunError: verl's command failed.
+    """
+    shards = None if is_model(checkpoint) else _shards(checkpoint)
+    if shards is None or is_model(merged):
+        return merged if is_model(merged) else checkpoint
+    unfinished = merged.with_name(f".{merged.name}.tmp")
+    command = [python, "-m", "verl.model_merger", "merge", "--backend", "fsdp", "--local_dir", str(shards)]
+    try:
+        done = subprocess.run([*command, "--target_dir", str(unfinished)], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise RunError(f"train.verl_python = {python}: {error.strerror}") from None
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise RunError(f"{checkpoint}: `{' '.join(command)}` failed: {last}; name a python with train.verl_python")
+    unfinished.replace(merged)
+    return merged
+
+
+def _shards(checkpoint: Path) -> Path | None:
+    """The folder of the policy's shards in a checkpoint of verl; None if it is none."""
+    for folder in (checkpoint / "actor", checkpoint):
+        if any(folder.glob("model_world_size_*_rank_*.pt")):
+            return folder
+    return None

@@ -1,0 +1,50 @@
+"""What all samplers share: how often a model is asked, and in which batches."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import Field
+
+from ramify.config import Config
+from ramify.records import Completion, Puzzle
+from ramify.tasks.prompts import PromptConfig
+
+
+def seed_of(*parts: Any) -> int:
+    """A seed that follows from names: 31 bits, which every engine takes."""
+    return int.from_bytes(blake2b("/".join(map(str, parts)).encode(), digest_size=4).digest()) >> 1
+
+
+class Sampler(Protocol):
+    """A model that can be asked."""
+
+    def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
+        """One batch: the greedy completion, or all sampled ones, of each puzzle; randomness follows from the name."""
+
+
+class SamplerConfig(Config):
+    """How every checkpoint is sampled."""
+
+    samples: int = Field(4, ge=1)
+    """Completions a puzzle at the temperature."""
+    greedy: bool = True
+    """Whether to add one completion at temperature 0."""
+    temperature: float = Field(1.0, gt=0)
+    max_new_tokens: int = Field(224, ge=1)
+    batch_size: int = Field(256, ge=1)
+    """Completions that are made, and written to disk, at once."""
+
+    @abstractmethod
+    def build(self, model: str | Path) -> Sampler:
+        """Load a model, or connect to it."""
+
+    def batches(self, puzzles: Sequence[Puzzle]) -> Iterator[tuple[bool, Sequence[Puzzle]]]:
+        """The batches that cover a set: (greedy, puzzles). Puzzles of one size go together, which wastes no padding."""
+        ordered = sorted(puzzles, key=lambda puzzle: (len(puzzle.numbers), puzzle.id))
+        for greedy in [True, False] if self.greedy else [False]:
+            each = max(1, self.batch_size // (1 if greedy else self.samples))
+            for start in range(0, len(ordered), each):
+                yield greedy, ordered[start : start + each]

@@ -1,0 +1,123 @@
+"""Sample completions from any server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, TGI, a hosted model.
+
+The client of OpenAI retries what can be retried (connections, time-outs, 429, 5xx). A server that gives fewer choices
+than it was asked for is asked again, one request for each that is missing. Servers tell the tokens of a request, not of
+a choice, so they are known only where a request has one choice.
+"""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ramify.errors import RunError, require
+from ramify.records import Completion, Puzzle
+from ramify.sampling.batches import SamplerConfig, seed_of
+from ramify.tasks.prompts import PromptConfig
+
+
+class OpenAISamplerConfig(SamplerConfig):
+    """A server, by whose name for it the run's `model` goes; prompts are texts, or messages with task.prompt.chat."""
+
+    kind: Literal["openai"] = "openai"
+    base_url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://\S+$")
+    api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key; a server that wants none is told `none`."""
+    concurrency: int = Field(32, ge=1)
+    """Requests at once."""
+    retries: int = Field(5, ge=0)
+    """Further tries of a request that failed, with growing pauses."""
+    timeout: float = Field(600.0, gt=0)
+    """Seconds that a request may take."""
+    extra: dict[str, Any] = Field({})
+    """Sent along with each request, such as { top_k = -1 } for vLLM."""
+
+    def build(self, model: Any) -> "OpenAISampler":
+        """A client; the server is asked for nothing yet."""
+        return OpenAISampler(self, str(model))
+
+
+class OpenAISampler:
+    """A model on a server."""
+
+    def __init__(self, config: OpenAISamplerConfig, model: str) -> None:
+        require("sampling from a server", "openai")
+        self.config, self.model = config, model
+
+    def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
+        """One batch: the greedy completion, or `samples` completions, of each puzzle, in order.
+
+        Seeds follow from the name; whether they fix the text is up to the server.
+
+        Raises:
+            RunError: the server cannot be reached, refuses the request, or gives no choice at all.
+        """
+        return asyncio.run(self._batch(puzzles, prompt, greedy, name))
+
+    async def _batch(
+        self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str
+    ) -> list[Completion]:
+        import openai
+
+        config = self.config
+        key = os.environ.get(config.api_key_env) or "none"
+        gate = asyncio.Semaphore(config.concurrency)
+        async with openai.AsyncOpenAI(
+            base_url=config.base_url, api_key=key, max_retries=config.retries, timeout=config.timeout
+        ) as client:
+
+            async def ask(puzzle: Puzzle, count: int, seed: int) -> list[tuple[str, int | None, bool]]:
+                async with gate:
+                    return await self._choices(client, prompt.said(puzzle), count, seed, greedy)
+
+            async def answered(puzzle: Puzzle) -> list[Completion]:
+                wanted = 1 if greedy else config.samples
+                found = (await ask(puzzle, wanted, seed_of(name, puzzle.id, 0)))[:wanted]
+                missing = range(len(found), wanted)
+                more = await asyncio.gather(*(ask(puzzle, 1, seed_of(name, puzzle.id, k)) for k in missing))
+                found += [choice for choices in more for choice in choices[:1]]
+                if len(found) < wanted:
+                    raise RunError(f"{config.base_url}: {len(found)} of {wanted} choices came for {puzzle.id}")
+                return [Completion(puzzle.id, -1 if greedy else k, *choice) for k, choice in enumerate(found)]
+
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(answered(puzzle)) for puzzle in puzzles]
+            except* openai.OpenAIError as errors:
+                raise RunError(f"{config.base_url}: {_said(errors)}") from None
+            except* RunError as errors:
+                raise RunError(_said(errors)) from None
+        return [completion for task in tasks for completion in task.result()]
+
+    async def _choices(
+        self, client: Any, said: Any, count: int, seed: int, greedy: bool
+    ) -> list[tuple[str, int | None, bool]]:
+        """The choices of one request: text, tokens if there is one choice, whether the limit ended it."""
+        settings: dict[str, Any] = {
+            "model": self.model,
+            "max_tokens": self.config.max_new_tokens,
+            "temperature": 0.0 if greedy else self.config.temperature,
+            "top_p": 1.0,
+            "seed": seed,
+            "extra_body": self.config.extra or None,
+        }
+        if count > 1:
+            settings["n"] = count
+        if isinstance(said, str):
+            answer = await client.completions.create(prompt=said, **settings)
+            texts = [choice.text for choice in answer.choices]
+        else:
+            answer = await client.chat.completions.create(messages=said, **settings)
+            texts = [choice.message.content or "" for choice in answer.choices]
+        told = answer.usage.completion_tokens if answer.usage and len(texts) == 1 else None
+        cut = [choice.finish_reason == "length" for choice in answer.choices]
+        return [(text, told, ended) for text, ended in zip(texts, cut, strict=True)]
+
+
+def _said(errors: BaseExceptionGroup) -> str:
+    first = errors.exceptions[0]
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return str(first).splitlines()[0][:300]

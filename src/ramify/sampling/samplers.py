@@ -1,0 +1,11 @@
+"""The samplers that a run can name."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ramify.sampling.hf import HFSamplerConfig
+from ramify.sampling.openai import OpenAISamplerConfig
+from ramify.sampling.vllm import VLLMSamplerConfig
+
+AnySampler = Annotated[HFSamplerConfig | OpenAISamplerConfig | VLLMSamplerConfig, Field(discriminator="kind")]

@@ -1,0 +1,49 @@
+"""Ask a checkpoint every puzzle of every evaluation set, a batch at a time; what is on disk is not asked again."""
+
+import shutil
+from collections.abc import Callable
+
+import polars as pl
+
+from ramify.run import Run
+from ramify.sampling.batches import Sampler, SamplerConfig
+from ramify.tables import completion_frame, puzzles_in, read_table, write_table
+from ramify.tasks.countdown import EVALUATION_SETS
+from ramify.tasks.prompts import PromptConfig
+
+
+def sample_checkpoint(
+    run: Run,
+    seed: int,
+    step: int,
+    config: SamplerConfig,
+    build: Callable[[], Sampler],
+    prompt: PromptConfig,
+    report: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> None:
+    """Write the completions of all evaluation sets of a run at a step.
+
+    Args:
+        build: loads the model; called only if something is missing.
+    """
+    missing = [name for name in EVALUATION_SETS if not run.completions_file(seed, name, step).is_file()]
+    if not missing:
+        return
+    sampler = build()
+    batches = {name: list(config.batches(puzzles_in(run.puzzles(name)))) for name in missing}
+    total, done = sum(map(len, batches.values())), 0
+    for name in missing:
+        parts = []
+        for number, (greedy, puzzles) in enumerate(batches[name]):
+            report(f"sampling step {step}, seed {seed}", done, total)
+            part = run.completions_part(seed, name, step, number)
+            if not part.is_file():
+                found = sampler.sample(puzzles, prompt, greedy, f"{seed}/{name}/{step}/{number}")
+                write_table(completion_frame(found), part)
+            parts.append(part)
+            done += 1
+        if parts:
+            whole = run.completions_file(seed, name, step)
+            write_table(pl.concat([read_table(part) for part in parts]), whole)
+            shutil.rmtree(parts[0].parent)  # with what a kill may have left half written
+    report(f"sampling step {step}, seed {seed}", total, total)

@@ -1,0 +1,71 @@
+"""Sample completions with vLLM in this process: the fast way on a GPU."""
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ramify.errors import require
+from ramify.models.loading import hub_name
+from ramify.records import Completion, Puzzle
+from ramify.sampling.batches import SamplerConfig, seed_of
+from ramify.tasks.prompts import PromptConfig
+
+
+class VLLMSamplerConfig(SamplerConfig):
+    """vLLM offline; large batches, since the engine forms its own."""
+
+    kind: Literal["vllm"] = "vllm"
+    batch_size: int = Field(16_384, ge=1)
+    tensor_parallel_size: int = Field(1, ge=1)
+    gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
+    dtype: str = "auto"
+    extra: dict[str, Any] = Field({})
+    """Further arguments of `vllm.LLM`, such as { max_model_len = 2048 }."""
+
+    def build(self, model: str | Path) -> "VLLMSampler":
+        """Load a model folder, or a model by hub name (`name@revision`)."""
+        return VLLMSampler(self, model)
+
+
+class VLLMSampler:
+    """An engine with a model."""
+
+    def __init__(self, config: VLLMSamplerConfig, model: str | Path) -> None:
+        require("sampling with vLLM", "vllm")
+        import vllm
+
+        gc.collect()  # the engine of the checkpoint before may still hold the GPU
+        self.config, self.vllm = config, vllm
+        name, revision = hub_name(model)
+        self.llm: Any = vllm.LLM(
+            model=name,
+            revision=revision,
+            tensor_parallel_size=config.tensor_parallel_size,
+            gpu_memory_utilization=config.gpu_memory_utilization,
+            dtype=config.dtype,
+            **config.extra,
+        )
+
+    def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
+        """One batch: the greedy completion, or `samples` completions, of each puzzle, in order."""
+        settings = [
+            self.vllm.SamplingParams(
+                n=1 if greedy else self.config.samples,
+                temperature=0.0 if greedy else self.config.temperature,
+                top_p=1.0,
+                max_tokens=self.config.max_new_tokens,
+                seed=seed_of(name, puzzle.id),
+            )
+            for puzzle in puzzles
+        ]
+        said = [prompt.said(puzzle) for puzzle in puzzles]
+        ask = self.llm.chat if prompt.chat else self.llm.generate
+        answers = ask(said, settings, use_tqdm=False)
+        return [
+            Completion(puzzle.id, -1 if greedy else k, one.text, len(one.token_ids), one.finish_reason == "length")
+            for puzzle, answer in zip(puzzles, answers, strict=True)
+            for k, one in enumerate(answer.outputs)
+        ]

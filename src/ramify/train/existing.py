@@ -1,0 +1,68 @@
+"""Checkpoints that others trained, in the place of a training of ours: they are only sampled."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ramify.config import Config
+from ramify.errors import RunError
+from ramify.models.checkpoints import find_checkpoints, whole_model
+from ramify.run import Run
+from ramify.train.job import Job
+
+
+class CheckpointsConfig(Config):
+    """A folder of checkpoints, or their names one by one."""
+
+    kind: Literal["checkpoints"] = "checkpoints"
+    folder: str | None = None
+    """Holds checkpoint-50 and so on, or verl's global_step_50; {seed} in it stands for the seed."""
+    names: dict[int, str] = Field({})
+    """Step to folder, hub name, hub name@revision, or a server's name for the model."""
+    base: bool = False
+    """Whether `model` is sampled too, as step 0."""
+    verl_python: str = sys.executable
+    """An interpreter that has verl, which merges verl's shards."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "CheckpointsConfig":
+        if (self.folder is None) == (not self.names):
+            raise ValueError("train: checkpoints are named by folder or by names, one of the two")
+        if any(step < 0 for step in self.names) or (self.base and 0 in self.names):
+            raise ValueError("train.names: steps are not negative, and 0 is the model itself if train.base is set")
+        return self
+
+    def checked(self) -> "CheckpointsConfig":
+        """These settings, if the checkpoints are there.
+
+        Raises:
+            RunError: the folder has none.
+        """
+        if self.folder is not None and "{seed}" not in self.folder:
+            find_checkpoints(Path(self.folder).expanduser())
+        return self
+
+    def saved_steps(self, seed: int = 1) -> list[int]:
+        """The steps that there are checkpoints of."""
+        return sorted(self.names or find_checkpoints(self._folder(seed)))
+
+    def train(self, job: Job) -> None:
+        """Nothing."""
+
+    def checkpoint(self, run: Run, seed: int, step: int) -> Path | str:
+        """What the sampler is to load; shards of verl are merged first.
+
+        Raises:
+            RunError: they cannot be merged.
+        """
+        if self.names:
+            return self.names[step]
+        found = find_checkpoints(self._folder(seed))
+        if step not in found:
+            raise RunError(f"{self._folder(seed)}: no checkpoint of step {step}")
+        return whole_model(found[step], run.merged_folder(seed, step), self.verl_python)
+
+    def _folder(self, seed: int) -> Path:
+        return Path((self.folder or "").replace("{seed}", str(seed))).expanduser()
