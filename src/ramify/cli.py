@@ -209,6 +209,7 @@ def score(
     by: Annotated[
         list[str] | None, typer.Option(help="One more grouping, such as n,split,forced; may be repeated.")
     ] = None,
+    ray: Annotated[str | None, typer.Option(help="Score on a Ray cluster: its address, auto, or local.")] = None,
 ) -> None:
     """Grade the completions of a run and make its estimates."""
     from ramify import experiment
@@ -216,7 +217,7 @@ def score(
 
     opened = Run(folder)
     with progress() as report:
-        experiment.score(opened, report, by or [])
+        experiment.score(opened, report, by or [], ray)
     print(f"estimates: {opened.estimates_file}")
 
 
@@ -386,6 +387,30 @@ def import_(
     page = write_report(found.run)
     print_summary(found.run)
     print(f"report: {page.resolve()}")
+
+
+@app.command("export")
+def export_(
+    kind: Annotated[str, typer.Argument(help="verl, lm-eval, inspect, verifiers, dataset, or model.")],
+    folder: RunFolder,
+    output: Annotated[Path | None, typer.Option(help="The folder to write; RUN-KIND if not given.")] = None,
+    step: Annotated[int | None, typer.Option(help="Of a model: the checkpoint, the last if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Of a model: the training seed.")] = 1,
+    push: Annotated[str | None, typer.Option(help="Upload to the hub under this name (owner/name), private.")] = None,
+) -> None:
+    """Write a run's puzzles or model for other tools: verl, lm-eval, inspect, verifiers, the Hugging Face Hub."""
+    from ramify.adapters.export import export
+    from ramify.adapters.hub import push as upload
+    from ramify.run import Run
+
+    if push is not None and kind not in ("dataset", "model"):
+        raise RamifyError(f"--push: the hub takes a dataset or a model, not {kind}")
+    opened = Run(folder)
+    where = output or Path(f"{opened.path}-{kind}")
+    command = export(kind, opened, where, step, seed)
+    print(f"{kind}: {where}\nthen: {command}")
+    if push is not None:
+        print(f"pushed: {upload(where, push)}")
 
 
 @app.command()

@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib import metadata, resources
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -14,10 +14,10 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from ramify.adapters.puzzles import write_puzzles
-from ramify.analysis.annotate import annotate_files
+from ramify.analysis.annotate import annotate_files, annotate_on_ray
 from ramify.config import Config
 from ramify.errors import ConfigError, RunError, require
-from ramify.models.checkpoints import is_model
+from ramify.models.checkpoints import BUNDLED, is_model, model_path
 from ramify.processes import world_size
 from ramify.run import Run
 from ramify.sampling.batches import Sampler
@@ -35,9 +35,6 @@ from ramify.train.trainers import AnyTrainer
 Tracker = Literal["tensorboard", "wandb", "trackio"]
 Report = Callable[[str, int, int], None]
 """Told of progress: what is being done, how much of it is done, how much there is."""
-
-BUNDLED = {"bundled": "base", "bundled-naive": "base-naive"}
-"""Models that come with the package; the naive one never saw the families that the study holds out."""
 
 
 class ExperimentConfig(Config):
@@ -129,14 +126,6 @@ class ExperimentConfig(Config):
         return self
 
 
-def model_path(name: str) -> Path | str:
-    """Where a model is: a bundled one in the package, a folder, or a hub name as it stands."""
-    if name in BUNDLED:
-        return Path(str(resources.files("ramify.models") / BUNDLED[name]))
-    folder = Path(name).expanduser()
-    return folder if folder.exists() else name
-
-
 def open_run(config: ExperimentConfig, root: Path) -> Run:
     """The run's folder, made if it does not exist.
 
@@ -196,11 +185,12 @@ def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path |
     return checkpoints[step]
 
 
-def score(run: Run, report: Report, groupings: Sequence[str] = ()) -> None:
+def score(run: Run, report: Report, groupings: Sequence[str] = (), ray: str | None = None) -> None:
     """Grade every completion, find its attempts, and make the estimates; tables of another grader are made again.
 
     Args:
         groupings: more than the usual ones, such as "n,split,forced".
+        ray: the address of a Ray cluster to score on, "local" for one on this machine; None: no Ray.
     """
     from ramify.analysis.estimate import GROUPINGS, estimate  # scipy takes a while to import
 
@@ -219,7 +209,8 @@ def score(run: Run, report: Report, groupings: Sequence[str] = ()) -> None:
     if jobs:
         run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
     report("scoring", len(work) - len(jobs), len(work) + 1)
-    for done in annotate_files(jobs, tags=tags):
+    cluster = None if ray == "local" else ray
+    for done in annotate_on_ray(jobs, cluster, tags) if ray else annotate_files(jobs, tags=tags):
         report("scoring", len(work) - len(jobs) + done, len(work) + 1)
     report("scoring", len(work), len(work) + 1)
     write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file)

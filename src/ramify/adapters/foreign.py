@@ -158,6 +158,7 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
     Raises:
         RunError: there are no such files, or not one row could be read.
     """
+    folder = folder.resolve()
     form, files = find_format(folder, config.format)
     found = Found(form, len(files))
     given = {
@@ -166,8 +167,10 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
     columns = replace(form.columns, **given)
     for done, file in enumerate(files):
         report(f"reading {form.name}", done, len(files))
-        rows: dict[bool, list[tuple]] = {True: [], False: []}
+        rows: dict[tuple[bool, str], list[tuple]] = defaultdict(list)
         own = _set_of(file, folder)
+        named = step_of(file.relative_to(folder.parent) if file != folder else file)
+        own_step = form.step if named is None else named
         try:
             records = form.rows(file)
         except (OSError, ValueError, RunError) as error:
@@ -175,20 +178,20 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
             continue
         for number, row in enumerate(records, start=1):
             try:
-                said = read(row, columns, config.prompt, step_of(file.relative_to(folder.parent)))
+                said = read(row, columns, config.prompt, own_step)
             except (TypeError, ValueError, OverflowError) as error:
                 kept = {"file": str(file), "row": number, "reason": _kind(str(error)), "error": str(error)}
                 found.unread.append({**kept, "record": row})
                 continue
             trains = form.trains(row)
-            rows[trains] += [
+            key = trains, said.set or own
+            rows[key] += [
                 (said.puzzle.id, said.step, text, cut, said.reward)
                 for text, cut in zip(said.texts, said.truncated, strict=True)
             ]
-            found.puzzles[trains, own].setdefault(said.puzzle.id, []).append(said.puzzle)
-        for trains, some in rows.items():
-            if some:
-                found.rows[trains, own].append(pl.DataFrame(some, schema=_ROWS, orient="row"))
+            found.puzzles[key].setdefault(said.puzzle.id, []).append(said.puzzle)
+        for key, some in rows.items():
+            found.rows[key].append(pl.DataFrame(some, schema=_ROWS, orient="row"))
     report(f"reading {form.name}", len(files), len(files))
     if not found.rows:
         first = found.unread[0]

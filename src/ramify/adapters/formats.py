@@ -4,9 +4,8 @@ A format is a way to find files and a list of names; what a row says is read by 
 numbers and the target stand under names, in a text that is JSON, or in the prompt.
 """
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +38,7 @@ class Columns:
     prompt: tuple[str, ...] = ("prompt", "input")
     step: tuple[str, ...] = ("step", "global_step")
     reward: tuple[str, ...] = ("reward", "score")
+    group: tuple[str, ...] = ("set",)
     ended_by: tuple[str, ...] = ("finish_reason", "stop_reason")
 
 
@@ -51,6 +51,7 @@ class Format:
         files: finds its files in a folder.
         rows: the rows of a file.
         trains: whether a row is a training completion.
+        step: of rows that name none and whose path names none; None where that is a fault.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Format:
     columns: Columns = Columns()
     rows: Callable[[Path], list[dict[str, Any]]] = records_of
     trains: Callable[[dict[str, Any]], bool] = field(default=lambda row: False)
+    step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Said:
     texts: list[str]
     truncated: list[bool]
     reward: float | None
+    set: str | None
 
 
 def formats() -> dict[str, Format]:
@@ -81,6 +84,7 @@ def formats() -> dict[str, Format]:
         text=("output",),
         prompt=("input",),
         reward=("score",),
+        group=("gts.set",),
     )
     trl = replace(Columns(), text=("completion",), reward=("advantage",))
     lm_eval = Columns(
@@ -89,13 +93,14 @@ def formats() -> dict[str, Format]:
         pattern=("doc.pattern", "doc.canonical_pattern"),
         text=("resps",),
         prompt=("arguments.gen_args_0.arg_0",),
+        group=("doc.set",),
     )
     known = [
         Format("trl", "completions of TRL", _named("completions_*.parquet"), trl, trains=lambda row: True),
         Format("verl", "dumps of verl", _numbered, gts, trains=lambda row: "reward" not in row),
-        Format("verifiers", "traces of verifiers", _named("traces.jsonl"), Columns(), _trace_rows),
-        Format("lm-eval", "samples of lm-eval", _named("samples_*.jsonl"), lm_eval, _lm_eval_rows),
-        Format("inspect", "logs of inspect", _inspect_logs, Columns(), _inspect_rows),
+        Format("verifiers", "traces of verifiers", _named("traces.jsonl"), Columns(), _trace_rows, _is_trained, 0),
+        Format("lm-eval", "samples of lm-eval", _named("samples_*.jsonl"), lm_eval, _lm_eval_rows, step=0),
+        Format("inspect", "logs of inspect", _inspect_logs, Columns(), _inspect_rows, step=0),
         Format("paper", "outputs of the paper's code", _below_steps, Columns(text=("outputs",))),
         Format("table", "rows of a table", _tables),
     ]
@@ -144,13 +149,14 @@ def read(row: dict[str, Any], columns: Columns, template: str | None, step: int 
         raise ValueError("no step in the row or in its file's name")
     ended = _found(row, columns.ended_by)
     reasons = ended if isinstance(ended, list) and len(ended) == len(texts) else [ended] * len(texts)
-    reward = _found(row, columns.reward)
+    reward, group = _found(row, columns.reward), _found(row, columns.group)
     return Said(
         puzzle,
         _whole(own) if own is not None else step or 0,
         texts,
         [reason in _CUT if isinstance(reason, str) else reason is True for reason in reasons],
         float(reward) if isinstance(reward, int | float) and not isinstance(reward, bool) else None,
+        group if isinstance(group, str) and re.fullmatch(r"[\w.-]{1,60}", group) else None,
     )
 
 
@@ -214,6 +220,10 @@ def _named(glob: str) -> Callable[[Path], list[Path]]:
     return files
 
 
+def _is_trained(row: dict[str, Any]) -> bool:
+    return bool(row["trains"])
+
+
 def _numbered(folder: Path) -> list[Path]:
     found = [folder] if folder.is_file() else list(folder.rglob("*.jsonl"))
     return [file for file in found if re.fullmatch(r"\d{1,12}", file.stem)]
@@ -241,30 +251,54 @@ def _is_inspect(file: Path) -> bool:
 
 
 def _inspect_rows(file: Path) -> list[dict[str, Any]]:
-    require("reading logs of inspect", "inspect")
-    from inspect_ai.log import read_eval_log
+    """The samples of a log. A .eval file is compressed in a way that only inspect itself reads everywhere."""
+    if file.suffix == ".eval":
+        require("reading .eval logs", "inspect")
+        from inspect_ai.log import read_eval_log
 
-    found = []
-    for sample in read_eval_log(str(file)).samples or []:
-        kept = {**(sample.metadata or {}), "completion": sample.output.completion, "prompt": sample.input}
-        if not isinstance(sample.input, str):
-            kept["prompt"] = [{"content": message.text} for message in sample.input]
-        found.append({**kept, "finish_reason": sample.output.stop_reason})
-    return found
+        log = read_eval_log(str(file)).model_dump(mode="json")
+        completions = [sample.output.completion for sample in read_eval_log(str(file)).samples or []]
+    else:
+        (log,) = records_of(file)
+        completions = [value_at(sample, "output.choices.0.message.content") for sample in log.get("samples") or []]
+    step = value_at(log, "eval.metadata.step")
+    return [
+        {
+            **(sample.get("metadata") or {}),
+            "prompt": sample.get("input"),
+            "completion": completion,
+            "finish_reason": value_at(sample, "output.choices.0.stop_reason"),
+            "step": step,
+        }
+        for sample, completion in zip(log.get("samples") or [], completions, strict=True)
+    ]
 
 
 def _lm_eval_rows(file: Path) -> list[dict[str, Any]]:
-    return [{**row, "resps": list(_flat(row.get("resps")))} for row in records_of(file)]
-
-
-def _flat(texts: Any) -> Iterator[Any]:
-    """lm-eval wraps the repeats of a document in one list or two."""
-    for text in texts if isinstance(texts, list) else [texts]:
-        if isinstance(text, list):
-            yield from (one for one in text)
-        else:
-            yield text
+    """A line is a document and a filter; the completions of a document are the same in all of its lines."""
+    seen: dict[Any, dict[str, Any]] = {}
+    for row in records_of(file):
+        texts = row.get("resps")
+        flat = isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], list)
+        seen.setdefault(row.get("doc_id", len(seen)), {**row, "resps": texts[0] if flat else texts})  # type: ignore[index]
+    return list(seen.values())
 
 
 def _trace_rows(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines() if line.strip()]
+    """A line is an episode: its task, and the messages that were sampled, of which the last one answers."""
+    found = []
+    for episode in records_of(file):
+        trace = value_at(episode, "traces.0") or {}
+        sampled = [node for node in trace.get("nodes") or [] if node.get("sampled")]
+        calls = trace.get("calls") or [{}]
+        data = value_at(episode, "task.data") or {}
+        found.append(
+            {
+                **{name: data.get(name) for name in ("numbers", "nums", "target", "pattern", "prompt", "set")},
+                "completion": value_at(sampled[-1], "message.content") if sampled else None,
+                "finish_reason": calls[-1].get("finish_reason"),
+                "step": value_at(episode, "run.work.step"),
+                "trains": value_at(episode, "run.type") == "train",
+            }
+        )
+    return found

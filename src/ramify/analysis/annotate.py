@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ramify.errors import RunError, require
 from ramify.records import Attempt, Puzzle
 from ramify.tables import ATTEMPTS, GRADES, puzzles_in, read_table, write_table
 from ramify.tasks.attempts import find_attempts
@@ -58,6 +59,43 @@ def annotate_files(
     # Not by fork: polars has threads, and a forked child may wait for ever on one that it does not have.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         yield from (done for done, _ in enumerate(pool.map(work, jobs), start=1))
+
+
+def annotate_on_ray(
+    jobs: Sequence[Job], address: str | None = None, tags: tuple[str, str] = ANSWER_TAGS
+) -> Iterator[int]:
+    """The same on a Ray cluster whose machines see the run's folder; yields how many tables are done.
+
+    Args:
+        address: of the cluster, or "auto"; None starts Ray on this machine.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        RunError: there is no cluster at the address, or a worker failed.
+    """
+    require("scoring on Ray", "ray")
+    import ray
+
+    started = not ray.is_initialized()
+    try:
+        if started:
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        work = ray.remote(_annotate_file)
+        waiting = [work.remote(job, tags) for job in _absolute(jobs)]
+        for done in range(1, len(jobs) + 1):
+            (ready, *_), waiting = ray.wait(waiting)
+            ray.get(ready)
+            yield done
+    except (ConnectionError, ray.exceptions.RayError) as error:
+        raise RunError(f"Ray at {address or 'this machine'}: {str(error).strip().splitlines()[-1]}") from None
+    finally:
+        if started and ray.is_initialized():
+            ray.shutdown()
+
+
+def _absolute(jobs: Sequence[Job]) -> list[Job]:
+    """Workers are in other folders."""
+    return [tuple(path.resolve() for path in job) for job in jobs]  # type: ignore[misc]
 
 
 def _annotate_file(job: Job, tags: tuple[str, str]) -> None:

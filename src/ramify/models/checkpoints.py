@@ -1,13 +1,24 @@
-"""Checkpoints that others saved: found in a folder by their steps, and merged where verl left them in shards."""
+"""Where models are: the bundled ones, and checkpoints that others saved, found by their steps, merged from shards."""
 
 import re
 import subprocess
+from importlib import resources
 from pathlib import Path
 
 from ramify.errors import RunError
 
 _STEP = re.compile(r"(?:global_step|checkpoint|step|iter|completions)[-_]?(\d{1,12})(?!\d)", re.IGNORECASE)
+BUNDLED = {"bundled": "base", "bundled-naive": "base-naive"}
+"""Models that come with the package; the naive one never saw the families that the study holds out."""
 _MODEL_FILES = ("config.json", "adapter_config.json")
+
+
+def model_path(name: str) -> Path | str:
+    """Where a model is: a bundled one in the package, a folder, or a hub name as it stands."""
+    if name in BUNDLED:
+        return Path(str(resources.files("ramify.models") / BUNDLED[name]))
+    folder = Path(name).expanduser()
+    return folder if folder.exists() else name
 
 
 def step_of(path: Path) -> int | None:
@@ -56,6 +67,9 @@ def whole_model(checkpoint: Path, merged: Path, python: str) -> Path:
     Raises:
         RunError: verl's command failed.
     """
+    saved = checkpoint / "actor" / "huggingface"
+    if (saved / "model.safetensors").is_file():  # verl was told to save the model whole, too
+        return saved
     shards = None if is_model(checkpoint) else _shards(checkpoint)
     if shards is None or is_model(merged):
         return merged if is_model(merged) else checkpoint

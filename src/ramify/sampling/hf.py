@@ -61,12 +61,14 @@ class HFSampler:
         repeats = 1 if greedy else self.config.samples
         asked = [prompt_ids(self.tokenizer, prompt.said(puzzle)) for puzzle in puzzles for _ in range(repeats)]
         inputs = self.tokenizer.pad({"input_ids": asked}, return_tensors="pt").to(self.device)
-        torch.manual_seed(int.from_bytes(blake2b(name.encode(), digest_size=7).digest()))
         # As in training: nothing that the model's own generation settings would add.
         settings: dict[str, Any] = {"do_sample": not greedy, "repetition_penalty": 1.0, "eos_token_id": self.ends}
         if not greedy:
             settings |= {"temperature": self.config.temperature, "top_k": 0, "top_p": 1.0, "min_p": None}
-        with torch.no_grad():
+        cards = [self.model.device.index or 0] if self.model.device.type == "cuda" else []
+        # A training that goes on beside this keeps its random numbers.
+        with torch.no_grad(), torch.random.fork_rng(devices=cards):
+            torch.manual_seed(int.from_bytes(blake2b(name.encode(), digest_size=7).digest()))
             output = self.model.generate(
                 input_ids=inputs["input_ids"],
                 attention_mask=inputs["attention_mask"],

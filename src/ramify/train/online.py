@@ -13,8 +13,10 @@ from pydantic import Field
 
 from ramify.processes import rank
 from ramify.records import Puzzle
+from ramify.run import Run
 from ramify.tables import puzzles_in, write_table
 from ramify.tasks.attempts import find_attempts
+from ramify.tasks.countdown import CountdownConfig
 from ramify.tasks.grading import grade
 from ramify.train.curriculum import schedule
 from ramify.train.job import Job, TrainerConfig, fit, peft_config
@@ -60,7 +62,9 @@ class OnlineConfig(TrainerConfig):
             }
             trainer = {
                 "model": policy,
-                "reward_funcs": _reward(puzzles, job, tokenizer, self.samples_per_prompt),
+                "reward_funcs": countdown_reward_of(
+                    puzzles, job.run, job.seed, job.task, tokenizer, lambda: self.samples_per_prompt
+                ),
                 "train_dataset": datasets.Dataset.from_list(prompts),
                 "processing_class": tokenizer,
                 "peft_config": peft_config(self.lora),
@@ -109,9 +113,16 @@ class RLOOConfig(OnlineConfig):
         self._train(job, build)
 
 
-def _reward(puzzles: list[Puzzle], job: Job, tokenizer: Any, samples: int) -> Callable[..., list[float]]:
-    """A reward function for TRL that also writes the completions of the step, and what they say of each pattern."""
-    tags = job.task.prompt.answer_tags
+def countdown_reward_of(
+    puzzles: list[Puzzle], run: Run, seed: int, task: CountdownConfig, tokenizer: Any, samples: Callable[[], int]
+) -> Callable[..., list[float]]:
+    """A reward function for TRL that also writes the completions of the step, and what they say of each pattern.
+
+    Args:
+        puzzles: those that the column `puzzle` of the data set counts.
+        samples: completions in a group, asked when the first step is there.
+    """
+    tags = task.prompt.answer_tags
 
     def countdown(
         completion_ids: list[list[int]],
@@ -126,7 +137,7 @@ def _reward(puzzles: list[Puzzle], job: Job, tokenizer: Any, samples: int) -> Ca
         texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in completion_ids]
         asked = [puzzles[index] for index in puzzle]
         grades = [grade(one, text, tags=tags) for one, text in zip(asked, texts, strict=True)]
-        rewards = [job.task.reward.of(judged) for judged in grades]
+        rewards = [task.reward.of(judged) for judged in grades]
         rows = [
             {
                 "puzzle_id": one.id,
@@ -140,11 +151,11 @@ def _reward(puzzles: list[Puzzle], job: Job, tokenizer: Any, samples: int) -> Ca
             for one, text, judged, reward, ids in zip(asked, texts, grades, rewards, completion_ids, strict=True)
         ]
         frame = pl.DataFrame(gather_object(rows))  # of all processes
-        seen = telemetry(frame, samples)
+        seen = telemetry(frame, samples())
         step = trainer_state.global_step + 1
         if rank() == 0:
-            write_table(frame, job.run.rollouts_file(job.seed, step))
-            write_table(seen, job.run.telemetry_file(job.seed, step))
+            write_table(frame, run.rollouts_file(seed, step))
+            write_table(seen, run.telemetry_file(seed, step))
         for row in seen.iter_rows(named=True):
             for name in ("reward", "success", "attempts", "tokens", "zero_advantage"):
                 log_metric(f"pattern/{row['pattern']}/{name}", row[name])

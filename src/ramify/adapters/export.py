@@ -1,0 +1,107 @@
+"""What `ramify export KIND RUN` writes: a run's puzzles, or a checkpoint, for the tools of others."""
+
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+from ramify.adapters import hub, verl
+from ramify.adapters.rows import write_rows
+from ramify.errors import RunError
+from ramify.run import Run
+from ramify.tables import write_text
+
+
+def export(kind: str, run: Run, folder: Path, step: int | None = None, seed: int = 1) -> str:
+    """Write what a kind asks for; returns the command that goes on with it.
+
+    Raises:
+        RunError: there is no such kind, or the run lacks what it needs.
+    """
+    if kind == "model":
+        chosen = step if step is not None else max(run.checkpoints(seed), default=0)
+        hub.write_model(run, chosen, seed, folder)
+        return f"ramify run PRESET model={folder}"
+    if kind not in KINDS:
+        raise RunError(f"export {kind}: there are {', '.join([*KINDS, 'model'])}")
+    return KINDS[kind](run, folder)
+
+
+def _verl(run: Run, folder: Path) -> str:
+    """Data, reward and command for verl."""
+    verl.export(run, folder)
+    return f"MODEL=... GPUS=... {folder}/launch.sh && ramify import {folder}"
+
+
+def _lm_eval(run: Run, folder: Path) -> str:
+    """A task for each set."""
+    sample = run.config.get("sample", {})
+    samples = sample.get("samples", 4)
+    budgets = [2**power for power in range(1, samples.bit_length()) if 2**power <= samples]
+    metrics = "\n".join(
+        f"  - {{metric: {name}, aggregation: mean, higher_is_better: true}}"
+        for name in ["mean", *(f"pass_at_{k}" for k in budgets)]
+    )
+    source = resources.files("ramify.adapters.lm_eval")
+    tasks = []
+    for name, data in _rows(run, folder).items():
+        tasks.append(f"ramify_{name}")
+        settings = {
+            "task": tasks[-1],
+            "data": data,
+            "samples": samples,
+            "temperature": float(sample.get("temperature", 1.0)),
+            "max_new_tokens": sample.get("max_new_tokens", 1024),
+            "metrics": metrics,
+        }
+        write_text(source.joinpath("task.yaml").read_text().format(**settings), folder / f"{tasks[-1]}.yaml")
+    write_text(source.joinpath("utils.py").read_text(), folder / "utils.py")
+    return (
+        f"lm_eval run --model hf --model_args pretrained=MODEL --tasks {','.join(tasks)} --include_path {folder} "
+        "--log_samples --output_path OUT/checkpoint-50 && ramify import OUT"
+    )
+
+
+def _inspect(run: Run, folder: Path) -> str:
+    """A file for each set, for the task in `adapters/inspect.py`."""
+    return (
+        f"inspect eval ramify/countdown -T data={_main(_rows(run, folder))} -T k=4 --model MODEL --temperature 1 "
+        "--max-tokens 1024 --metadata step=50 --log-dir OUT && ramify import OUT"
+    )
+
+
+def _verifiers(run: Run, folder: Path) -> str:
+    """A file for each set, for the taskset in `adapters/verifiers.py`."""
+    return (
+        f"vf-eval ramify.adapters.verifiers --env.taskset.data {_main(_rows(run, folder))} "
+        "--env.agent.runtime.type subprocess --env.agent.harness.id null --model MODEL --client.base-url URL -r 4 "
+        "--no-push --output-dir OUT --run.name checkpoint-50 && ramify import OUT"
+    )
+
+
+def _dataset(run: Run, folder: Path) -> str:
+    """A folder as the hub takes it, with a card."""
+    hub.write_dataset(run, folder)
+    return f"ramify run PRESET task.puzzles={folder}"
+
+
+def _rows(run: Run, folder: Path) -> dict[str, Path]:
+    """A file of JSON lines for each evaluation set that has puzzles."""
+    names = [name for name in run.evaluation_sets() if run.puzzles(name).height]
+    if not names:
+        raise RunError(f"{run.path}: there are no evaluation puzzles; make some with ramify generate")
+    for name in names:
+        write_rows(run, name, folder / f"{name}.jsonl")
+    return {name: (folder / f"{name}.jsonl").resolve() for name in names}
+
+
+def _main(files: dict[str, Path]) -> Path:
+    return files.get("test") or next(iter(files.values()))
+
+
+KINDS: dict[str, Callable[[Run, Path], str]] = {
+    "verl": _verl,
+    "lm-eval": _lm_eval,
+    "inspect": _inspect,
+    "verifiers": _verifiers,
+    "dataset": _dataset,
+}

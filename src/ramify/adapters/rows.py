@@ -1,0 +1,51 @@
+"""Puzzles as rows for the evaluators and trainers of others, and what a completion of a row is worth."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ramify.records import Grade, Puzzle
+from ramify.run import Run
+from ramify.tables import puzzles_in, write_text
+from ramify.tasks.grading import ANSWER_TAGS, grade
+from ramify.tasks.prompts import PromptConfig
+
+
+def puzzle_rows(run: Run, name: str) -> list[dict[str, Any]]:
+    """The puzzles of a set of a run, with the prompt that they are asked by."""
+    prompt = prompt_of(run)
+    return [
+        {
+            "id": puzzle.id,
+            "numbers": list(puzzle.numbers),
+            "target": puzzle.target,
+            "pattern": puzzle.pattern and puzzle.pattern.text,
+            "set": name,
+            "prompt": prompt.text(puzzle),
+            "answer_tags": list(prompt.answer_tags),
+        }
+        for puzzle in puzzles_in(run.puzzles(name))
+    ]
+
+
+def prompt_of(run: Run) -> PromptConfig:
+    """How a run asks its puzzles."""
+    return PromptConfig.check(run.config.get("task", {}).get("prompt", {}))
+
+
+def write_rows(run: Run, name: str, path: Path) -> int:
+    """Write the puzzles of a set as JSON lines; returns how many there are."""
+    rows = puzzle_rows(run, name)
+    write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), path)
+    return len(rows)
+
+
+def grade_row(row: Mapping[str, Any], text: str, truncated: bool = False) -> Grade:
+    """The grade of a completion of a row.
+
+    >>> grade_row({"numbers": [3, 7, 8], "target": 29}, "<answer>3*7+8</answer>").verdict.value
+    'correct'
+    """
+    opening, closing = row.get("answer_tags") or ANSWER_TAGS
+    return grade(Puzzle(tuple(row["numbers"]), row["target"]), text, truncated, (opening, closing))

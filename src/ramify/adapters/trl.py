@@ -1,0 +1,139 @@
+"""For GRPO and RLOO scripts of your own on TRL: a reward, a data set, and the diagnosis of your run as it trains.
+
+`countdown_reward` needs columns numbers and target, and nothing else of ramify. `Diagnosis` brings its own puzzles, so
+that training and evaluation are certified to share none; it keeps every training completion and what it says of each
+pattern, samples every checkpoint that the trainer saves, and leaves a run that `ramify report` reads.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ramify.adapters.puzzles import write_puzzles
+from ramify.errors import require
+from ramify.models.checkpoints import is_model
+from ramify.processes import rank
+from ramify.records import Puzzle
+from ramify.run import Run
+from ramify.sampling.hf import HFSamplerConfig
+from ramify.sampling.sweep import sample_checkpoint
+from ramify.tables import puzzles_in
+from ramify.tasks.countdown import CountdownConfig
+from ramify.tasks.grading import ANSWER_TAGS, grade
+from ramify.tasks.rewards import REWARDS, RewardConfig
+from ramify.train.online import countdown_reward_of
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
+
+def countdown_reward(
+    completions: Sequence[Any],
+    numbers: Sequence[Sequence[int]],
+    target: Sequence[int],
+    log_extra: Callable[[str, list], None] | None = None,
+    reward: RewardConfig = REWARDS["pure"],
+    answer_tags: tuple[str, str] = ANSWER_TAGS,
+    **_: Any,
+) -> list[float]:
+    """A reward function for TRL: 1 for a correct answer, else 0, unless `reward` says otherwise (`functools.partial`).
+
+    With `log_completions` TRL also writes which puzzle each completion belongs to, so that `ramify import` can read the
+    folder of completions.
+
+    Args:
+        completions: texts, or lists of messages, of which the last one answers.
+        numbers, target: columns of the data set.
+
+    >>> countdown_reward(["<answer>3*7+8</answer>", "29"], numbers=[[3, 7, 8]] * 2, target=[29, 29])
+    [1.0, 0.0]
+    """
+    puzzles = [Puzzle(tuple(each), goal) for each, goal in zip(numbers, target, strict=True)]
+    if log_extra is not None:
+        log_extra("puzzle_id", [puzzle.id for puzzle in puzzles])
+    texts = [said if isinstance(said, str) else said[-1]["content"] or "" for said in completions]
+    return [reward.of(grade(p, text, tags=answer_tags)) for p, text in zip(puzzles, texts, strict=True)]
+
+
+class Diagnosis:
+    """A run of ramify beside a training of yours.
+
+    Args:
+        folder: the run, made if it does not exist; a training that goes on goes on in it.
+        model: the folder or hub name that training starts from.
+        output_dir: the trainer's, where its checkpoints go.
+        task: which puzzles are made (or taken, by `task.puzzles`), how they are asked, and the reward.
+        sample: how checkpoints are sampled; None: not here, but later by `ramify sample FOLDER`.
+        seed: of this training.
+
+    Raises:
+        RunError: the folder holds a run with other settings.
+
+    Give the trainer `train_dataset`, `reward` and `callback`; examples/trl_grpo.py is a whole script.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        model: str | Path,
+        output_dir: str | Path,
+        task: CountdownConfig | None = None,
+        sample: HFSamplerConfig | None = None,
+        seed: int = 1,
+    ) -> None:
+        require("ramify.adapters.trl", "train")
+        self.task, self.sample, self.seed, self.model = task or CountdownConfig(), sample, seed, model
+        path = Path(folder)
+        settings = {
+            "name": path.name,
+            "seeds": [seed],
+            "model": str(model),
+            "task": self.task.model_dump(mode="json"),
+            "train": {"kind": "checkpoints", "folder": str(Path(output_dir).resolve()), "base": True},
+            "sample": (sample or HFSamplerConfig()).model_dump(mode="json"),
+        }
+        self.run = Run.open(path, settings, sha256(repr(settings).encode()).hexdigest()[:12])
+        write_puzzles(self.task, self.run, lambda stage, done, total: None)
+        self._puzzles = puzzles_in(self.run.puzzles("train"))
+        self._samples = 1
+
+    @property
+    def train_dataset(self) -> Any:
+        """The training puzzles: columns prompt and puzzle (its row)."""
+        import datasets
+
+        rows = [{"prompt": self.task.prompt.said(puzzle), "puzzle": row} for row, puzzle in enumerate(self._puzzles)]
+        return datasets.Dataset.from_list(rows)
+
+    @property
+    def reward(self) -> Callable[..., list[float]]:
+        """The reward function; it also writes every completion, and the telemetry of every step."""
+        from ramify.models.loading import load_tokenizer
+
+        tokenizer = load_tokenizer(self.model)
+        return countdown_reward_of(self._puzzles, self.run, self.seed, self.task, tokenizer, lambda: self._samples)
+
+    @property
+    def callback(self) -> "TrainerCallback":
+        """Samples the base before training, and every checkpoint once it is saved."""
+        from transformers import TrainerCallback
+
+        diagnosis = self
+
+        class Sweep(TrainerCallback):
+            def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                diagnosis._samples = args.num_generations
+                diagnosis._ask(0, diagnosis.model)
+
+            def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                diagnosis._ask(state.global_step, Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+        return Sweep()
+
+    def _ask(self, step: int, model: str | Path) -> None:
+        if self.sample is None or rank() > 0 or (step > 0 and not is_model(Path(model))):
+            return
+        build = partial(self.sample.build, model)
+        sample_checkpoint(self.run, self.seed, step, self.sample, build, self.task.prompt)

@@ -1,0 +1,191 @@
+"""For verl 0.9: a reward function, the puzzles of a run as its parquet, and the command that trains with them.
+
+`ramify export verl RUN` writes all of it to a folder. The ground truth of a row is the whole puzzle as JSON, since the
+dumps of verl hold nothing else by which it could be known; `ramify import` reads them back.
+"""
+
+import json
+import math
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ramify.adapters.rows import grade_row, prompt_of, puzzle_rows
+from ramify.errors import RunError
+from ramify.models.checkpoints import model_path
+from ramify.run import Run
+from ramify.tables import write_text
+from ramify.tasks.grading import ANSWER_TAGS
+from ramify.tasks.rewards import RewardConfig
+
+REWARD_FILE = '''"""The reward of this training; verl calls `compute_score`. It needs ramify where verl runs."""
+
+from ramify.adapters.verl import compute_score
+
+__all__ = ["compute_score"]
+'''
+AS_IT_IS = "'{% for m in messages %}{{ m[\"content\"] }}{% endfor %}'"
+"""A chat template for prompts that are no chat: verl puts every prompt through one."""
+AGGREGATED = {
+    "grpo": "seq-mean-token-mean",
+    "dr_grpo": "seq-mean-token-sum-norm",
+    "dapo": "token-mean",
+    "bnpo": "token-mean",
+}
+"""Our names of losses, which are TRL's, and verl's."""
+
+
+def compute_score(
+    data_source: str,
+    solution_str: str,
+    ground_truth: str | Mapping[str, Any],
+    extra_info: Mapping[str, Any] | None = None,
+    correct: float = 1.0,
+    form: float = 0.0,
+    wrong: float = 0.0,
+    **_: Any,
+) -> dict[str, float]:
+    """A reward function for verl (`reward.custom_reward_function`): score, and correct (1 or 0).
+
+    Args:
+        ground_truth: numbers and target, as a mapping or JSON; answer_tags if they are others than <answer>.
+        correct, form, wrong: the rewards of a correct answer, of a wrong one in the right form, of anything else; set
+            with `+reward.custom_reward_function.reward_kwargs.form=0.1`.
+
+    Raises:
+        ValueError: the ground truth is no puzzle; a fault of the data, not of the completion.
+
+    >>> compute_score("countdown", "<answer>3*7+8</answer>", '{"numbers": [3, 7, 8], "target": 29}')
+    {'score': 1.0, 'correct': 1.0}
+    >>> compute_score("countdown", "<answer>3*7-8</answer>", {"numbers": [3, 7, 8], "target": 29}, form=0.1)
+    {'score': 0.1, 'correct': 0.0}
+    """
+    row = json.loads(ground_truth) if isinstance(ground_truth, str) else ground_truth
+    if not isinstance(row, Mapping) or "numbers" not in row or "target" not in row:
+        raise ValueError(f"ground_truth = {str(row)[:80]}: needs numbers and target")
+    judged = grade_row(row, solution_str)
+    score = RewardConfig(correct=correct, form=form, wrong=wrong).of(judged)
+    return {"score": score, "correct": float(judged.verdict.value == "correct")}
+
+
+def export(run: Run, folder: Path) -> Path:
+    """Write train.parquet, a parquet for each evaluation set, reward.py and launch.sh.
+
+    Raises:
+        RunError: the run has no training puzzles, or its trainer has no counterpart in verl.
+    """
+    kind = run.config.get("train", {}).get("kind")
+    if kind not in ("grpo", "rloo"):
+        raise RunError(f"{run.path}: train.kind = {kind}; verl is told how to run grpo and rloo")
+    names = [name for name in ("train", *run.evaluation_sets()) if run.puzzles_file(name).is_file()]
+    frames = {name: frame for name in names if (frame := dataset(run, name)).height}
+    if "train" not in frames:
+        raise RunError(f"{run.path}: there are no training puzzles; make some with ramify generate")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in frames.items():
+        frame.write_parquet(folder / f"{name}.parquet")
+    write_text(REWARD_FILE, folder / "reward.py")
+    write_text(_script(run, frames), folder / "launch.sh")
+    (folder / "launch.sh").chmod(0o755)
+    return folder
+
+
+def dataset(run: Run, name: str) -> pl.DataFrame:
+    """The puzzles of a set as verl reads them, one `data_source` for each set and n, so that each has its own curve."""
+    rows = [
+        {
+            "data_source": f"countdown/{name}/n{len(row['numbers'])}",
+            "prompt": [{"role": "user", "content": row["prompt"]}],
+            "ability": "arithmetic",
+            "reward_model": {"style": "rule", "ground_truth": json.dumps(_truth(row), ensure_ascii=False)},
+            "extra_info": {"index": index, "split": name},
+        }
+        for index, row in enumerate(puzzle_rows(run, name))
+    ]
+    return pl.DataFrame(rows)
+
+
+def _truth(row: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: row[key] for key in ("id", "numbers", "target", "pattern", "set")}
+    return kept if tuple(row["answer_tags"]) == ANSWER_TAGS else {**kept, "answer_tags": row["answer_tags"]}
+
+
+def overrides(run: Run, frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
+    """The settings of a run in verl's words; a value that begins with $ is one of the shell's."""
+    config, train, sample = run.config, run.config["train"], run.config["sample"]
+    prompt, reward = prompt_of(run), config["task"]["reward"]
+    longest = max(len(row["prompt"][0]["content"]) for frame in frames.values() for row in frame.to_dicts())
+    rows, sequences = len(frames["train"]), train["prompts_per_step"]
+    if rows < sequences:
+        raise RunError(f"{run.path}: {rows} training puzzles; verl needs the {sequences} of a step at least")
+    evaluated = ",".join(f"$HERE/{name}.parquet" for name in frames if name != "train")
+    own = "reward.custom_reward_function"
+    policy = "actor_rollout_ref"
+    found = {
+        "algorithm.adv_estimator": train["kind"],
+        "data.train_files": "$HERE/train.parquet",
+        "data.val_files": f"[{evaluated}]",
+        "data.train_batch_size": sequences,
+        "data.max_prompt_length": max(256, math.ceil(longest / 2 / 64) * 64),
+        "data.max_response_length": train["max_new_tokens"],
+        f"{policy}.model.path": "$MODEL",
+        f"{policy}.actor.optim.lr": train["learning_rate"],
+        f"{policy}.actor.optim.lr_warmup_steps": train["warmup_steps"],
+        f"{policy}.actor.grad_clip": train["max_grad_norm"],
+        f"{policy}.actor.ppo_mini_batch_size": sequences,
+        f"{policy}.actor.use_dynamic_bsz": True,
+        f"{policy}.actor.use_kl_loss": train["beta"] > 0,
+        f"{policy}.actor.kl_loss_coef": train["beta"],
+        f"{policy}.actor.kl_loss_type": "low_var_kl",
+        f"{policy}.rollout.name": "vllm",
+        f"{policy}.rollout.n": train["samples_per_prompt"],
+        f"{policy}.rollout.temperature": train["temperature"],
+        f"{policy}.rollout.tensor_model_parallel_size": 1,
+        f"{policy}.rollout.val_kwargs.n": sample["samples"],
+        f"{policy}.rollout.val_kwargs.do_sample": True,
+        f"{policy}.rollout.val_kwargs.temperature": sample["temperature"],
+        "trainer.total_training_steps": train["steps"],
+        "trainer.total_epochs": math.ceil(train["steps"] / (rows // sequences)) + 1,
+        "trainer.save_freq": train["save_steps"],
+        "trainer.test_freq": train["save_steps"],
+        "trainer.val_before_train": True,
+        "trainer.rollout_data_dir": "$HERE/rollouts",
+        "trainer.validation_data_dir": "$HERE/validation",
+        "trainer.default_local_dir": "$HERE/checkpoints",
+        "trainer.project_name": "ramify",
+        "trainer.experiment_name": config["name"],
+        "trainer.n_gpus_per_node": "$GPUS",
+        "trainer.nnodes": "$NODES",
+        "trainer.logger": "[console]",
+        f"{own}.path": "$HERE/reward.py",
+        f"{own}.name": "compute_score",
+        **{f"+{own}.reward_kwargs.{name}": reward[name] for name in ("correct", "form", "wrong")},
+    }
+    if train["kind"] == "grpo":
+        found["algorithm.norm_adv_by_std_in_grpo"] = train["scale_rewards"] != "none"
+        found[f"{policy}.actor.loss_agg_mode"] = AGGREGATED[train["loss_type"]]
+    if not prompt.chat:
+        found[f"{policy}.model.custom_chat_template"] = AS_IT_IS
+    return {key: str(value) for key, value in found.items()}
+
+
+def _script(run: Run, frames: Mapping[str, pl.DataFrame]) -> str:
+    words = [
+        f'{key}="{value}"' if "$" in value else shlex.quote(f"{key}={value}")
+        for key, value in overrides(run, frames).items()
+    ]
+    listed = " \\\n    ".join(words)
+    return f"""#!/usr/bin/env bash
+# {run.config["name"]}, trained by verl 0.9: ./launch.sh, and any override after it. To see what it taught:
+#   ramify import . --name {run.config["name"]}-verl
+set -euo pipefail
+HERE="$(cd "$(dirname "${{BASH_SOURCE[0]}}")" && pwd)"
+MODEL="${{MODEL:-{model_path(run.config["model"])}}}"
+GPUS="${{GPUS:-1}}"
+NODES="${{NODES:-1}}"
+"${{PYTHON:-python3}}" -m verl.trainer.main_ppo \\
+    {listed} "$@"
+"""
