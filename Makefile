@@ -10,7 +10,7 @@ PIP_INDEX := $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA_INDEX))
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: setup setup-dev demo test test-all check bench clean
+.PHONY: setup setup-dev demo test test-all integrations docs check bench clean
 
 setup: .venv/ready
 setup-dev: .venv/ready-dev
@@ -31,8 +31,21 @@ demo: .venv/ready
 test: check
 	$(BIN)/pytest tests
 
-test-all: check
+test-all: check integrations
 	$(BIN)/pytest tests -m ""
+
+# Evaluators and trainers of others pin packages against each other, so each has an environment of its own for the slow
+# tests. It sees what .venv has, and holds only what differs.
+integrations: .venv-evals/ready .venv-verifiers/ready .venv-verl/ready
+
+.venv-%/ready: tests/integrations/%.txt .venv/ready-dev
+	$(BIN)/python -m venv .venv-$*
+	$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" > .venv-$*/base.pth
+	cp .venv-$*/base.pth "$$(.venv-$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	grep -v '^openai=' constraints.txt > .venv-$*/constraints.txt  # their pins of it contradict each other
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_INDEX) -c .venv-$*/constraints.txt -r $<
+	test ! -f tests/integrations/$*-alone.txt || .venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/integrations/$*-alone.txt
+	touch $@
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .
@@ -46,4 +59,4 @@ bench: .venv/ready-dev
 	$(BIN)/python benchmarks/core.py $(if $(PAPER),--paper $(PAPER))
 
 clean:
-	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* site build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

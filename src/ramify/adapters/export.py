@@ -10,6 +10,13 @@ from ramify.errors import RunError
 from ramify.run import Run
 from ramify.tables import write_text
 
+TASKSET = """\"\"\"Puzzles for verifiers, which looks for tasksets by the names of modules.\"\"\"
+
+from ramify.adapters.verifiers import CountdownTaskset
+
+__all__ = ["CountdownTaskset"]
+"""
+
 
 def export(kind: str, run: Run, folder: Path, step: int | None = None, seed: int = 1) -> str:
     """Write what a kind asks for; returns the command that goes on with it.
@@ -70,9 +77,11 @@ def _inspect(run: Run, folder: Path) -> str:
 
 
 def _verifiers(run: Run, folder: Path) -> str:
-    """A file for each set, for the taskset in `adapters/verifiers.py`."""
+    """A file for each set, and a module of its own name for the taskset in `adapters/verifiers.py`."""
+    files = _rows(run, folder)
+    write_text(TASKSET, folder / "ramify_countdown.py")
     return (
-        f"vf-eval ramify.adapters.verifiers --env.taskset.data {_main(_rows(run, folder))} "
+        f"PYTHONPATH={folder} vf-eval ramify_countdown --env.taskset.data {_main(files)} "
         "--env.agent.runtime.type subprocess --env.agent.harness.id null --model MODEL --client.base-url URL -r 4 "
         "--no-push --output-dir OUT --run.name checkpoint-50 && ramify import OUT"
     )
