@@ -166,7 +166,16 @@ def puzzles_in(frame: pl.DataFrame) -> list[Puzzle]:
     ]
 
 
+def storable(text: str) -> str:
+    r"""A text as a table can hold it: half of a surrogate pair, which JSON may bring, becomes a question mark.
+
+    >>> storable("a\ud800b")
+    'a?b'
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def completion_frame(completions: Iterable[Completion]) -> pl.DataFrame:
     """Completions as a table, one row a completion."""
-    rows = [(c.puzzle_id, c.sample, c.text, c.tokens, c.truncated) for c in completions]
+    rows = [(c.puzzle_id, c.sample, storable(c.text), c.tokens, c.truncated) for c in completions]
     return pl.DataFrame(rows, schema=COMPLETIONS, orient="row")

@@ -23,7 +23,7 @@ from ramify.errors import RunError
 from ramify.models.checkpoints import step_of
 from ramify.records import Puzzle
 from ramify.run import Run
-from ramify.tables import COMPLETIONS, puzzle_frame, read_table, write_table, write_text
+from ramify.tables import COMPLETIONS, puzzle_frame, read_table, storable, write_table, write_text
 from ramify.tasks.grading import ANSWER_TAGS
 from ramify.tasks.tagging import Tagged, tag_by_solver
 
@@ -186,7 +186,7 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
             trains = form.trains(row)
             key = trains, said.set or own
             rows[key] += [
-                (said.puzzle.id, said.step, text, cut, said.reward)
+                (said.puzzle.id, said.step, storable(text), cut, said.reward)
                 for text, cut in zip(said.texts, said.truncated, strict=True)
             ]
             found.puzzles[key].setdefault(said.puzzle.id, []).append(said.puzzle)

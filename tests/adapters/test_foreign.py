@@ -1,0 +1,252 @@
+"""Runs that others made, read into a run of ours."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from ramify import ConfigError, Puzzle, Run, RunError
+from ramify.adapters.foreign import ImportConfig, Imported, import_run, summary
+from ramify.adapters.formats import find_format
+from ramify.experiment import score
+from ramify.report.page import render
+from ramify.tables import read_table
+from ramify.tasks.prompts import PromptConfig
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "foreign"
+EASY, HARD = Puzzle((3, 7, 8), 29), Puzzle((1, 2, 3), 6)
+RIGHT = {EASY.id: "3*7+8", HARD.id: "1+2+3"}
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Reports nothing."""
+
+
+def imported(folder: Path | Sequence[Path], root: Path, **settings: object) -> Imported:
+    folders = [folder] if isinstance(folder, Path) else folder
+    return import_run(folders, "back", root, ImportConfig.check(settings), silent)
+
+
+def answer(puzzle: Puzzle, right: bool) -> str:
+    return f"<answer>{RIGHT[puzzle.id] if right else '1+1'}</answer>"
+
+
+def lines(path: Path, rows: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def said(run: Run, name: str, step: int) -> list[tuple[str, int, str]]:
+    frame = read_table(run.completions_file(1, name, step))
+    return list(frame.select("puzzle_id", "sample", "text").sort("puzzle_id", "sample").iter_rows())
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "completions", "puzzles", "steps"),
+    [
+        ("verl", 5, 16, 8, [0, 50]),
+        ("lm-eval", 1, 24, 6, [30]),
+        ("inspect", 1, 6, 4, [50]),
+        ("verifiers", 1, 8, 4, [50]),
+    ],
+)
+def test_real_outputs(tmp_path: Path, name: str, files: int, completions: int, puzzles: int, steps: list[int]) -> None:
+    found = imported(GOLDEN / name, tmp_path)
+    assert (found.format, found.files, found.completions, found.steps) == (name, files, completions, steps)
+    assert found.puzzles == puzzles
+    assert not found.unread
+    score(found.run, silent)
+    assert found.run.estimates().filter(metric="mean@2" if name != "lm-eval" else "mean@4", by="n").height
+
+
+def test_validation_of_verl_with_its_training_beside(tmp_path: Path) -> None:
+    run = imported(GOLDEN / "verl", tmp_path).run
+    assert run.sampled_sets() == ["test"]
+    assert run.rollout_steps(1) == [1, 2, 3]
+    assert run.puzzles("train").height == 4
+    score(run, silent)
+    gain = run.estimates().filter(metric="mean@2 gain", by="all", set="test").row(0, named=True)
+    assert (gain["value"], gain["step"]) == (1.0, 50)
+    assert run.estimates().filter(metric="zero advantage", by="all")["value"].to_list() == [1.0]
+    assert "the puzzles of this evaluation" in render(run)
+
+
+def test_the_papers_folders(tmp_path: Path) -> None:
+    for step in (50, 100):
+        entries = [
+            {
+                "outputs": [answer(EASY, step == 100), answer(EASY, True)],
+                "target": 29,
+                "nums": [8, 3, 7],
+                "canonical_pattern_index": 3,
+                "canonical_pattern": "A*B+C",
+            }
+        ]
+        folder = tmp_path / "results" / "Qwen" / "balanced-grpo-seed1" / f"global_step_{step}"
+        folder.mkdir(parents=True)
+        (folder / "balanced_temp0.6_n32_max1024.json").write_text(json.dumps(entries))
+    found = imported(tmp_path / "results", tmp_path)
+    assert (found.format, found.steps, found.completions) == ("paper", [50, 100], 4)
+    assert said(found.run, "test", 50) == [(EASY.id, 0, answer(EASY, False)), (EASY.id, 1, answer(EASY, True))]
+    score(found.run, silent)
+    gain = found.run.estimates().filter(metric="mean@2 gain", by="pattern", set="test").row(0, named=True)
+    assert (gain["group"], gain["value"], gain["step"]) == ("A*B+C", 0.5, 100)
+    page = render(found.run)
+    assert "step 50" in page
+    assert "From step 50 to step 100" in page
+
+
+def test_any_table_by_its_columns(tmp_path: Path) -> None:
+    rows = [
+        {"at": step, "q": {"n": "[3, 7, 8]", "goal": "29"}, "said": [{"role": "assistant", "content": text}]}
+        for step in (0, 10)
+        for text in (answer(EASY, step > 0), "hm")
+    ]
+    lines(tmp_path / "mine" / "all.jsonl", rows)
+    names = {"numbers": "q.n", "target": "q.goal", "text": "said", "step": "at"}
+    found = imported(tmp_path / "mine", tmp_path, **names)
+    assert (found.format, found.steps, found.completions) == ("table", [0, 10], 4)
+    pl.DataFrame({"nums": [[3, 7, 8]], "target": [29], "response": ["x"], "step": [5]}).write_parquet(
+        tmp_path / "one.parquet"
+    )
+    assert import_run([tmp_path / "one.parquet"], "one", tmp_path, ImportConfig(), silent).steps == [5]
+
+
+def test_numbers_in_the_prompt(tmp_path: Path) -> None:
+    known = PromptConfig(template="tinyzero").text(EASY)
+    lines(tmp_path / "a" / "5.jsonl", [{"input": known, "output": "x", "gts": "29", "score": 0.0}])
+    assert imported(tmp_path / "a", tmp_path).run.puzzles("test")["puzzle_id"].to_list() == [EASY.id]
+
+
+def test_words_of_ones_own(tmp_path: Path) -> None:
+    template = "Make {target} of {numbers}."
+    text = PromptConfig(template=template).text(EASY)
+    lines(tmp_path / "b" / "all.jsonl", [{"prompt": text, "completion": answer(EASY, True), "step": 1}])
+    found = imported(tmp_path / "b", tmp_path, prompt=template)
+    assert said(found.run, "test", 1) == [(EASY.id, 0, answer(EASY, True))]
+    with pytest.raises(RunError, match="no numbers and target in the prompt"):
+        import_run([tmp_path / "b"], "other", tmp_path, ImportConfig(), silent)
+
+
+def test_bad_rows_are_counted_named_and_kept(tmp_path: Path) -> None:
+    good = {"numbers": [3, 7, 8], "target": 29, "completion": "x", "step": 1}
+    bad = [
+        {**good, "numbers": "many"},
+        {**good, "numbers": [3]},
+        {**good, "target": 2.5},
+        {**good, "step": -1},
+        {key: value for key, value in good.items() if key != "completion"},
+        {**good, "numbers": ["9" * 5000, 1]},
+    ]
+    lines(tmp_path / "d" / "rows.jsonl", [good, *bad])
+    (tmp_path / "d" / "broken.jsonl").write_text('{"numbers": [3, 7')
+    found = imported(tmp_path / "d", tmp_path)
+    assert (found.completions, found.unread.total()) == (1, 7)
+    kept = [json.loads(line) for line in found.run.unread_file.read_text().splitlines()]
+    assert [row["row"] for row in kept] == [0, 2, 3, 4, 5, 6, 7]
+    assert kept[1]["record"] == bad[0]
+    assert "7 rows could not be read" in "\n".join(summary(found))
+
+
+def test_nothing_that_can_be_read(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no such folder"):
+        imported(tmp_path / "none", tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunError, match=r"no completions there; looked for \.parquet"):
+        imported(tmp_path / "empty", tmp_path)
+    lines(tmp_path / "e" / "a.jsonl", [{"question": "?", "reply": "!"}])
+    with pytest.raises(RunError, match=r"no completion .*the row has question, reply"):
+        imported(tmp_path / "e", tmp_path)
+    assert not (tmp_path / "back").exists()
+    with pytest.raises(RunError, match="--format other: there are trl, verl"):
+        imported(tmp_path / "e", tmp_path, format="other")
+    with pytest.raises(RunError, match="no dumps of verl there"):
+        imported(tmp_path / "e", tmp_path, format="verl")
+    with pytest.raises(ConfigError, match="every = 0"):
+        imported(tmp_path / "e", tmp_path, every=0)
+
+
+def test_labels_that_do_not_fit_are_none(tmp_path: Path) -> None:
+    several = HARD.numbers, HARD.target  # 1+2+3 and 1*2*3
+    rows = [
+        {"nums": [3, 7, 8], "target": 29, "pattern": "A+B+C", "completion": "x", "step": 0},
+        {"nums": several[0], "target": several[1], "pattern": "A/B/C", "completion": "x", "step": 0},
+        {"nums": [1, 3, 5], "target": 9, "pattern": "A+B+C", "completion": "x", "step": 0},
+        {"nums": [1, 3, 5], "target": 9, "pattern": "A*B*C", "completion": "x", "step": 0},
+    ]
+    lines(tmp_path / "l" / "a.jsonl", rows)
+    found = imported(tmp_path / "l", tmp_path)
+    sources = dict(found.run.puzzles("test").select("puzzle_id", "pattern").iter_rows())
+    assert sources[EASY.id] == "A*B+C"  # the only one that solves it
+    assert sources[HARD.id] is None
+    assert found.sourceless >= 1
+    assert "several patterns" in "\n".join(summary(found))
+    score(found.run, silent)
+    estimates = found.run.estimates()
+    assert "unknown" not in set(estimates.filter(pl.col("by") == "pattern")["group"])
+    whole = estimates.filter(metric="mean@1", by="n", group="3").row(0, named=True)
+    assert whole["n"] == 3
+    render(found.run)
+
+
+def test_what_is_new_is_taken_in_and_the_rest_left(tmp_path: Path) -> None:
+    def grow(step: int) -> None:
+        rows = [{"numbers": p.numbers, "target": p.target, "output": answer(p, step > 0)} for p in (EASY, HARD)]
+        lines(tmp_path / "g" / f"step_{step}.jsonl", rows)
+
+    grow(0)
+    run = imported(tmp_path / "g", tmp_path).run
+    score(run, silent)
+    first = run.completions_file(1, "test", 0)
+    graded, written = run.derived_file("grades", 1, "test", 0), first.stat().st_mtime_ns
+    before = graded.stat().st_mtime_ns
+    grow(10)
+    again = imported(tmp_path / "g", tmp_path)
+    assert again.steps == [0, 10]
+    score(run, silent)
+    assert (first.stat().st_mtime_ns, graded.stat().st_mtime_ns) == (written, before)
+    assert sorted(run.estimates().filter(metric="mean@1", by="all")["step"]) == [0, 10]
+    (tmp_path / "g" / "step_10.jsonl").unlink()
+    assert imported(tmp_path / "g", tmp_path).steps == [0]
+    assert run.sampled(1) == [("test", 0)]
+    with pytest.raises(RunError, match="other settings"):
+        imported(tmp_path / "g", tmp_path, every=5)
+
+
+def test_folders_are_seeds(tmp_path: Path) -> None:
+    for seed in (1, 2, 3):
+        for step in (0, 10):
+            rows = [{"numbers": p.numbers, "target": p.target, "output": answer(p, step > 0)} for p in (EASY, HARD)]
+            lines(tmp_path / f"run-{seed}" / f"{step}.jsonl", [{**row, "reward": 0.0} for row in rows])
+    run = imported([tmp_path / f"run-{seed}" for seed in (1, 2, 3)], tmp_path).run
+    assert run.seeds == [1, 2, 3]
+    score(run, silent)
+    pooled = run.estimates().filter(pl.col("seed").is_null()).filter(metric="mean@1", by="all").sort("step")
+    assert pooled["value"].to_list() == [0.0, 1.0]
+
+
+def test_training_completions_go_into_windows(tmp_path: Path) -> None:
+    for step in range(1, 31):
+        row = {"input": "", "gts": json.dumps({"numbers": [3, 7, 8], "target": 29}), "score": 0.0}
+        lines(tmp_path / "t" / f"{step}.jsonl", [{**row, "output": answer(EASY, step > 20)}] * 2)
+    found = imported(tmp_path / "t", tmp_path)
+    assert (found.window, found.steps) == (3, list(range(3, 31, 3)))
+    assert [sample for _, sample, _ in said(found.run, "test", 3)] == list(range(6))
+    own = import_run([tmp_path / "t"], "own", tmp_path, ImportConfig(every=20), silent)
+    assert own.steps == [20, 30]
+    assert "in windows of 20 steps" in "\n".join(summary(own))
+
+
+def test_formats_are_found_by_their_files(tmp_path: Path) -> None:
+    assert find_format(GOLDEN / "verl")[0].name == "verl"
+    assert find_format(next((GOLDEN / "verifiers").rglob("*.jsonl")))[0].name == "verifiers"
+
+
+@pytest.mark.parametrize("text", ["\x00", "<script>alert(1)</script>", "(" * 5000, "1" * 20_000, "\ud800"])
+def test_hostile_texts_are_only_texts(tmp_path: Path, text: str) -> None:
+    lines(tmp_path / "h" / "0.jsonl", [{"numbers": [3, 7, 8], "target": 29, "output": text, "reward": 0.0}])
+    run = imported(tmp_path / "h", tmp_path).run
+    score(run, silent)
+    assert "<script>alert(1)" not in render(run)
