@@ -52,7 +52,11 @@ check: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	$(BIN)/pytest --doctest-modules --doctest-glob='*.md' --ignore=src/ramify/adapters/inspect.py --ignore=src/ramify/adapters/verifiers.py src README.md docs/walkthrough.md
+
+docs: .venv/ready-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 bench: .venv/ready-dev
 	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_INDEX) -c constraints.txt -e '.[bench]'

@@ -1,6 +1,7 @@
 """The command line: what it prints, and the errors a user can cause."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ramify import Run
+from ramify import MissingExtraError, Run
+from ramify.experiment import score
+from ramify.models.checkpoints import model_path
 
 
 def ramify(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
@@ -173,3 +176,36 @@ def test_score_by_another_grouping(known_run: Run) -> None:
     done = ramify("score", str(known_run.path), "--by", "colour")
     assert done.returncode == 2
     assert "cannot be grouped by colour" in done.stderr
+
+
+def test_import_is_a_diagnosis_in_one_command(tmp_path: Path) -> None:
+    golden = Path(__file__).parent / "golden" / "foreign" / "verl"
+    done = ramify("import", str(golden), "--root", str(tmp_path), "--name", "theirs")
+    assert done.returncode == 0, done.stderr
+    assert "16 completions of 8 puzzles from 5 files (verl) at steps 0, 50" in done.stdout
+    assert "What training taught: theirs" in done.stdout
+    assert str(tmp_path / "theirs" / "report.html") in done.stdout.replace("\n", "")
+
+
+def test_a_sweep_in_one_command(tmp_path: Path) -> None:
+    for step in (5, 10):
+        shutil.copytree(model_path("bundled"), tmp_path / "mine" / "checkpoints" / f"checkpoint-{step}")
+    few = ["task.test={3=4}", "task.length={}", "task.skills={}", "task.prompt=slots", "sample.max_new_tokens=48"]
+    where = ["--checkpoints", str(tmp_path / "mine" / "checkpoints"), "--root", str(tmp_path)]
+    done = ramify("sample", *few, "sample.samples=2", *where)
+    assert done.returncode == 0, done.stderr
+    assert Run(tmp_path / "mine").sampled(1) == [("test", 5), ("test", 10)]
+
+
+def test_export_says_what_to_do_next(known_run: Run, tmp_path: Path) -> None:
+    done = ramify("export", "dataset", str(known_run.path))
+    assert done.returncode == 0, done.stderr
+    assert f"dataset: {known_run.path}-dataset" in done.stdout.replace("\n", "")
+    refused = ramify("export", "verl", str(known_run.path), "--push", "me/mine")
+    assert "the hub takes a dataset or a model, not verl" in refused.stderr
+
+
+def test_scoring_on_ray_names_what_is_missing(known_run: Run) -> None:
+    shutil.rmtree(known_run.path / "seed-1" / "grades")
+    with pytest.raises(MissingExtraError, match=r"ramify\[ray\]"):
+        score(known_run, lambda stage, done, total: None, ray="local")

@@ -1,5 +1,6 @@
 """Settings of whole experiments: presets, files that extend each other, scale, and what a dry run foretells."""
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from ramify import experiment as stages
 from ramify.cli import app
 from ramify.config import presets
 from ramify.forecast import forecast
+from ramify.models.checkpoints import model_path
 from ramify.records import Completion
 from ramify.tables import completion_frame, read_table, write_table
 
@@ -19,8 +21,9 @@ STUDY = [name for name in EXPERIMENTS if name.startswith("study-")]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_a_preset_can_start(name: str) -> None:
-    config = ExperimentConfig.load(name)
+def test_a_preset_can_start(name: str, tmp_path: Path) -> None:
+    shutil.copytree(model_path("bundled"), tmp_path / "checkpoint-5")
+    config = ExperimentConfig.load(name, [f"train.folder={tmp_path}"] if name == "sweep" else [])
     assert config.checked().name == name
 
 
@@ -56,7 +59,7 @@ def test_files_that_extend_each_other(tmp_path: Path) -> None:
     ("override", "words"),
     [
         ("train.stepz=4", "train.stepz = 4: unknown setting; did you mean steps?"),
-        ("train.kind=ppo", "train.kind = ppo: there are grpo, none, rft, rloo, sft"),
+        ("train.kind=ppo", "train.kind = ppo: there are checkpoints, grpo, none, rft, rloo, sft"),
         ("train.steps=0", "train.steps = 0: input should be greater than or equal to 1"),
         ("train.lora.rank=0", "train.lora.rank = 0: input should be"),
         ("task.prompt=hello", "it lacks {numbers} and {target}"),
@@ -151,3 +154,11 @@ def test_a_prompt_that_cannot_be(prompt: dict, words: str) -> None:
     with pytest.raises(ConfigError) as error:
         ExperimentConfig.check({"task": {"prompt": prompt}})
     assert words in str(error.value)
+
+
+def test_an_override_of_the_kind_takes_away_what_that_kind_does_not_know() -> None:
+    config = ExperimentConfig.load("quickstart", ["train.examples_per_step=8", "train.kind=sft"])
+    assert (config.train.kind, config.train.steps, config.train.examples_per_step) == ("sft", 30, 8)  # type: ignore[union-attr]
+    assert ExperimentConfig.load("sweep", ["train.kind=none"]).train.kind == "none"
+    with pytest.raises(ConfigError, match=r"train\.prompts_per_step = 8: unknown setting"):
+        ExperimentConfig.load("quickstart", ["train.kind=sft", "train.prompts_per_step=8"])

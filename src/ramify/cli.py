@@ -191,7 +191,8 @@ def sample(
     if checkpoints is not None:
         if "=" in source:  # an override; the settings are the preset's
             source, overrides = "sweep", [source, *(overrides or [])]
-        name = Path(checkpoints).resolve().name
+        where = Path(checkpoints).resolve()
+        name = where.parent.name if where.name == "checkpoints" else where.name
         base = any(text.startswith("model=") for text in overrides or [])
         found = ["train.kind=checkpoints", f"train.folder={checkpoints}", f"train.base={str(base).lower()}"]
         run(source, [f"name={name}", *found, *(overrides or [])], root)

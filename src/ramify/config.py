@@ -41,13 +41,16 @@ class Config(BaseModel):
         Args:
             source: a path that ends in `.toml`, the name of a preset, or None for the defaults.
             overrides: texts like `train.steps=20`; the right side is read as TOML, and as plain text where that fails.
+                One that names another kind, such as `train.kind=none`, takes away what that kind does not know.
 
         Raises:
             ConfigError: one sentence that names the setting and its value.
         """
         settings = read_toml(source) if source is not None else {}
-        for text in overrides:
+        for text in sorted(overrides, key=_names_kind, reverse=True):
             _override(settings, text)
+            if _names_kind(text):
+                _drop_unknown(cls, settings, text.partition("=")[0].strip().split(".")[:-1])
         return cls.check(settings)
 
     @classmethod
@@ -127,6 +130,23 @@ def _override(settings: dict[str, Any], text: str) -> None:
         settings[last] = tomllib.loads(f"value = {right}")["value"]
     except tomllib.TOMLDecodeError:
         settings[last] = right.strip()
+
+
+def _names_kind(text: str) -> bool:
+    return text.partition("=")[0].strip().endswith(".kind")
+
+
+def _drop_unknown(cls: type[BaseModel], settings: dict[str, Any], parents: list[str]) -> None:
+    """Where an override names another kind, drop what the file says and that kind does not know."""
+    options = [cls]
+    for parent in parents:
+        settings = settings[parent]
+        fields = [model.model_fields[parent] for model in options if parent in model.model_fields]
+        options = [model for field in fields for model in _models(field.annotation)]
+    for model in options:
+        if _kind(model) == settings["kind"]:
+            for name in settings.keys() - model.model_fields.keys():
+                del settings[name]
 
 
 def _sentence(cls: type[BaseModel], error: ValidationError) -> str:

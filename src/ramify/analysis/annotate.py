@@ -1,6 +1,7 @@
 """Read completions: a grade for each, and the attempts in it. What is made here can be deleted and made again."""
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -76,6 +77,7 @@ def annotate_on_ray(
     require("scoring on Ray", "ray")
     import ray
 
+    _reached(address)
     started = not ray.is_initialized()
     try:
         if started:
@@ -91,6 +93,17 @@ def annotate_on_ray(
     finally:
         if started and ray.is_initialized():
             ray.shutdown()
+
+
+def _reached(address: str | None) -> None:
+    """Whether somebody listens at an address; Ray itself would end this process if nobody does."""
+    host, _, port = (address or "").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.rpartition("/")[2], int(port)), timeout=10).close()
+    except OSError as error:
+        raise RunError(f"Ray at {address}: {error.strerror or error}") from None
 
 
 def _absolute(jobs: Sequence[Job]) -> list[Job]:

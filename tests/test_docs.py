@@ -1,0 +1,114 @@
+"""The documentation: its links lead somewhere, its commands exist, and those marked `<!-- run -->` run."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from ramify import ExperimentConfig
+from ramify.cli import app
+from ramify.config import presets
+from ramify.models.checkpoints import model_path
+from server import NAME, Server, serving
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden" / "foreign"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RUN = [page for page in PAGES if "<!-- run -->" in page.read_text()]
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md", *ROOT.glob("src/**/*.md")], ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if not target.startswith(("http", "#")):
+            assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+def blocks(page: Path) -> list[str]:
+    """Shell commands of a page, one a line, those of indented blocks included."""
+    text = page.read_text()
+    fenced = "\n".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
+    indented = re.findall(r"^    (?:\$ )?(.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    joined = re.sub(r"\\\n\s*", "", "\n".join([fenced, *indented]))
+    return [line for line in joined.splitlines() if line.strip()]
+
+
+def ramify_commands() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for line in blocks(page):
+            for part in line.split("&&"):
+                words = part.strip().removeprefix(".venv/bin/").removeprefix("CUDA_VISIBLE_DEVICES=0 ")
+                if re.match(r"ramify \w", words):
+                    found.append((name(page), words))
+                elif "-m ramify " in words:
+                    found.append((name(page), "ramify " + words.partition("-m ramify ")[2]))
+    return found
+
+
+def test_there_are_commands() -> None:
+    assert len(ramify_commands()) > 50
+
+
+@pytest.mark.parametrize(("page", "command"), ramify_commands())
+def test_commands_exist(page: str, command: str) -> None:
+    words = shlex.split(command.replace("$SERVER", "http://127.0.0.1:8000/v1"), comments=True)[1:]
+    verbs = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert words[0] in verbs, words[0]
+    known = {option for parameter in verbs[words[0]].params for option in parameter.opts}
+    options = [word.partition("=")[0] for word in words[1:] if word.startswith("--")]
+    assert set(options) - {"--help"} <= known
+    overrides = [word for word in words[1:] if re.match(r"[a-z_]+(\.[a-z_0-9]+)*=", word)]
+    if words[0] in ("run", "train", "generate", "sample") and overrides:
+        source = words[1] if words[1] in presets() else "sweep" if words[0] == "sample" else "quickstart"
+        ExperimentConfig.load(source, overrides)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN, ids=name)
+def test_marked_commands_run(page: Path, tmp_path: Path) -> None:
+    """Each page in a folder that has what its reader has."""
+    shutil.copytree(GOLDEN / "verl", tmp_path / "my-verl-run")
+    shutil.copytree(GOLDEN / "trl", tmp_path / "my-trl-run")
+    for step in (50, 100):
+        shutil.copytree(model_path("bundled"), tmp_path / "my-checkpoints" / f"checkpoint-{step}")
+    row = '{"puzzle": {"nums": [3, 7, 8], "goal": 29}, "reply": "<answer>3*7+8</answer>", "at": 10}\n'
+    (tmp_path / "mine.jsonl").write_text(row)
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    script = "\n".join(re.findall(r"<!-- run -->\n```bash\n(.*?)```", page.read_text(), re.DOTALL))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with serving(Server()) as url:
+        environment = {**os.environ, "PATH": path, "HF_HUB_OFFLINE": "1", "SERVER": url, "MODEL": NAME}
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=1200,
+        )
+    assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").iterdir()), ids=lambda file: file.name)
+def test_examples_have_the_right_form(file: Path) -> None:
+    if file.suffix == ".sbatch":
+        assert subprocess.run(["bash", "-n", file]).returncode == 0
+        assert "#SBATCH --time" in file.read_text()
+    elif file.suffix == ".yaml":
+        import yaml
+
+        assert all(yaml.safe_load_all(file.read_text()))
+    else:
+        compile(file.read_text(), file.name, "exec")
+        assert len(file.read_text().splitlines()) < 50
