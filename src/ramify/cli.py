@@ -370,6 +370,7 @@ def import_(
     prompt: Annotated[str | None, typer.Option(help="Words of the prompt, with {numbers} and {target}.")] = None,
     answer_tags: Annotated[tuple[str, str], typer.Option(help="What opens and closes an answer.")] = ANSWER_TAGS,
     every: Annotated[int | None, typer.Option(help="Training completions of so many steps go together.")] = None,
+    ray: Annotated[str | None, typer.Option(help="Score on a Ray cluster: its address, auto, or local.")] = None,
     root: Root = Path("runs"),
 ) -> None:
     """Turn completions that others made (TRL, verl, lm-eval, ...) into a run, score it, write its report."""
@@ -384,7 +385,7 @@ def import_(
     for line in summary(found):
         print(line)
     with progress() as report:
-        experiment.score(found.run, report)
+        experiment.score(found.run, report, ray=ray)
     page = write_report(found.run)
     print_summary(found.run)
     print(f"report: {page.resolve()}")

@@ -7,7 +7,7 @@ import pytest
 from planted import planted_cells, puzzle_rows
 from ramify import Run
 from ramify.analysis.cells import CELLS, SetCells, grouping, set_cells, uses
-from ramify.analysis.changes import paired_changes
+from ramify.analysis.changes import is_paired, paired_changes, unpaired_changes
 from ramify.analysis.composition import composition_gaps
 from ramify.analysis.effects import fit
 from ramify.analysis.estimate import estimate
@@ -397,3 +397,19 @@ def test_a_model_of_few_puzzles_is_none_or_finite(count: int) -> None:
         }
     )
     assert fit(cases) == {}
+
+
+def test_changes_between_other_puzzles_are_those_of_independent_means() -> None:
+    """Welch's standard error by hand: 40 puzzles of mean 0.25 before, 40 others of mean 0.75 after."""
+    puzzles = puzzle_rows(["A+B"], 80)
+    groups = grouping(puzzles, "all")
+    before = np.r_[np.tile([0.0, 0.5], 20), np.full(40, np.nan)]
+    after = np.r_[np.full(40, np.nan), np.tile([0.5, 1.0], 20)]
+    sides = [(value, np.where(np.isnan(value), np.nan, 1.0)) for value in (before, after)]
+    assert not is_paired(np.array([side[1] for side in sides]))
+    change, low, high, p, n = unpaired_changes(sides[0], (sides[1][0][None], sides[1][1][None]), 2, groups)
+    error = np.sqrt(2 * 0.0625 / 39)  # each mean: variance 0.0625 over 39
+    assert change.item() == pytest.approx(0.5)
+    assert (high.item() - low.item()) / 2 == pytest.approx(2.0227 * error, rel=1e-4)
+    assert n.item() == 40
+    assert p.item() < 1e-6

@@ -8,7 +8,7 @@ from planted import planted_cells, puzzle_rows
 from ramify import patterns
 from ramify.analysis.acquisition import acquisition
 from ramify.analysis.cells import SetCells, grouping
-from ramify.analysis.changes import paired_changes
+from ramify.analysis.changes import paired_changes, unpaired_changes
 from ramify.analysis.effects import effects, fit
 from ramify.analysis.estimators import BLOCKS, ratios
 from ramify.analysis.rows import pooled, rows
@@ -58,6 +58,21 @@ def test_gains_are_covered(random: np.random.Generator, puzzles: int) -> None:
         trained = base + (1 - base) * random.beta(1, 3, puzzles)
         before, after = random.binomial(4, base) / 4, random.binomial(4, trained) / 4
         _, low, high, _, _ = paired_changes((before, ones), (after[None], ones[None]), 4, groups)
+        covered += bool(low[0, 0] <= 0.2 <= high[0, 0])
+    assert 0.93 <= covered / RUNS <= 0.97
+
+
+@pytest.mark.parametrize("puzzles", [25, 60, 150])
+def test_gains_between_other_puzzles_are_covered(random: np.random.Generator, puzzles: int) -> None:
+    groups = grouping(puzzle_rows(["A*B+C"], 2 * puzzles), "all")
+    blank = np.full(puzzles, np.nan)
+    covered = 0
+    for _ in range(RUNS):
+        first, second = random.beta(1, 4, puzzles), random.beta(2, 3, puzzles)  # means 0.2 and 0.4
+        before = np.r_[random.binomial(4, first) / 4, blank]
+        after = np.r_[blank, random.binomial(4, second) / 4]
+        sides = [(value, np.where(np.isnan(value), np.nan, 1.0)) for value in (before, after)]
+        _, low, high, _, _ = unpaired_changes(sides[0], (sides[1][0][None], sides[1][1][None]), 4, groups)
         covered += bool(low[0, 0] <= 0.2 <= high[0, 0])
     assert 0.93 <= covered / RUNS <= 0.97
 

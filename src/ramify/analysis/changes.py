@@ -1,4 +1,7 @@
-"""What a metric gained from one checkpoint to another, paired by puzzle: the same puzzles were asked of both."""
+"""What a metric gained from one checkpoint to another.
+
+Paired by puzzle where the same puzzles were asked of both, as in every evaluation; training asks others in every step.
+"""
 
 import numpy as np
 
@@ -21,8 +24,7 @@ def paired_changes(
     Returns:
         Change, lower and upper end, p, and n (puzzles measured on both sides), each of shape (steps, groups).
     """
-    with np.errstate(invalid="ignore"):
-        both = (before[1] > 0) & (after[1] > 0)
+    both = _measured(before) & _measured(after)
     n = groups.totals(both.astype(float))
     sides = [_side(top, bottom, both, n, k, groups) for top, bottom in (before, after)]
     (first, own_first, floor_first), (second, own_second, floor_second) = sides
@@ -33,6 +35,46 @@ def paired_changes(
     # Where puzzles agree and no share tells how far chance goes, nothing is known of the error.
     low, high, p = mean_interval(change, np.where(variance > 0, variance, np.nan), n)
     return change, low, high, p, n
+
+
+def unpaired_changes(
+    before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray], k: int, groups: Grouping
+) -> tuple[np.ndarray, ...]:
+    """The same where hardly any puzzle was asked on both sides: each side with all its puzzles, as if independent.
+
+    Returns:
+        As `paired_changes`; n counts the puzzles of the smaller side, which the t rests on.
+    """
+    sides = []
+    for top, bottom in ((before[0][None], before[1][None]), after):
+        there = _measured((top, bottom))
+        n = groups.totals(there.astype(float))
+        ratio, own, floor = _side(top, bottom, there, n, k, groups)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sides.append((ratio, steadied(groups.totals(own**2) / (n * (n - 1)), floor, n), n))
+    (first, variance, n), (second, other, m) = sides
+    fewer = np.minimum(n, m)
+    together = variance + other
+    low, high, p = mean_interval(second - first, np.where(together > 0, together, np.nan), fewer)
+    return second - first, low, high, p, fewer
+
+
+def is_paired(bottoms: np.ndarray) -> bool:
+    """Whether at least half of the puzzles of the first checkpoint were asked at the last one.
+
+    Args:
+        bottoms: of shape (steps, puzzles); NaN where not measured.
+
+    >>> is_paired(np.array([[1.0, 1.0, np.nan], [1.0, np.nan, np.nan], [1.0, np.nan, 1.0]]))
+    True
+    """
+    first, last = (_measured((row, row)) for row in (bottoms[0], bottoms[-1]))
+    return bool((first & last).sum() * 2 >= min(first.sum(), last.sum()))
+
+
+def _measured(side: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(side[1] > 0)
 
 
 def _side(

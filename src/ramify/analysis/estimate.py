@@ -7,7 +7,7 @@ import polars as pl
 
 from ramify.analysis.acquisition import ABSOLUTE, RELATIVE, acquisition
 from ramify.analysis.cells import SetCells, grouping, set_cells
-from ramify.analysis.changes import paired_changes
+from ramify.analysis.changes import is_paired, paired_changes, unpaired_changes
 from ramify.analysis.composition import composition_gaps
 from ramify.analysis.effects import effects
 from ramify.analysis.estimators import ratios
@@ -97,6 +97,7 @@ def _of_groups(cells: SetCells, seed: int, groupings: Sequence[str], samples: in
     """Ratios, gains, acquisitions and support of some groupings; most puzzles have so many samples."""
     steps, ratio_of = cells.steps(seed), measured(samples)
     tables = {name: cells.values(seed, ratio.top, ratio.bottom) for name, ratio in ratio_of.items()}
+    paired = is_paired(cells.values(seed, pl.col("k"))[0])
     for by in groupings:
         groups = grouping(cells.puzzles, by)
         for name, (top, bottom) in tables.items():
@@ -111,7 +112,8 @@ def _of_groups(cells: SetCells, seed: int, groupings: Sequence[str], samples: in
             table = rows(name, cells.name, seed, by, steps, groups.names, [part.reshape(shape) for part in found], n=n)
             yield table.filter(pl.col("value").is_not_null()) if by in FINE else table
             if len(steps) > 1 and name.startswith(GAINED[:1] if by in FINE else GAINED):
-                change, low, high, p, both = paired_changes((top[0], bottom[0]), (top[1:], bottom[1:]), samples, groups)
+                changed = paired_changes if paired else unpaired_changes
+                change, low, high, p, both = changed((top[0], bottom[0]), (top[1:], bottom[1:]), samples, groups)
                 yield rows(name + GAIN, cells.name, seed, by, steps[1:], groups.names, [change, low, high], n=both, p=p)
     acquired = acquisition(cells, [seed], groupings)
     yield from acquired

@@ -103,11 +103,15 @@ def setting(config: dict[str, Any]) -> str:
     >>> setting({"model": "bundled", "train": {"kind": "none"}})
     'The model (bundled) was not trained.'
     """
-    train, task = config.get("train", {}), config.get("task", {})
+    train, task, imported = config.get("train", {}), config.get("task", {}), config.get("imported")
+    if imported:
+        return f"Read from {imported['format']}: {imported['asked']}."
     if "model" not in config or "kind" not in train:
         return ""
     if train["kind"] == "none":
         return f"The model ({config['model']}) was not trained."
+    if train["kind"] == "checkpoints":
+        return f"The checkpoints ({train.get('folder') or 'by their names'}) were trained elsewhere."
     parts = [f"{train['steps']} steps" if "steps" in train else ""]
     if "prompts_per_step" in train and "samples_per_prompt" in train:
         parts[0] += f" of {train['prompts_per_step']} puzzles × {train['samples_per_prompt']} samples"
