@@ -14,6 +14,11 @@ from ramify.processes import rank
 if TYPE_CHECKING:
     import polars as pl
 
+    from ramify.adapters.foreign import Imported
+
+MOST_STEPS = 12
+"""Steps that are listed; of more, the first and the last."""
+
 # Into a pipe a table is as wide as it needs to be.
 console = Console(width=None if sys.stdout.isatty() else 140)
 
@@ -93,6 +98,26 @@ def print_forecast(name: str, expected: Any) -> None:
 def _time(seconds: float) -> str:
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"about {hours} h {minutes} min" if hours else f"about {max(minutes, 1)} min"
+
+
+def import_lines(imported: "Imported") -> Iterator[str]:
+    """What an import did, in some lines."""
+    steps = imported.steps
+    shown = ", ".join(map(str, steps)) if len(steps) <= MOST_STEPS else f"{steps[0]} to {steps[-1]}"
+    windows = f", in windows of {imported.window} steps that end at" if imported.window > 1 else " at"
+    yield (
+        f"{imported.completions:,} completions of {imported.puzzles:,} puzzles from {imported.files:,} files "
+        f"({imported.format}){windows} step{'s' * (len(steps) > 1)} {shown}"
+    )
+    if imported.sourceless:
+        yield (
+            f"{imported.sourceless:,} puzzles are solved by several patterns, have no label that fits, and count where "
+            "no source pattern is asked for"
+        )
+    if imported.unread:
+        yield f"{imported.unread.total():,} rows could not be read; they are kept in {imported.run.unread_file}:"
+        for reason, count in imported.unread.most_common(5):
+            yield f"  {count:,} × {reason}"
 
 
 def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:

@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from ramify import ConfigError, Puzzle, Run, RunError
-from ramify.adapters.foreign import ImportConfig, Imported, import_run, summary
+from ramify.adapters.foreign import ImportConfig, Imported, import_run
 from ramify.adapters.formats import find_format
+from ramify.console import import_lines
 from ramify.experiment import score
 from ramify.report.page import render
 from ramify.tables import read_table
@@ -147,7 +148,7 @@ def test_bad_rows_are_counted_named_and_kept(tmp_path: Path) -> None:
     kept = [json.loads(line) for line in found.run.unread_file.read_text().splitlines()]
     assert [row["row"] for row in kept] == [0, 2, 3, 4, 5, 6, 7]
     assert kept[1]["record"] == bad[0]
-    assert "7 rows could not be read" in "\n".join(summary(found))
+    assert "7 rows could not be read" in "\n".join(import_lines(found))
 
 
 def test_nothing_that_can_be_read(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_labels_that_do_not_fit_are_none(tmp_path: Path) -> None:
     assert sources[EASY.id] == "A*B+C"  # the only one that solves it
     assert sources[HARD.id] is None
     assert found.sourceless >= 1
-    assert "several patterns" in "\n".join(summary(found))
+    assert "several patterns" in "\n".join(import_lines(found))
     score(found.run, silent)
     estimates = found.run.estimates()
     assert "unknown" not in set(estimates.filter(pl.col("by") == "pattern")["group"])
@@ -236,7 +237,7 @@ def test_training_completions_go_into_windows(tmp_path: Path) -> None:
     assert [sample for _, sample, _ in said(found.run, "test", 3)] == list(range(6))
     own = import_run([tmp_path / "t"], "own", tmp_path, ImportConfig(every=20), silent)
     assert own.steps == [20, 30]
-    assert "in windows of 20 steps" in "\n".join(summary(own))
+    assert "in windows of 20 steps" in "\n".join(import_lines(own))
 
 
 def test_formats_are_found_by_their_files(tmp_path: Path) -> None:

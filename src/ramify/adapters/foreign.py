@@ -8,7 +8,7 @@ label if it has a right one, and else counts in all that does not ask for a sour
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -288,23 +288,3 @@ def _write_if_new(frame: pl.DataFrame, path: Path) -> bool:
         return False
     write_table(frame, path)
     return True
-
-
-def summary(imported: Imported) -> Iterator[str]:
-    """What an import did, in some lines."""
-    steps = imported.steps
-    shown = ", ".join(map(str, steps)) if len(steps) <= WINDOWS + 2 else f"{steps[0]} to {steps[-1]}"
-    windows = f", in windows of {imported.window} steps that end at" if imported.window > 1 else " at"
-    yield (
-        f"{imported.completions:,} completions of {imported.puzzles:,} puzzles from {imported.files:,} files "
-        f"({imported.format}){windows} step{'s' * (len(steps) > 1)} {shown}"
-    )
-    if imported.sourceless:
-        yield (
-            f"{imported.sourceless:,} puzzles are solved by several patterns, have no label that fits, and count where "
-            "no source pattern is asked for"
-        )
-    if imported.unread:
-        yield f"{imported.unread.total():,} rows could not be read; they are kept in {imported.run.unread_file}:"
-        for reason, count in imported.unread.most_common(5):
-            yield f"  {count:,} × {reason}"

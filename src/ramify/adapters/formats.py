@@ -7,24 +7,16 @@ numbers and the target stand under names, in a text that is JSON, or in the prom
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ramify.adapters.files import SUFFIXES, puzzle_of, records_of, shortened, texts_of, value_at
 from ramify.errors import RunError, require
 from ramify.records import Puzzle
-from ramify.tasks.prompts import TEMPLATES
+from ramify.tasks.prompts import puzzle_in
 
 _CUT = frozenset({"length", "max_tokens", "model_length"})
 """What servers and evaluators say when a limit ended a completion."""
-_SENTENCES = ("Using the numbers {numbers}, create an equation that equals {target}", TEMPLATES["slots"])
-"""What prompts are searched for where no template is given: the words of TinyZero, and those of the bundled model."""
-_PIECES = {
-    "{numbers}": r"\[?\s*(?P<numbers>\d{1,9}(?:[,\s]{1,3}\d{1,9}){0,15})\s*\]?",
-    "{slots}": r"(?P<slots>(?:[A-H]\d{1,9}){1,8})",
-    "{target}": r"(?P<target>-?\d{1,9})",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,34 +170,17 @@ def _first(row: dict[str, Any], names: tuple[str, ...], what: str) -> Any:
 
 
 def _in_prompt(prompt: Any, template: str | None) -> tuple[list[int], int]:
-    """The numbers and the target that a prompt names: the last ones, after any examples."""
+    """The numbers and the target that a prompt names, a text or the messages of a chat."""
     if isinstance(prompt, list):
         prompt = "\n".join(str(message.get("content")) for message in prompt if isinstance(message, dict))
     if not isinstance(prompt, str):
         raise ValueError("no numbers and target, and no prompt to find them in")
-    for sentence in (template,) if template else _SENTENCES:
-        found = list(_reader(sentence).finditer(prompt))
-        if found:
-            named = found[-1].groupdict()
-            digits = re.findall(r"\d+", named.get("numbers") or named.get("slots") or "")
-            return [int(number) for number in digits], int(named["target"])
-    raise ValueError(f"no numbers and target in the prompt {shortened(prompt[-200:])}; give its words with --prompt")
-
-
-@lru_cache(maxsize=16)
-def _reader(template: str) -> re.Pattern[str]:
-    """A template as an expression to search for; a field that comes twice is read where it comes first."""
-    template = TEMPLATES.get(template, template)
-    parts = re.split(r"(\{numbers\}|\{slots\}|\{target\})", template)
-    seen: set[str] = set()
-    pattern = ""
-    for part in parts:
-        piece = _PIECES.get(part, r"\s+".join(map(re.escape, re.split(r"\s+", part))))
-        if part in _PIECES and part in seen:
-            piece = re.sub(r"\?P<\w+>", "?:", piece)
-        seen.add(part)
-        pattern += piece
-    return re.compile(pattern)
+    found = puzzle_in(prompt, template)
+    if found is None:
+        raise ValueError(
+            f"no numbers and target in the prompt {shortened(prompt[-200:])}; give its words with --prompt"
+        )
+    return found
 
 
 # How each format keeps its files and rows.

@@ -4,6 +4,8 @@
 Any other text with {numbers} and {target} in it is a template too.
 """
 
+import re
+from functools import lru_cache
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -23,6 +25,13 @@ _TINYZERO = (
 )
 TEMPLATES = {"slots": "{target}:{slots}>", "tinyzero": _TINYZERO}
 SLOTS = "ABCDEFGH"
+_SENTENCES = ("Using the numbers {numbers}, create an equation that equals {target}", TEMPLATES["slots"])
+"""What prompts are searched for where no template is given: the words of TinyZero, and those of the bundled model."""
+_PIECES = {
+    "{numbers}": r"\[?\s{0,3}(?P<numbers>\d{1,9}(?:[,\s]{1,3}\d{1,9}){0,15})\s{0,3}\]?",
+    "{slots}": r"(?P<slots>(?:[A-H]\d{1,9}){1,8})",
+    "{target}": r"(?P<target>-?\d{1,9})",
+}
 
 
 class PromptConfig(Config):
@@ -105,3 +114,37 @@ class PromptConfig(Config):
 def _value(expression: Expression) -> str:
     value = expression.value
     return f"({value})" if value is not None and (value < 0 or value.denominator > 1) else str(value)
+
+
+def puzzle_in(text: str, template: str | None = None) -> tuple[list[int], int] | None:
+    """The numbers and the target that a prompt names, the last ones if there are examples before them; None if none.
+
+    Args:
+        template: what the prompt was made of; known words are tried without it.
+
+    >>> puzzle_in(PromptConfig(template="tinyzero").text(Puzzle((12, 5, 30), 47)))
+    ([12, 5, 30], 47)
+    """
+    for sentence in (template,) if template else _SENTENCES:
+        found = list(_reader(sentence).finditer(text))
+        if found:
+            named = found[-1].groupdict()
+            digits = re.findall(r"\d+", named.get("numbers") or named.get("slots") or "")
+            return [int(number) for number in digits], int(named["target"])
+    return None
+
+
+@lru_cache(maxsize=16)
+def _reader(template: str) -> re.Pattern[str]:
+    """A template as an expression to search for; a field that comes twice is read where it comes first."""
+    template = TEMPLATES.get(template, template)
+    parts = re.split(r"(\{numbers\}|\{slots\}|\{target\})", template)
+    seen: set[str] = set()
+    pattern = ""
+    for part in parts:
+        piece = _PIECES.get(part, r"\s{1,9}".join(map(re.escape, re.split(r"\s+", part))))
+        if part in _PIECES and part in seen:
+            piece = re.sub(r"\?P<\w+>", "?:", piece)
+        seen.add(part)
+        pattern += piece
+    return re.compile(pattern)

@@ -1,0 +1,24 @@
+"""The command line: one short function per verb; heavy imports happen inside them."""
+
+import sys
+
+from ramify.cli.app import app
+from ramify.errors import RamifyError
+
+# In the order of the help.
+# isort: off
+from ramify.cli import runs  # noqa: F401
+from ramify.cli import others  # noqa: F401
+from ramify.cli import puzzles  # noqa: F401
+# isort: on
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line; an error that a user can cause is one sentence and exit code 2."""
+    try:
+        app()
+    except RamifyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

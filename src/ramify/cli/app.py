@@ -1,0 +1,21 @@
+"""The application, and the arguments that several verbs take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="See what RL post-training taught a language model: which skills, in which order, where composing them fails.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Overrides = Annotated[list[str] | None, typer.Argument(help="Settings on top, such as train.steps=20.")]
+Source = Annotated[str, typer.Argument(help="A preset's name or a .toml file.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Root = Annotated[Path, typer.Option("--root", help="The folder that holds the run folders.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Ray = Annotated[str | None, typer.Option(help="Score on a Ray cluster: its address, auto, or local.")]

@@ -1,0 +1,99 @@
+"""Verbs about the tools of others: from them, and to them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ramify.cli.app import Ray, Root, RunFolder, app
+from ramify.console import import_lines, print_rules, print_summary, progress
+from ramify.errors import RamifyError
+from ramify.tasks.grading import ANSWER_TAGS
+
+
+@app.command("import")
+def import_(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Where completions are; a folder a seed.")],
+    name: Annotated[str | None, typer.Option(help="The run's folder; that of the first DIR if not given.")] = None,
+    form: Annotated[str | None, typer.Option("--format", help="trl, verl, paper, ...; found if not given.")] = None,
+    numbers: Annotated[str | None, typer.Option(help="The column of the numbers, such as extra.nums.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column of the target.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column of the completions.")] = None,
+    pattern: Annotated[str | None, typer.Option(help="The column of the source pattern.")] = None,
+    step: Annotated[str | None, typer.Option(help="The column of the training step.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Words of the prompt, with {numbers} and {target}.")] = None,
+    answer_tags: Annotated[tuple[str, str], typer.Option(help="What opens and closes an answer.")] = ANSWER_TAGS,
+    every: Annotated[int | None, typer.Option(help="Training completions of so many steps go together.")] = None,
+    ray: Ray = None,
+    root: Root = Path("runs"),
+) -> None:
+    """Turn completions that others made (TRL, verl, lm-eval, ...) into a run, score it, write its report."""
+    from ramify import experiment
+    from ramify.adapters.foreign import ImportConfig, import_run
+    from ramify.report.page import write_report
+
+    given = {"numbers": numbers, "target": target, "text": text, "pattern": pattern, "step": step, "prompt": prompt}
+    config = ImportConfig.check({**given, "format": form, "answer_tags": answer_tags, "every": every})
+    with progress() as report:
+        found = import_run(folders, name or folders[0].resolve().stem, root, config, report)
+    for line in import_lines(found):
+        print(line)
+    with progress() as report:
+        experiment.score(found.run, report, ray=ray)
+    page = write_report(found.run)
+    print_summary(found.run)
+    print(f"report: {page.resolve()}")
+
+
+@app.command("export")
+def export_(
+    kind: Annotated[str, typer.Argument(help="verl, lm-eval, inspect, verifiers, dataset, or model.")],
+    folder: RunFolder,
+    output: Annotated[Path | None, typer.Option(help="The folder to write; RUN-KIND if not given.")] = None,
+    step: Annotated[int | None, typer.Option(help="Of a model: the checkpoint, the last if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Of a model: the training seed.")] = 1,
+    push: Annotated[str | None, typer.Option(help="Upload to the hub under this name (owner/name), private.")] = None,
+) -> None:
+    """Write a run's puzzles or model for other tools: verl, lm-eval, inspect, verifiers, the Hugging Face Hub."""
+    from ramify.adapters.export import export
+    from ramify.adapters.hub import push as upload
+    from ramify.run import Run
+
+    if push is not None and kind not in ("dataset", "model"):
+        raise RamifyError(f"--push: the hub takes a dataset or a model, not {kind}")
+    opened = Run(folder)
+    where = output or Path(f"{opened.path}-{kind}")
+    command = export(kind, opened, where, step, seed)
+    print(f"{kind}: {where}\nthen: {command}")
+    if push is not None:
+        print(f"pushed: {upload(where, push)}")
+
+
+@app.command()
+def regrade(
+    file: Annotated[Path, typer.Argument(help="Completions: parquet, JSON, JSON lines or CSV, ours or not.")],
+    numbers: Annotated[str | None, typer.Option(help="The column of the numbers, if it is not found.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column of the target, if it is not found.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column of the completions, if it is not found.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write a row for each completion to this parquet file.")] = None,
+) -> None:
+    """Grade completions again, and show where graders in use elsewhere would have said otherwise."""
+    from ramify.adapters.files import each_text, read_rows
+    from ramify.analysis.regrade import OTHERS, disagreements, examples
+    from ramify.analysis.regrade import regrade as grade_again
+
+    rows = read_rows(file, numbers, target, text, texts=True)
+    graded = grade_again(each_text(rows))
+    verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in graded["verdict"].value_counts(sort=True).iter_rows())
+    print(f"{graded.height:,} completions: {verdicts}")
+    if rows.unread:
+        print(f"{len(rows.unread):,} rows could not be read, the first is {rows.unread[0]}")
+    print_rules(graded, disagreements(graded))
+    for column, name in OTHERS.items():
+        for puzzle_id, answer, verdict in examples(graded, column):
+            print(f"{name} {'accepts' if verdict != 'correct' else 'rejects'} {answer!r} for {puzzle_id}: {verdict}")
+    if output is not None:
+        from ramify.tables import write_table
+
+        write_table(graded, output)
+        print(f"rows: {output}")

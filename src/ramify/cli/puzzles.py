@@ -1,0 +1,141 @@
+"""Verbs about puzzles and patterns."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ramify.cli.app import AsJson, Overrides, Root, Source, app
+from ramify.console import console, print_checks, progress
+from ramify.errors import RamifyError
+
+
+@app.command()
+def solve(
+    numbers: Annotated[list[int], typer.Argument(help="Two to seven numbers.")],
+    target: Annotated[int, typer.Option("--target", "-t", help="The value to reach.")],
+    as_json: AsJson = False,
+) -> None:
+    """Print every pattern that solves a puzzle, with one expression each."""
+    from ramify.algebra.solver import solve as solve_puzzle
+
+    try:
+        found = solve_puzzle(numbers, target)
+    except ValueError as error:
+        raise RamifyError(str(error)) from None
+    if as_json:
+        print(json.dumps({pattern.text: witness.text for pattern, witness in found.items()}))
+        return
+    if not found:
+        print(f"no expression over {', '.join(map(str, numbers))} equals {target}")
+    for pattern, witness in found.items():
+        print(f"{pattern.text:<24} {witness.text} = {target}")
+
+
+@app.command()
+def patterns(
+    pattern: Annotated[str | None, typer.Argument(help='A pattern, such as "A/(B-C/D)".')] = None,
+    size: Annotated[int | None, typer.Option("--size", "-n", help="List all patterns with so many leaves.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the patterns of a size, or describe one."""
+    from ramify.algebra.catalog import patterns as all_patterns
+    from ramify.algebra.parser import ParseError
+    from ramify.algebra.pattern import Pattern
+
+    if (pattern is None) == (size is None):
+        raise RamifyError('give either a pattern, such as "A-B*C", or --size')
+    try:
+        chosen = all_patterns(size) if size is not None else (Pattern.parse(pattern or ""),)
+    except ParseError as error:
+        raise RamifyError(f"{pattern} is not a pattern such as A-B*C: {error}") from None
+    except ValueError as error:
+        raise RamifyError(str(error)) from None
+    rows = [_described(one, full=pattern is not None) for one in chosen]
+    if as_json:
+        print(json.dumps(rows if size is not None else rows[0]))
+        return
+    table = Table(*rows[0]) if size is not None else Table(show_header=False)
+    for row in rows if size is not None else [{key: value} for key, value in rows[0].items()]:
+        table.add_row(*(map(str, row.values()) if size is not None else (*row, str(*row.values()))))
+    console.print(table)
+
+
+def _described(pattern: Any, full: bool) -> dict[str, Any]:
+    shape = pattern.structure
+    row = {
+        "pattern": pattern.text,
+        "split": shape.split,
+        "shape class": shape.shape_class,
+        "depth": shape.depth,
+        "lookahead": shape.lookahead,
+    }
+    if full and pattern.size <= 6:
+        row |= _counted(pattern)
+        row["twins"] = ", ".join(sorted(twin.text for twin in pattern.twins)) or "none"
+        row["skills"] = ", ".join(skill.text for skill in sorted(pattern.skills, key=lambda p: p.order)[1:])
+    return row
+
+
+def _counted(pattern: Any) -> dict[str, Any]:
+    """How many instances and puzzles a pattern has with numbers and targets to 99, where that takes a moment."""
+    from ramify.tasks.generation import count_puzzles
+    from ramify.tasks.instances import count_instances
+
+    if not 2 <= pattern.size <= 5:
+        return {}
+    ordered, unordered = count_instances(pattern)
+    row = {"instances": f"{ordered:,} ordered, {unordered:,} unordered (numbers and target 1 to 99)"}
+    return row | {"puzzles": f"{count_puzzles(pattern):,}"} if ordered < 10**7 else row
+
+
+@app.command()
+def generate(source: Source, overrides: Overrides = None, root: Root = Path("runs")) -> None:
+    """Make the puzzles of a run and certify their split."""
+    from ramify import experiment
+
+    config = experiment.ExperimentConfig.load(source, overrides or []).checked()
+    opened = experiment.open_run(config, root)
+    with progress() as report:
+        experiment.generate(config, opened, report)
+    print(f"puzzles: {opened.path / 'puzzles'}\ncertificate: {opened.certificate_file}")
+
+
+@app.command("verify-split")
+def verify_split(
+    data: Annotated[
+        list[Path], typer.Argument(help="Folders or files: parquet, JSON, JSON lines or CSV, ours or not.")
+    ],
+    hold_out: Annotated[
+        list[str] | None, typer.Option(help="A skill whose family should solve no training puzzle; may be repeated.")
+    ] = None,
+    numbers: Annotated[str | None, typer.Option(help="The column of the numbers, if it is not found.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column of the target, if it is not found.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check puzzle sets against those named train: overlap, forced puzzles, labels; exit code 1 if they overlap."""
+    from dataclasses import asdict
+
+    from ramify.adapters.files import files_in, read_rows
+    from ramify.algebra.parser import ParseError
+    from ramify.tasks.splits import held_out_patterns
+    from ramify.tasks.verification import MAX_CHECKED, check_sets
+
+    try:
+        held_out = held_out_patterns(hold_out or [], range(2, MAX_CHECKED + 1))
+    except ParseError as error:
+        raise RamifyError(f"--hold-out {' '.join(hold_out or [])}: not a pattern such as A-B*C: {error}") from None
+    files = {name if len(data) == 1 else f"{path}/{name}": f for path in data for name, f in files_in(path).items()}
+    rows = {name: read_rows(file, numbers, target) for name, file in files.items()}
+    checks = check_sets({name: found.puzzles for name, found in rows.items()}, held_out)
+    if as_json:
+        print(json.dumps([asdict(check) | {"unread": rows[check.name].unread} for check in checks]))
+    else:
+        print_checks(checks, bool(hold_out))
+        for name, found in rows.items():
+            if found.unread:
+                print(f"{name}: {len(found.unread)} rows could not be read, the first is {found.unread[0]}")
+    if not all(check.is_clean for check in checks):
+        raise typer.Exit(1)

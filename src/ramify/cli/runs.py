@@ -1,0 +1,200 @@
+"""Verbs about runs: make one, in whole or by stages, look at it, compare it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ramify.cli.app import AsJson, Overrides, Ray, Root, RunFolder, Source, app
+from ramify.console import print_comparison, print_summary, progress
+
+
+@app.command()
+def run(
+    source: Source,
+    overrides: Overrides = None,
+    root: Root = Path("runs"),
+    scale: Annotated[float, typer.Option(help="Times this many puzzles, steps and samples: 0.05 tries it out.")] = 1.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be made, and how long.")] = False,
+) -> None:
+    """Puzzles, training, sampling, scoring, report: all of it; the same command goes on where it was cut off."""
+    from ramify.experiment import ExperimentConfig, run_all
+
+    config = ExperimentConfig.load(source, overrides or [])
+    if scale != 1:
+        config = config.scaled(scale)
+    if dry_run:
+        from ramify.console import print_forecast
+        from ramify.forecast import forecast
+
+        with progress() as report:
+            expected = forecast(config, report)
+        print_forecast(config.name, expected)
+        return
+    with progress() as report:
+        finished = run_all(config, root, report)
+    print_summary(finished)
+    print(f"report: {finished.report_file.resolve()}")
+
+
+@app.command()
+def train(source: Source, overrides: Overrides = None, root: Root = Path("runs")) -> None:
+    """Train every seed of a run (its puzzles are made first), going on from the last checkpoint."""
+    from ramify import experiment
+    from ramify.errors import require
+
+    require("ramify train", "train")
+
+    config = experiment.ExperimentConfig.load(source, overrides or []).checked()
+    opened = experiment.open_run(config, root)
+    with progress() as report:
+        experiment.generate(config, opened, report)
+        experiment.train(config, opened, report)
+    print(f"checkpoints: {opened.path}/seed-*/checkpoints")
+
+
+@app.command()
+def sample(
+    source: Annotated[
+        str, typer.Argument(metavar="RUN|CONFIG", help="A run; or settings, with --checkpoints.")
+    ] = "sweep",
+    overrides: Overrides = None,
+    checkpoints: Annotated[
+        str | None, typer.Option(help="Holds checkpoint-50, ... or verl's global_step_50, ... of any training.")
+    ] = None,
+    root: Root = Path("runs"),
+) -> None:
+    """Sample every checkpoint of a run on every evaluation set; or those in a folder, trained elsewhere."""
+    from ramify import experiment
+    from ramify.run import Run
+
+    if checkpoints is not None:
+        if "=" in source:  # an override; the settings are the preset's
+            source, overrides = "sweep", [source, *(overrides or [])]
+        where = Path(checkpoints).resolve()
+        name = where.parent.name if where.name == "checkpoints" else where.name
+        base = any(text.startswith("model=") for text in overrides or [])
+        found = ["train.kind=checkpoints", f"train.folder={checkpoints}", f"train.base={str(base).lower()}"]
+        run(source, [f"name={name}", *found, *(overrides or [])], root)
+        return
+    opened = Run(source)
+    config = experiment.ExperimentConfig.check(opened.config)
+    with progress() as report:
+        experiment.sample(config, opened, report)
+    print(f"completions: {opened.path}/seed-*/completions")
+
+
+@app.command()
+def score(
+    folder: RunFolder,
+    by: Annotated[
+        list[str] | None, typer.Option(help="One more grouping, such as n,split,forced; may be repeated.")
+    ] = None,
+    ray: Ray = None,
+) -> None:
+    """Grade the completions of a run and make its estimates."""
+    from ramify import experiment
+    from ramify.run import Run
+
+    opened = Run(folder)
+    with progress() as report:
+        experiment.score(opened, report, by or [], ray)
+    print(f"estimates: {opened.estimates_file}")
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One run folder, or several side by side.")],
+    text: Annotated[bool, typer.Option("--text", help="Only print the story, in about fifty lines.")] = False,
+    export: Annotated[
+        Path | None, typer.Option(help="Write every figure as SVG and PNG, and its numbers as CSV, to this folder.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Where the page goes, if not into the run folder.")] = None,
+    track: Annotated[
+        list[str] | None, typer.Option(help="Send the estimates to tensorboard, wandb or trackio.")
+    ] = None,
+) -> None:
+    """Write the report of a run, or of several side by side, and print it in short."""
+    from ramify import experiment
+    from ramify.report.comparison import write_comparison
+    from ramify.report.export import export_figures
+    from ramify.report.page import write_report
+    from ramify.report.trackers import track as send
+    from ramify.run import Run
+
+    runs = [Run(folder) for folder in folders]
+    with progress() as report:
+        for run in runs:
+            experiment.score(run, report)
+    for run in runs if track else []:
+        send(run, track or [])
+    if export is not None:
+        for number, run in enumerate(runs, start=1):
+            where = export / f"{number}-{run.path.name}" if len(runs) > 1 else export
+            print(f"figures: {export_figures(run, where)} in {where}")
+    if text:
+        for run in runs:
+            print_summary(run)
+        return
+    if len(runs) > 1:
+        names = runs[0].path.name, runs[1].path.name if len(runs) == 2 else f"{len(runs) - 1}-more"
+        page = output or runs[0].path.parent / f"report-{'-'.join(names)}.html"
+        print(f"report: {write_comparison(runs, page).resolve()}")
+        return
+    page = write_report(runs[0], output)
+    print_summary(runs[0])
+    print(f"report: {page.resolve()}")
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN[@STEP]", help="A run folder, and a checkpoint if not the last.")],
+    second: Annotated[str, typer.Argument(metavar="RUN[@STEP]", help="What is compared with it.")],
+    by: Annotated[str, typer.Option(help="The grouping: all, n, pattern, or columns such as n,shape_class.")] = "n",
+    as_json: AsJson = False,
+) -> None:
+    """Test two runs, or two checkpoints of one, on the puzzles that both were asked."""
+    from ramify import experiment
+    from ramify.analysis.compare import compare as test
+    from ramify.analysis.compare import side
+
+    sides = side(first), side(second)
+    with progress() as report:
+        for one in sides:
+            experiment.score(one.run, report)
+    found = test(*sides, [by])
+    if as_json:
+        print(found.write_json())
+        return
+    print_comparison(found, f"{second} minus {first}", by)
+
+
+@app.command()
+def config(
+    source: Annotated[str | None, typer.Argument(help="A preset's name; without it, all are listed.")] = None,
+) -> None:
+    """Print a preset with its comments, to start a file of settings from."""
+    from ramify.config import presets, read_toml
+
+    known = presets()
+    if source is None:
+        for name, text in known.items():
+            print(f"{name:<20} {text.splitlines()[0].removeprefix('# ')}")
+        return
+    if source not in known:
+        read_toml(source)
+    print(known[source], end="")
+
+
+@app.command()
+def pretrain(
+    source: Source, overrides: Overrides = None, output: Annotated[Path, typer.Option(help="Where to.")] = Path("runs")
+) -> None:
+    """Pre-train the tiny base model, going on from the last checkpoint."""
+    from ramify.errors import require
+    from ramify.models.pretrain import PretrainConfig
+    from ramify.models.pretrain import pretrain as make
+
+    require("ramify pretrain", "train")
+    settings = PretrainConfig.load(source, overrides or [])
+    print(f"model: {make(settings, output / f'pretrain-{settings.name}')}")
