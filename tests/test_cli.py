@@ -191,10 +191,10 @@ def test_a_sweep_in_one_command(tmp_path: Path) -> None:
     for step in (5, 10):
         shutil.copytree(model_path("bundled"), tmp_path / "mine" / "checkpoints" / f"checkpoint-{step}")
     few = ["task.test={3=4}", "task.length={}", "task.skills={}", "task.prompt=slots", "sample.max_new_tokens=48"]
-    where = ["--checkpoints", str(tmp_path / "mine" / "checkpoints"), "--root", str(tmp_path)]
+    where = ["--checkpoints", str(tmp_path / "mine" / "checkpoints"), "--root", str(tmp_path / "runs")]
     done = ramify("sample", *few, "sample.samples=2", *where)
     assert done.returncode == 0, done.stderr
-    assert Run(tmp_path / "mine").sampled(1) == [("test", 5), ("test", 10)]
+    assert Run(tmp_path / "runs" / "mine").sampled(1) == [("test", 5), ("test", 10)]
 
 
 def test_export_says_what_to_do_next(known_run: Run, tmp_path: Path) -> None:
