@@ -29,7 +29,7 @@ demo: .venv/ready
 	$(BIN)/ramify run quickstart
 
 test: check
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests -n 2
 
 test-all: check integrations
 	$(BIN)/pytest tests -m ""

@@ -209,3 +209,21 @@ def test_scoring_on_ray_names_what_is_missing(known_run: Run) -> None:
     shutil.rmtree(known_run.path / "seed-1" / "grades")
     with pytest.raises(MissingExtraError, match=r"ramify\[ray\]"):
         score(known_run, lambda stage, done, total: None, ray="local")
+
+
+def test_answers_in_other_tags_are_told(tmp_path: Path) -> None:
+    row = {"numbers": [3, 7, 8], "target": 29, "completion": "[[3*7+8]]", "step": 0}
+    (tmp_path / "mine.jsonl").write_text(json.dumps(row) + "\n")
+    done = ramify("import", "mine.jsonl", cwd=tmp_path)
+    assert "warning: 100% of the completions hold no answer in <answer> </answer>" in done.stdout.replace("\n", " ")
+    done = ramify("import", "mine.jsonl", "--answer-tags", "[[", "]]", "--name", "own", cwd=tmp_path)
+    assert "warning" not in done.stdout
+    assert "100.0%" in done.stdout
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = ramify("generate", "quickstart", "--root", str(tmp_path / "file"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr

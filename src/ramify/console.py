@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 12
 """Steps that are listed; of more, the first and the last."""
+MOST_REASONS = 5
+MOST_UNANSWERED = 0.9
 
 # Into a pipe a table is as wide as it needs to be.
 console = Console(width=None if sys.stdout.isatty() else 140)
@@ -102,22 +104,51 @@ def _time(seconds: float) -> str:
 
 def import_lines(imported: "Imported") -> Iterator[str]:
     """What an import did, in some lines."""
-    steps = imported.steps
+    steps, unread = imported.steps, imported.unread
     shown = ", ".join(map(str, steps)) if len(steps) <= MOST_STEPS else f"{steps[0]} to {steps[-1]}"
-    windows = f", in windows of {imported.window} steps that end at" if imported.window > 1 else " at"
+    windows = f", in windows of up to {imported.window} steps that end at" if imported.window > 1 else " at"
     yield (
-        f"{imported.completions:,} completions of {imported.puzzles:,} puzzles from {imported.files:,} files "
-        f"({imported.format}){windows} step{'s' * (len(steps) > 1)} {shown}"
+        f"{_many(imported.completions, 'completion')} of {_many(imported.puzzles, 'puzzle')} from "
+        f"{_many(imported.files, 'file')} ({imported.format}){windows} step{'s' * (len(steps) > 1)} {shown}"
     )
+    if imported.rollouts:
+        yield f"{_many(imported.rollouts, 'training completion')} beside them, for what training had to learn from"
     if imported.sourceless:
         yield (
-            f"{imported.sourceless:,} puzzles are solved by several patterns, have no label that fits, and count where "
-            "no source pattern is asked for"
+            f"{_many(imported.sourceless, 'puzzle')} solved by several patterns, without a label that fits: counted "
+            "where no source pattern is asked for"
         )
-    if imported.unread:
-        yield f"{imported.unread.total():,} rows could not be read; they are kept in {imported.run.unread_file}:"
-        for reason, count in imported.unread.most_common(5):
+    if imported.unsolvable:
+        yield f"{_many(imported.unsolvable, 'puzzle')} without any solution"
+    if unread:
+        yield f"{_many(unread.total(), 'row')} could not be read, kept in {imported.run.unread_file}:"
+        for reason, count in unread.most_common(MOST_REASONS):
             yield f"  {count:,} × {reason}"
+        if len(unread) > MOST_REASONS:
+            yield f"  and {_many(len(unread) - MOST_REASONS, 'other reason')}"
+    for name, count in imported.others.items():
+        yield f"not read: {_many(count, 'file')} of {name}; --format {name} reads these instead"
+
+
+def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
+    """A warning, if hardly any completion holds an answer between the tags."""
+    import polars as pl
+
+    from ramify.tables import scan_table
+
+    files = [run.derived_file("grades", seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
+    verdicts = pl.concat([scan_table(file).select("verdict") for file in files])
+    share = verdicts.select(pl.col("verdict").is_in(["no answer", "truncated"]).mean()).collect().item()
+    if share > MOST_UNANSWERED:
+        console.print(
+            f"warning: {share:.0%} of the completions hold no answer in {tags[0]} {tags[1]} or \\boxed{{}}; "
+            "--answer-tags names others",
+            markup=False,
+        )
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'s' * (count != 1)}"
 
 
 def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:

@@ -121,6 +121,7 @@ class ExperimentConfig(Config):
             raise ConfigError(f"model = {self.model}: no model folder with a config.json is there")
         if self.trains and not self.task.puzzles and not any(self.task.train.values()):
             raise ConfigError("task.train: there are no puzzles to train on; give it, for example, {3 = 1000}")
+        self.sample.checked()
         for tracker in self.track:
             require(f"track = {tracker}", tracker)
         return self
@@ -225,8 +226,8 @@ def _answer_tags(run: Run) -> tuple[str, str]:
 
 def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
     """Every stage in order; called again, it goes on where it was cut off."""
-    if config.trains or config.sample.kind == "hf":
-        require("ramify run", "train")
+    if config.trains:
+        require("training", "train")
     if world_size() > 1:
         raise ConfigError("ramify run works on one process; train with torchrun -m ramify train, then run the rest")
     from ramify.report.page import write_report

@@ -1,6 +1,6 @@
 """A run folder. This is the only module that knows the names of the files in it.
 
-config.json  manifest.json  certificate.json  unread.jsonl (of an imported run)
+config.json  manifest.json  certificate.json  import.json  unread.jsonl (of an imported run)
 puzzles/{train,test,length,held_out}.parquet
 seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that it is complete
        train.jsonl                     what the trainer logs, a line a step
@@ -24,6 +24,9 @@ import polars as pl
 
 from ramify.errors import RunError
 from ramify.tables import read_table, write_json
+
+MOST_NAMED = 4
+"""Settings that differ and are named."""
 
 
 class Run:
@@ -53,8 +56,9 @@ class Run:
             write_json({"digest": digest, "config": config}, path / "config.json")
         run = cls(path)
         if run._saved["digest"] != digest:
-            changed = ", ".join(_differences(run._saved["config"], config))
-            raise RunError(f"{path}: this folder holds a run with other settings ({changed}); give this one a name=…")
+            changed = _differences(run._saved["config"], config)
+            named = ", ".join(changed[:MOST_NAMED]) + (", and more" if len(changed) > MOST_NAMED else "")
+            raise RunError(f"{path}: this folder holds a run with other settings ({named}); give this one another name")
         return run
 
     @property
@@ -91,6 +95,11 @@ class Run:
     def certificate(self) -> dict[str, Any] | None:
         """The split certificate as plain data; None if the puzzles are not made yet."""
         return json.loads(self.certificate_file.read_text()) if self.certificate_file.is_file() else None
+
+    @property
+    def import_file(self) -> Path:
+        """What an import read, and what it could not."""
+        return self.path / "import.json"
 
     @property
     def unread_file(self) -> Path:

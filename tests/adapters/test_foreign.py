@@ -47,7 +47,7 @@ def said(run: Run, name: str, step: int) -> list[tuple[str, int, str]]:
 @pytest.mark.parametrize(
     ("name", "files", "completions", "puzzles", "steps"),
     [
-        ("verl", 5, 16, 8, [0, 50]),
+        ("verl", 5, 16, 4, [0, 50]),
         ("lm-eval", 1, 24, 6, [30]),
         ("inspect", 1, 6, 4, [50]),
         ("verifiers", 1, 8, 4, [50]),
@@ -142,13 +142,15 @@ def test_bad_rows_are_counted_named_and_kept(tmp_path: Path) -> None:
         {**good, "numbers": ["9" * 5000, 1]},
     ]
     lines(tmp_path / "d" / "rows.jsonl", [good, *bad])
-    (tmp_path / "d" / "broken.jsonl").write_text('{"numbers": [3, 7')
+    (tmp_path / "d" / "a.jsonl").write_text(json.dumps({**good, "set": "rows"}) + '\n{"numbers": [3, 7\n[1, 2]\n')
+    (tmp_path / "d" / "z.parquet").write_bytes(b"PAR1 no")
     found = imported(tmp_path / "d", tmp_path)
-    assert (found.completions, found.unread.total()) == (1, 7)
+    assert (found.completions, found.unread.total()) == (2, 9)
     kept = [json.loads(line) for line in found.run.unread_file.read_text().splitlines()]
-    assert [row["row"] for row in kept] == [0, 2, 3, 4, 5, 6, 7]
-    assert kept[1]["record"] == bad[0]
-    assert "7 rows could not be read" in "\n".join(import_lines(found))
+    assert [row["row"] for row in kept] == [2, 3, 2, 3, 4, 5, 6, 7, 0]
+    assert kept[2]["record"] == bad[0]
+    assert kept[0]["error"] == "not a line of JSON"
+    assert "9 rows could not be read" in "\n".join(import_lines(found))
 
 
 def test_nothing_that_can_be_read(tmp_path: Path) -> None:
@@ -213,7 +215,23 @@ def test_what_is_new_is_taken_in_and_the_rest_left(tmp_path: Path) -> None:
     assert imported(tmp_path / "g", tmp_path).steps == [0]
     assert run.sampled(1) == [("test", 0)]
     with pytest.raises(RunError, match="other settings"):
+        imported(tmp_path / "g", tmp_path, pattern="p")
+    with pytest.raises(RunError, match="--every 5: these are evaluations"):
         imported(tmp_path / "g", tmp_path, every=5)
+
+
+def test_a_file_in_the_hands_of_its_writer_takes_nothing_back(tmp_path: Path) -> None:
+    (tmp_path / "g").mkdir()
+    for step in (0, 10):
+        pl.DataFrame({"nums": [[3, 7, 8]], "target": [29], "response": ["x"]}).write_parquet(
+            tmp_path / "g" / f"step_{step}.parquet"
+        )
+    run = imported(tmp_path / "g", tmp_path).run
+    whole = (tmp_path / "g" / "step_10.parquet").read_bytes()
+    (tmp_path / "g" / "step_10.parquet").write_bytes(whole[:-40])
+    again = imported(tmp_path / "g", tmp_path)
+    assert again.unread.total() == 1
+    assert run.sampled(1) == [("test", 0), ("test", 10)]
 
 
 def test_folders_are_seeds(tmp_path: Path) -> None:
@@ -237,7 +255,64 @@ def test_training_completions_go_into_windows(tmp_path: Path) -> None:
     assert [sample for _, sample, _ in said(found.run, "test", 3)] == list(range(6))
     own = import_run([tmp_path / "t"], "own", tmp_path, ImportConfig(every=20), silent)
     assert own.steps == [20, 30]
-    assert "in windows of 20 steps" in "\n".join(import_lines(own))
+    assert "in windows of up to 20 steps" in "\n".join(import_lines(own))
+
+
+def test_windows_of_a_run_that_starts_late(tmp_path: Path) -> None:
+    for step in range(1001, 1034):
+        row = {"input": "", "gts": json.dumps({"numbers": [3, 7, 8], "target": 29}), "score": 0.0}
+        lines(tmp_path / "t" / f"{step}.jsonl", [{**row, "output": answer(EASY, step > 1020)}] * 2)
+    found = imported(tmp_path / "t", tmp_path)
+    assert (len(found.steps), found.steps[0], found.steps[-1], found.window) == (10, 1004, 1033, 4)
+    score(found.run, silent)
+    assert found.run.estimates().filter(metric="mean@6", by="n").height or found.run.estimates().height
+
+
+def test_training_completions_in_a_table(tmp_path: Path) -> None:
+    rows = [{"numbers": [3, 7, 8], "target": 29, "completion": "x", "step": step} for step in range(1, 41)]
+    lines(tmp_path / "t" / "all.jsonl", rows)
+    assert len(imported(tmp_path / "t", tmp_path).steps) == 40
+    found = import_run([tmp_path / "t"], "own", tmp_path, ImportConfig(training=True), silent)
+    assert len(found.steps) == 10
+
+
+def test_gains_of_training_are_those_of_independent_means(tmp_path: Path) -> None:
+    for step in range(1, 21):
+        rows = []
+        for number in range(10):
+            puzzle = {"numbers": [step, number + 30, 99], "target": step + number + 129}
+            right = f"<answer>{step}+{number + 30}+99</answer>" if (number < 7) == (step > 10) else "no"
+            rows.append({"input": "", "output": right, "gts": json.dumps(puzzle), "score": 0.0})
+        lines(tmp_path / "t" / f"{step}.jsonl", rows)
+    run = imported(tmp_path / "t", tmp_path).run
+    score(run, silent)
+    gain = run.estimates().filter(metric="mean@1 gain", by="all", step=20).row(0, named=True)
+    assert gain["value"] == pytest.approx(0.4)
+    assert 0 < gain["low"] < 0.4 < gain["high"] <= 1
+    assert "on training puzzles, as training sampled them rose: n = 3" in render(run)
+
+
+def test_formats_of_a_folder_that_are_not_read_are_named(tmp_path: Path) -> None:
+    found = imported(GOLDEN, tmp_path)
+    assert found.format == "trl"
+    assert found.others == {"verl": 5, "verifiers": 1, "lm-eval": 1, "inspect": 1}
+    assert "not read: 5 files of verl; --format verl reads these instead" in list(import_lines(found))
+
+
+def test_puzzles_without_a_solution_and_names_that_are_none(tmp_path: Path) -> None:
+    rows = [{"numbers": [1, 1], "target": 50, "completion": "x", "step": 0}]
+    lines(tmp_path / "u" / "a.jsonl", rows)
+    found = imported(tmp_path / "u", tmp_path)
+    assert (found.sourceless, found.unsolvable) == (0, 1)
+    score(found.run, silent)
+    render(found.run)
+    with pytest.raises(RunError, match="a folder stands for a seed, and one is given twice"):
+        imported([tmp_path / "u", tmp_path / "u"], tmp_path)
+    for name in ("", "a/b", ".."):
+        with pytest.raises(RunError, match="a name has letters"):
+            import_run([tmp_path / "u"], name, tmp_path, ImportConfig(), silent)
+    with pytest.raises(ConfigError, match="prompt = Make it: the words of a prompt have"):
+        ImportConfig.check({"prompt": "Make it"})
 
 
 def test_formats_are_found_by_their_files(tmp_path: Path) -> None:

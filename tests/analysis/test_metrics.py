@@ -10,7 +10,7 @@ from ramify.analysis.cells import CELLS, SetCells, grouping, set_cells, uses
 from ramify.analysis.changes import is_paired, paired_changes, unpaired_changes
 from ramify.analysis.composition import composition_gaps
 from ramify.analysis.effects import fit
-from ramify.analysis.estimate import estimate
+from ramify.analysis.estimate import _possible, estimate
 from ramify.analysis.estimators import wilson
 from ramify.analysis.metrics import measured
 from ramify.analysis.order import order
@@ -413,3 +413,13 @@ def test_changes_between_other_puzzles_are_those_of_independent_means() -> None:
     assert (high.item() - low.item()) / 2 == pytest.approx(2.0227 * error, rel=1e-4)
     assert n.item() == 40
     assert p.item() < 1e-6
+
+
+def test_intervals_stay_where_values_can_be() -> None:
+    wide = [np.array([[0.375]]), np.array([[-4.39]]), np.array([[5.14]])]
+    names = ("mean@4 gain", "right-heavy gap, forced", "transfer", "attempts", "attempts gain", "effect")
+    table = _possible(pl.concat([rows(name, "test", 1, "n", [9], ["3"], wide) for name in names]))
+    found = {name: (low, high) for name, low, high in table.select("metric", "low", "high").iter_rows()}
+    assert [found[name] for name in names[:3]] == [(-1.0, 1.0)] * 3
+    assert found["attempts"] == (0.0, 5.14)
+    assert [found[name] for name in names[4:]] == [(-4.39, 5.14)] * 2

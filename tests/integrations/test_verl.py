@@ -89,7 +89,7 @@ def test_its_dumps_are_read_back(exported: Path, tmp_path: Path) -> None:
         (tmp_path / f"{name}.json").write_text(json.dumps(columns))
         side(tmp_path, "dump", tmp_path / f"{name}.json", tmp_path / "out" / name)
     found = import_run([tmp_path / "out"], "back", tmp_path, ImportConfig(), lambda stage, done, total: None)
-    assert (found.format, found.completions, found.puzzles, found.steps) == ("verl", 16, 8, [0, 50])
+    assert (found.format, found.completions, found.puzzles, found.steps) == ("verl", 16, 4, [0, 50])
     assert not found.unread
     kept = read_table(found.run.completions_file(1, "test", 50))
     assert kept.height == 8

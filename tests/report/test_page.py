@@ -134,7 +134,7 @@ def test_without_the_base_model_there_is_still_a_report(known_run: Run) -> None:
     )
     page = render(known_run)
     assert "Of one checkpoint there is no gain." in page
-    assert "every saved checkpoint" in page
+    assert "One checkpoint, step 4." in page
     assert story_text(view_of(known_run))
 
 

@@ -17,6 +17,8 @@ from ramify.errors import RunError
 from ramify.records import Puzzle
 from ramify.run import Run
 
+BROKEN = "\0broken"
+"""The name under which a row that is none says why."""
 MOST_JSON = 100_000
 """Characters of a text that is looked into for JSON."""
 SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".json", ".csv")
@@ -79,17 +81,20 @@ def read_rows(
         RunError: the file cannot be read, or has no such columns.
     """
     records = records_of(path)
-    if not records:
-        return Rows([], [], [])
+    first = next((record for record in records if BROKEN not in record), None)
+    if first is None:
+        return Rows([], [], [f"row {number}: {record[BROKEN]}" for number, record in enumerate(records, start=1)])
     names = {
-        "numbers": _column(path, records[0], (numbers,) if numbers else _NUMBERS, "numbers"),
-        "target": _column(path, records[0], (target,) if target else _TARGET, "target"),
+        "numbers": _column(path, first, (numbers,) if numbers else _NUMBERS, "numbers"),
+        "target": _column(path, first, (target,) if target else _TARGET, "target"),
     }
-    pattern = next((name for name in _PATTERN if value_at(records[0], name) is not None), None)
-    said = _column(path, records[0], (text,) if text else _TEXT, "text") if texts else None
+    pattern = next((name for name in _PATTERN if value_at(first, name) is not None), None)
+    said = _column(path, first, (text,) if text else _TEXT, "text") if texts else None
     rows = Rows([], [], [])
     for number, record in enumerate(records, start=1):
         try:
+            if BROKEN in record:
+                raise ValueError(record[BROKEN])
             puzzle = puzzle_of(
                 value_at(record, names["numbers"]), value_at(record, names["target"]), value_at(record, pattern)
             )
@@ -103,22 +108,32 @@ def read_rows(
 
 
 def records_of(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file as plain data.
+    """The rows of a file as plain data; a line or an entry that is none has its fault under `BROKEN`.
 
     Raises:
-        RunError: it cannot be read.
+        RunError: the file as a whole cannot be read.
     """
     try:
         if path.suffix == ".parquet":
             return [_with_identity(row) for row in pl.read_parquet(path).iter_rows(named=True)]
         if path.suffix == ".csv":
             return [_with_identity(row) for row in pl.read_csv(path).iter_rows(named=True)]
-        with path.open(encoding="utf-8") as file:
-            loaded = [json.loads(line) for line in file if line.strip()] if path.suffix != ".json" else json.load(file)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError, pl.exceptions.PolarsError) as error:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            loaded = [_line(line) for line in file if line.strip()] if path.suffix != ".json" else json.load(file)
+    except (OSError, json.JSONDecodeError, RecursionError, pl.exceptions.PolarsError) as error:
         raise RunError(f"{path}: cannot be read as {path.suffix.removeprefix('.') or 'data'}: {error}") from None
     records = loaded if isinstance(loaded, list) else [loaded]
-    return [_with_identity(record) for record in records if isinstance(record, dict)]
+    return [
+        _with_identity(record) if isinstance(record, dict) else {BROKEN: "not an object", "text": str(record)}
+        for record in records
+    ]
+
+
+def _line(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (json.JSONDecodeError, RecursionError):
+        return {BROKEN: "not a line of JSON", "text": line}
 
 
 def _with_identity(record: dict[str, Any]) -> dict[str, Any]:

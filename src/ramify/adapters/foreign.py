@@ -6,16 +6,17 @@ label if it has a right one, and else counts in all that does not ask for a sour
 """
 
 import json
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ramify.adapters.formats import Format, find_format, read
 from ramify.config import Config
@@ -23,7 +24,7 @@ from ramify.errors import RunError
 from ramify.models.checkpoints import step_of
 from ramify.records import Puzzle
 from ramify.run import Run
-from ramify.tables import COMPLETIONS, puzzle_frame, read_table, storable, write_table, write_text
+from ramify.tables import COMPLETIONS, puzzle_frame, read_table, storable, write_json, write_table, write_text
 from ramify.tasks.grading import ANSWER_TAGS
 from ramify.tasks.tagging import Tagged, tag_by_solver
 
@@ -53,6 +54,15 @@ class ImportConfig(Config):
     answer_tags: tuple[str, str] = ANSWER_TAGS
     every: int | None = Field(None, ge=1)
     """Steps in a window of training completions."""
+    training: bool | None = None
+    """Whether they are training completions; found by the format if not given."""
+
+    @field_validator("prompt")
+    @classmethod
+    def _whole(cls, prompt: str | None) -> str | None:
+        if prompt is not None and ("{target}" not in prompt or not re.search(r"\{(numbers|slots)\}", prompt)):
+            raise ValueError("the words of a prompt have {numbers} and {target} in them")
+        return prompt
 
 
 @dataclass
@@ -60,6 +70,7 @@ class Found:
     """What was read of one folder.
 
     Attributes:
+        others: files of other formats, which are not read.
         rows: completions by (whether training made them, set).
         puzzles: those of each, by id: numbers, target and the labels that they came with.
         unread: rows that could not be read, as they are kept.
@@ -67,6 +78,7 @@ class Found:
 
     format: Format
     files: int = 0
+    others: dict[str, int] = field(default_factory=dict)
     rows: dict[tuple[bool, str], list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
     puzzles: dict[tuple[bool, str], dict[str, list[Puzzle]]] = field(default_factory=lambda: defaultdict(dict))
     unread: list[dict[str, Any]] = field(default_factory=list)
@@ -77,22 +89,28 @@ class Imported:
     """What an import did.
 
     Attributes:
-        completions, puzzles: how many there are in the run.
-        sourceless: puzzles without a source pattern.
+        completions, puzzles: how many the report is about.
+        rollouts: training completions beside them.
+        sourceless: of these puzzles, those that several patterns solve and no label tells apart.
+        unsolvable: of these puzzles, those without a solution.
         steps: the checkpoints, or the last steps of the windows.
-        window: steps in a window; 1 where each stands alone.
+        window: steps in a window, at most; 1 where each stands alone.
         unread: reasons for which rows could not be read, with how many.
+        others: files of other formats, which were not read.
     """
 
     run: Run
     format: str
     files: int
     completions: int
+    rollouts: int
     puzzles: int
     sourceless: int
+    unsolvable: int
     steps: list[int]
     window: int
     unread: Counter
+    others: dict[str, int]
 
 
 def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportConfig, report: Report) -> Imported:
@@ -101,8 +119,16 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
     Raises:
         RunError: nothing could be read, or the run's folder holds another run.
     """
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise RunError(f"{', '.join(map(str, folders))}: a folder stands for a seed, and one is given twice")
+    if re.fullmatch(r"\w[\w.-]*", name) is None:
+        raise RunError(f"--name {name!r}: a name has letters, digits, _ . and - only")
     found = [read_folder(folder, config, report) for folder in folders]
-    evaluated = any(rows and not trains for one in found for (trains, _), rows in one.rows.items())
+    evaluated = _is_evaluated(found)
+    if evaluated and config.every:
+        raise RunError(
+            f"--every {config.every}: these are evaluations of checkpoints, which stand alone; see --training"
+        )
     settings = {
         "name": name,
         "imported": {
@@ -119,37 +145,46 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
     write_text("".join(json.dumps(row, default=str) + "\n" for row in unread), run.unread_file)
     names = _set_names(found, evaluated)
     tagged = _write_puzzles(run, found, names, report)
-    window = 1 if evaluated else config.every or _window(found)
+    ends = {} if evaluated else _windows(found, config.every)
     written: set[tuple[int, str, int]] = set()
-    completions = 0
+    completions = rollouts = 0
     for seed, one in enumerate(found, start=1):
         for (trains, own), frames in one.rows.items():
             rows = pl.concat(frames)
             if trains:
                 _write_rollouts(run, seed, rows, tagged)
             if trains and evaluated:
+                rollouts += len(rows)
                 continue
-            end = pl.min_horizontal(((pl.col("step") + window - 1) // window) * window, pl.col("step").max())
-            rows = rows.with_columns(step=end)
+            if ends:
+                rows = rows.with_columns(pl.col("step").replace_strict(ends))
             completions += len(rows)
             for (step,), part in rows.sort("step", maintain_order=True).group_by("step", maintain_order=True):
                 _write_new(run, seed, names[own], int(str(step)), part)
                 written.add((seed, names[own], int(str(step))))
     for seed in run.seeds:
         for set_name, step in run.sampled(seed):
-            if (seed, set_name, step) not in written:
+            # What cannot be read now, but could be before, may be in the hands of who writes it.
+            if (seed, set_name, step) not in written and not any(row["row"] == 0 for row in unread):
                 run.drop_completions(seed, set_name, step)
-    return Imported(
+    asked = [entry for name, entries in tagged.items() if name != "train" for entry in entries]
+    done = Imported(
         run,
         found[0].format.name,
         sum(one.files for one in found),
         completions,
-        sum(len(entries) for entries in tagged.values()),
-        sum(entry.puzzle.pattern is None for entries in tagged.values() for entry in entries),
+        rollouts,
+        len(asked),
+        sum(entry.puzzle.pattern is None and bool(entry.solving) for entry in asked),
+        sum(not entry.solving for entry in asked),
         sorted({step for _, _, step in written}),
-        window,
+        max(Counter(ends.values()).values(), default=1),
         Counter(row["reason"] for row in unread),
+        dict(sum((Counter(one.others) for one in found), Counter())),
     )
+    told = {part.name: getattr(done, part.name) for part in fields(done) if part.name != "run"}
+    write_json({**told, "asked_again": evaluated}, run.import_file)
+    return done
 
 
 def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stage, done, total: None) -> Found:
@@ -159,8 +194,8 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
         RunError: there are no such files, or not one row could be read.
     """
     folder = folder.resolve()
-    form, files = find_format(folder, config.format)
-    found = Found(form, len(files))
+    form, files, others = find_format(folder, config.format)
+    found = Found(form, len(files), others)
     given = {
         name: (value,) for name in ("numbers", "target", "text", "pattern", "step") if (value := getattr(config, name))
     }
@@ -183,7 +218,7 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
                 kept = {"file": str(file), "row": number, "reason": _kind(str(error)), "error": str(error)}
                 found.unread.append({**kept, "record": row})
                 continue
-            trains = form.trains(row)
+            trains = form.trains(row) if config.training is None else config.training
             key = trains, said.set or own
             rows[key] += [
                 (said.puzzle.id, said.step, storable(text), cut, said.reward)
@@ -205,7 +240,8 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
 
 def _kind(error: str) -> str:
     """A reason without the value that it is about, so that rows can be counted by it."""
-    return re.sub(r" = .* is not ", " is not ", re.sub(r"(in the prompt) .*", r"\1", error, flags=re.DOTALL))[:100]
+    shorter = re.sub(r"(in the prompt) .*", r"\1", error, flags=re.DOTALL)
+    return re.sub(r"^.* is not ", "something is not ", shorter, flags=re.DOTALL)[:100]
 
 
 def _set_of(file: Path, folder: Path) -> str:
@@ -259,10 +295,15 @@ def _is_evaluated(found: Sequence[Found]) -> bool:
     return any(not trains for one in found for trains, _ in one.rows)
 
 
-def _window(found: Sequence[Found]) -> int:
-    """So many steps that there are at most `WINDOWS` windows."""
-    steps = {step for one in found for frames in one.rows.values() for part in frames for step in part["step"].unique()}
-    return -(-max(steps) // WINDOWS) if len(steps) > WINDOWS else 1
+def _windows(found: Sequence[Found], every: int | None) -> dict[int, int]:
+    """For each step, the last step of its window: of `every` steps, or else so many that there are `WINDOWS`."""
+    frames = (part for one in found for frames in one.rows.values() for part in frames)
+    steps = sorted({step for part in frames for step in part["step"].unique()})
+    if every:
+        return {step: min(-(-step // every) * every, steps[-1]) for step in steps}
+    count = min(WINDOWS, len(steps))
+    size = len(steps) / count
+    return {step: steps[math.ceil((index // size + 1) * size) - 1] for index, step in enumerate(steps)}
 
 
 def _write_new(run: Run, seed: int, name: str, step: int, rows: pl.DataFrame) -> None:

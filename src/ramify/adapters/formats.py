@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ramify.adapters.files import SUFFIXES, puzzle_of, records_of, shortened, texts_of, value_at
+from ramify.adapters.files import BROKEN, SUFFIXES, puzzle_of, records_of, shortened, texts_of, value_at
 from ramify.errors import RunError, require
 from ramify.records import Puzzle
 from ramify.tasks.prompts import puzzle_in
@@ -99,8 +99,8 @@ def formats() -> dict[str, Format]:
     return {one.name: one for one in known}
 
 
-def find_format(folder: Path, name: str | None = None) -> tuple[Format, list[Path]]:
-    """The format of a folder (or of one file), and its files.
+def find_format(folder: Path, name: str | None = None) -> tuple[Format, list[Path], dict[str, int]]:
+    """The format of a folder (or of one file), its files, and how many files of other formats there are.
 
     Raises:
         RunError: there is nothing there that can be read, or no such format.
@@ -110,12 +110,15 @@ def find_format(folder: Path, name: str | None = None) -> tuple[Format, list[Pat
         raise RunError(f"--format {name}: there are {', '.join(known)}")
     if not folder.exists():
         raise RunError(f"{folder}: no such folder")
-    for one in [known[name]] if name else known.values():
-        files = sorted(one.files(folder))
-        if files:
-            return one, files
+    there = {one.name: files for one in known.values() if (files := sorted(one.files(folder)))}
+    for chosen in [name] if name else there:
+        if chosen in there:
+            others = {other: len(set(files) - set(there[chosen])) for other, files in there.items() if other != "table"}
+            return known[chosen], there[chosen], {other: count for other, count in others.items() if count}
+    what = known[name].said if name else "completions"
     raise RunError(
-        f"{folder}: no {known[name].said if name else 'completions'} there; looked for {', '.join(SUFFIXES)}"
+        f"{folder}: no {what} there; looked for {', '.join(SUFFIXES)} (TRL keeps them with log_completions, verl with "
+        "trainer.validation_data_dir)"
     )
 
 
@@ -129,7 +132,9 @@ def read(row: dict[str, Any], columns: Columns, template: str | None, step: int 
     Raises:
         ValueError: something is missing, or is not what it should be; the text says what.
     """
-    texts = texts_of(_first(row, columns.text, "completion"))
+    if BROKEN in row:
+        raise ValueError(row[BROKEN])
+    texts = texts_of(_first(row, columns.text, "completion", "--text"))
     numbers, target = (_found(row, names) for names in (columns.numbers, columns.target))
     if numbers is None or isinstance(target, dict) or target is None:
         numbers, target = _in_prompt(_found(row, columns.prompt), template)
@@ -138,7 +143,7 @@ def read(row: dict[str, Any], columns: Columns, template: str | None, step: int 
         raise ValueError(f"{len(puzzle.numbers)} numbers; puzzles have 2 to 6")
     own = _found(row, columns.step)
     if own is None and step is None:
-        raise ValueError("no step in the row or in its file's name")
+        raise ValueError("no step in the row or in its file's name; name its column with --step")
     ended = _found(row, columns.ended_by)
     reasons = ended if isinstance(ended, list) and len(ended) == len(texts) else [ended] * len(texts)
     reward, group = _found(row, columns.reward), _found(row, columns.group)
@@ -162,10 +167,10 @@ def _found(row: dict[str, Any], names: tuple[str, ...]) -> Any:
     return next((value for name in names if (value := value_at(row, name)) is not None), None)
 
 
-def _first(row: dict[str, Any], names: tuple[str, ...], what: str) -> Any:
+def _first(row: dict[str, Any], names: tuple[str, ...], what: str, option: str) -> Any:
     value = _found(row, names)
     if value is None:
-        raise ValueError(f"no {what} (looked for {', '.join(names)})")
+        raise ValueError(f"no {what} (looked for {', '.join(names)}); name its column with {option}")
     return value
 
 
@@ -174,7 +179,7 @@ def _in_prompt(prompt: Any, template: str | None) -> tuple[list[int], int]:
     if isinstance(prompt, list):
         prompt = "\n".join(str(message.get("content")) for message in prompt if isinstance(message, dict))
     if not isinstance(prompt, str):
-        raise ValueError("no numbers and target, and no prompt to find them in")
+        raise ValueError("no numbers and target, and no prompt to find them in; name columns with --numbers, --target")
     found = puzzle_in(prompt, template)
     if found is None:
         raise ValueError(
@@ -196,7 +201,7 @@ def _named(glob: str) -> Callable[[Path], list[Path]]:
 
 
 def _is_trained(row: dict[str, Any]) -> bool:
-    return bool(row["trains"])
+    return bool(row.get("trains"))
 
 
 def _numbered(folder: Path) -> list[Path]:
@@ -253,6 +258,9 @@ def _lm_eval_rows(file: Path) -> list[dict[str, Any]]:
     """A line is a document and a filter; the completions of a document are the same in all of its lines."""
     seen: dict[Any, dict[str, Any]] = {}
     for row in records_of(file):
+        if BROKEN in row:
+            seen[len(seen), "broken"] = row
+            continue
         texts = row.get("resps")
         flat = isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], list)
         seen.setdefault(row.get("doc_id", len(seen)), {**row, "resps": texts[0] if flat else texts})  # type: ignore[index]
@@ -263,6 +271,9 @@ def _trace_rows(file: Path) -> list[dict[str, Any]]:
     """A line is an episode: its task, and the messages that were sampled, of which the last one answers."""
     found = []
     for episode in records_of(file):
+        if BROKEN in episode:
+            found.append(episode)
+            continue
         trace = value_at(episode, "traces.0") or {}
         sampled = [node for node in trace.get("nodes") or [] if node.get("sampled")]
         calls = trace.get("calls") or [{}]

@@ -46,8 +46,8 @@ def write_model(run: Run, step: int, seed: int, folder: Path, license_id: str = 
     """
     checkpoints = run.checkpoints(seed)
     if step not in checkpoints:
-        there = ", ".join(map(str, checkpoints)) or "none"
-        raise RunError(f"{run.path}: seed {seed} has no checkpoint of step {step}; there are {there}")
+        there = f"there are {', '.join(map(str, checkpoints))}" if checkpoints else "it has none of its own training"
+        raise RunError(f"{run.path}: seed {seed} has no checkpoint of step {step}; {there}")
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted(checkpoints[step].iterdir()):
         if file.suffix in (".safetensors", ".json", ".jinja") and file.name != "trainer_state.json":

@@ -79,7 +79,8 @@ def export(run: Run, folder: Path) -> Path:
     """
     kind = run.config.get("train", {}).get("kind")
     if kind not in ("grpo", "rloo"):
-        raise RunError(f"{run.path}: train.kind = {kind}; verl is told how to run grpo and rloo")
+        has = f"train.kind = {kind}" if kind else "it was imported"
+        raise RunError(f"{run.path}: {has}; verl can be told to run what has settings of grpo or rloo")
     names = [name for name in ("train", *run.evaluation_sets()) if run.puzzles_file(name).is_file()]
     frames = {name: frame for name in names if (frame := dataset(run, name)).height}
     if "train" not in frames:

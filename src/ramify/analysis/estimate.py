@@ -74,7 +74,17 @@ def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
             if len(cells.labelled.seeds) > 1:
                 together += acquisition(cells.labelled, cells.labelled.seeds, by_source)
         table = pl.concat([table, *together])
-    return adjusted(table)
+    return adjusted(_possible(table))
+
+
+def _possible(table: pl.DataFrame) -> pl.DataFrame:
+    """Intervals without what cannot be: a share changes by 1 at most, and nobody makes fewer than no attempts."""
+    name, least, most = pl.col("metric"), pl.lit(-np.inf), pl.lit(np.inf)
+    of_shares = ~name.str.starts_with("attempts") & name.str.contains(r"gain$|gap|transfer")
+    attempts = (name == "attempts") | name.str.starts_with("acquisition")
+    low = pl.when(of_shares).then(pl.lit(-1.0)).when(attempts).then(pl.lit(0.0)).otherwise(least)
+    high = pl.when(of_shares).then(pl.lit(1.0)).otherwise(most)
+    return table.with_columns(low=pl.col("low").clip(low, high), high=pl.col("high").clip(low, high))
 
 
 def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:

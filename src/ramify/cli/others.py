@@ -1,12 +1,13 @@
 """Verbs about the tools of others: from them, and to them."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ramify.cli.app import Ray, Root, RunFolder, app
-from ramify.console import import_lines, print_rules, print_summary, progress
+from ramify.console import import_lines, print_rules, print_summary, print_unanswered, progress
 from ramify.errors import RamifyError
 from ramify.tasks.grading import ANSWER_TAGS
 
@@ -23,6 +24,9 @@ def import_(
     step: Annotated[str | None, typer.Option(help="The column of the training step.")] = None,
     prompt: Annotated[str | None, typer.Option(help="Words of the prompt, with {numbers} and {target}.")] = None,
     answer_tags: Annotated[tuple[str, str], typer.Option(help="What opens and closes an answer.")] = ANSWER_TAGS,
+    training: Annotated[
+        bool | None, typer.Option("--training/--evaluation", help="What made them; told by the format if not given.")
+    ] = None,
     every: Annotated[int | None, typer.Option(help="Training completions of so many steps go together.")] = None,
     ray: Ray = None,
     root: Root = Path("runs"),
@@ -33,16 +37,24 @@ def import_(
     from ramify.report.page import write_report
 
     given = {"numbers": numbers, "target": target, "text": text, "pattern": pattern, "step": step, "prompt": prompt}
-    config = ImportConfig.check({**given, "format": form, "answer_tags": answer_tags, "every": every})
+    config = ImportConfig.check(
+        {**given, "format": form, "answer_tags": answer_tags, "every": every, "training": training}
+    )
     with progress() as report:
-        found = import_run(folders, name or folders[0].resolve().stem, root, config, report)
+        found = import_run(folders, name if name is not None else _name_of(folders[0]), root, config, report)
     for line in import_lines(found):
         print(line)
     with progress() as report:
         experiment.score(found.run, report, ray=ray)
     page = write_report(found.run)
     print_summary(found.run)
+    print_unanswered(found.run, config.answer_tags)
     print(f"report: {page.resolve()}")
+
+
+def _name_of(folder: Path) -> str:
+    """A name for a run from that of its folder."""
+    return re.sub(r"[^\w.-]+", "-", folder.resolve().stem).strip("-._") or "imported"
 
 
 @app.command("export")

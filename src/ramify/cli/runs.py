@@ -166,7 +166,8 @@ def compare(
     if as_json:
         print(found.write_json())
         return
-    print_comparison(found, f"{second} minus {first}", by)
+    names = [f"{one.run.path.name} at step {one.step}" for one in sides]
+    print_comparison(found, f"{names[1]} minus {names[0]}", by)
 
 
 @app.command()

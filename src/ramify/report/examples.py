@@ -10,10 +10,9 @@ from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
 from ramify.report.figures import SHAPE_STYLES, interval
 from ramify.report.svg import tree
-from ramify.report.view import SET_NAMES, View, learned
+from ramify.report.view import UNSEEN, View
 from ramify.run import Run
 from ramify.tables import scan_table
-from ramify.tasks.countdown import MAX_SIZE
 
 WORST = 4
 MOST_TREES = 8
@@ -56,7 +55,7 @@ def learned_puzzle(run: Run, view: View) -> list[Example]:
     before, after = (_solved(run, seed, "test", step) for step, _ in steps)
     for puzzle in run.puzzles("test").sort("n", "puzzle_id").iter_rows(named=True):
         if after.get(puzzle["puzzle_id"]) and before.get(puzzle["puzzle_id"]) is False:
-            return [_example(run, seed, "test", puzzle, steps, "")]
+            return [_example(run, view, "test", puzzle, steps, "")]
     return []
 
 
@@ -71,17 +70,17 @@ def worst_patterns(run: Run, view: View) -> list[Example]:
     for name in ("test", "held_out"):
         if (name, view.last) in run.sampled(seed):
             counts = dict(run.puzzles(name).group_by("pattern").len().iter_rows())
-            for n in range(2, MAX_SIZE + 1):
-                rows += [
-                    (row["after"].value, -counts[row["group"]], row["group"], name) for row in learned(view, n, [name])
-                ]
+            for text in view.groups(view.mean, name, "pattern"):
+                row = view.at_end(view.mean, name, "pattern", text)
+                if row is not None and row["value"] is not None:
+                    rows.append((row["value"], -counts[text], text, name))
     found = []
     for _, _, text, name in sorted(rows):
         solved = _solved(run, seed, name, view.last)
         mine = run.puzzles(name).filter(pl.col("pattern") == text).sort("puzzle_id").iter_rows(named=True)
         puzzle = next((one for one in mine if solved.get(one["puzzle_id"]) is False), None)
         if puzzle is not None:
-            found.append(_example(run, seed, name, puzzle, [(view.last, f"step {view.last}")], _how(view, name, text)))
+            found.append(_example(run, view, name, puzzle, [(view.last, f"step {view.last}")], _how(view, name, text)))
         if len(found) == WORST:
             break
     return found
@@ -101,11 +100,13 @@ def _how(view: View, name: str, text: str) -> str:
     return "; ".join(said)
 
 
-def _example(run: Run, seed: int, name: str, puzzle: dict, steps: Iterable[tuple[int, str]], note: str) -> Example:
+def _example(run: Run, view: View, name: str, puzzle: dict, steps: Iterable[tuple[int, str]], note: str) -> Example:
     numbers = ", ".join(map(str, puzzle["numbers"]))
     count = len(puzzle["solving"])
-    source = f"drawn from {puzzle['pattern']}; " if puzzle["pattern"] else ""
-    drawn_from = f"{source}{SET_NAMES.get(name, name)}; {count} solving pattern{'s' * (count != 1)}"
+    known = "drawn from" if view.asked == UNSEEN else "source pattern"
+    source = f"{known} {puzzle['pattern']}; " if puzzle["pattern"] else ""
+    drawn_from = f"{source}{view.described(name)}; {count} solving pattern{'s' * (count != 1)}"
+    seed = view.seeds[0]
     completions = [_shown(run, seed, name, step, puzzle["puzzle_id"], title) for step, title in steps]
     return Example(f"{numbers} → {puzzle['target']}", f"{drawn_from}. {note}".strip(), completions)
 

@@ -98,7 +98,11 @@ def line_panel(series: Sequence[Series], label: str, top: float | None = None, p
     for step in steps[1:]:  # checkpoints may be far from evenly spaced
         at.append(x(step) if x(step) - max(at) > 24 else at[0])
     parts += [text(place, HEIGHT - 18, str(step)) for step, place in zip(steps, at, strict=True) if place == x(step)]
-    parts.append(text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 3, "training step (0: base)"))
+    parts.append(
+        text(
+            (_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 3, "training step (0: base)" if steps[:1] == [0] else "training step"
+        )
+    )
     for one in series:
         parts += [_path(thread, x, y, f"thread {one.style}") for thread in one.threads]
         banded = [point for point in one.points if point.low is not None and point.high is not None]

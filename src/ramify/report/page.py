@@ -71,7 +71,8 @@ def render(run: Run) -> str:
     certificate = run.certificate()
     manifest = json.loads(run.manifest_file.read_text()) if run.manifest_file.is_file() else None
     order = {n: _learned(view, n) for n in range(3, 7)}
-    totals = {n: len(learned(view, n, LEARNED_IN)) for n in order}
+    found = {n: [row["status"] != "unknown" for row in learned(view, n, LEARNED_IN)] for n in order}
+    totals = {n: sum(known) for n, known in found.items()}
     return rendered(
         "page.html.jinja",
         view=view,
@@ -80,6 +81,8 @@ def render(run: Run) -> str:
         sections=story(view, certificate),
         order={n: rows for n, rows in order.items() if rows},
         totals=totals,
+        single={n: len(known) - sum(known) for n, known in found.items()},
+        imported=json.loads(run.import_file.read_text()) if run.import_file.is_file() else None,
         changes=changes(view),
         interval=interval,
         worst=worst_patterns(run, view),

@@ -251,7 +251,8 @@ def composition(view: View) -> list[Figure]:
         return []
     svg = interval_plot(marks, "Composition gap by shape class", "success − product of the parts' successes")
     data = data_of(view, ["composition gap"], None)
-    return [Figure("composition-gap", "Composition gap: base (hollow) and trained", svg, data, wide=True)]
+    heading = f"Composition gap: {view.start} (hollow) and last checkpoint"
+    return [Figure("composition-gap", heading, svg, data, wide=True)]
 
 
 def effects(view: View) -> list[Figure]:

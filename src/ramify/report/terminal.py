@@ -21,7 +21,7 @@ def story_text(view: View) -> str:
     if rows:
         lines += [
             "",
-            f"{view.start.capitalize()} and last checkpoint (↑ ↓: the interval of the paired change excludes 0)",
+            f"{view.start.capitalize()} and last checkpoint (↑ ↓: the interval of the change excludes 0)",
         ]
     last = ""
     for row in rows:

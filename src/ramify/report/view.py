@@ -73,6 +73,10 @@ class View:
         """Its name."""
         return "base" if self.first == 0 else f"step {self.first}"
 
+    def described(self, name: str) -> str:
+        """What a set holds, in words."""
+        return self.asked if name == "test" and self.asked != UNSEEN else SET_NAMES.get(name, name)
+
     @cached_property
     def pass_at_k(self) -> str:
         """pass@k for all samples."""
@@ -179,7 +183,13 @@ def _success(view: View) -> str:
         ]
         return f"Success ({view.mean}) at step {view.last}: {'; '.join(found)}. Of one checkpoint there is no gain."
     said = []
-    for verdict, words in (("rose", "rose"), ("fell", "fell"), ("no clear change", "did not clearly change")):
+    verdicts = {
+        "rose": "rose",
+        "fell": "fell",
+        "no clear change": "did not clearly change",
+        "no interval": "went, with too few puzzles to say more",
+    }
+    for verdict, words in verdicts.items():
         mine = [row for row in rows if row.verdict == verdict]
         if mine:
             numbers = "; ".join(f"{row.label} {interval(row.before)} → {interval(row.after)}" for row in mine)

@@ -38,6 +38,10 @@ class SamplerConfig(Config):
     """Completions that are made, and written to disk, at once."""
 
     @abstractmethod
+    def checked(self) -> None:
+        """Raise MissingExtraError if what it needs is not installed; nothing is imported."""
+
+    @abstractmethod
     def build(self, model: str | Path) -> Sampler:
         """Load a model, or connect to it."""
 

@@ -19,6 +19,10 @@ class HFSamplerConfig(SamplerConfig):
     kind: Literal["hf"] = "hf"
     attention: Attention = "auto"
 
+    def checked(self) -> None:
+        """Raise MissingExtraError without torch and transformers."""
+        require("sampling with transformers", "train")
+
     def build(self, model: str | Path) -> "HFSampler":
         """Load a model folder, or a model by hub name."""
         return HFSampler(self, model)
@@ -32,7 +36,7 @@ class HFSampler:
     """
 
     def __init__(self, config: HFSamplerConfig, model: str | Path) -> None:
-        require("sampling with transformers", "train")
+        config.checked()
         import torch
 
         self.config = config

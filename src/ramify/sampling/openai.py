@@ -34,6 +34,10 @@ class OpenAISamplerConfig(SamplerConfig):
     extra: dict[str, Any] = Field({})
     """Sent along with each request, such as { top_k = -1 } for vLLM."""
 
+    def checked(self) -> None:
+        """Raise MissingExtraError without the client."""
+        require("sampling from a server", "openai")
+
     def build(self, model: Any) -> "OpenAISampler":
         """A client; the server is asked for nothing yet."""
         return OpenAISampler(self, str(model))
@@ -43,7 +47,7 @@ class OpenAISampler:
     """A model on a server."""
 
     def __init__(self, config: OpenAISamplerConfig, model: str) -> None:
-        require("sampling from a server", "openai")
+        config.checked()
         self.config, self.model = config, model
 
     def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:

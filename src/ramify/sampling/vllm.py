@@ -25,6 +25,10 @@ class VLLMSamplerConfig(SamplerConfig):
     extra: dict[str, Any] = Field({})
     """Further arguments of `vllm.LLM`, such as { max_model_len = 2048 }."""
 
+    def checked(self) -> None:
+        """Raise MissingExtraError without vLLM."""
+        require("sampling with vLLM", "vllm")
+
     def build(self, model: str | Path) -> "VLLMSampler":
         """Load a model folder, or a model by hub name (`name@revision`)."""
         return VLLMSampler(self, model)
@@ -34,7 +38,7 @@ class VLLMSampler:
     """An engine with a model."""
 
     def __init__(self, config: VLLMSamplerConfig, model: str | Path) -> None:
-        require("sampling with vLLM", "vllm")
+        config.checked()
         import vllm
 
         gc.collect()  # the engine of the checkpoint before may still hold the GPU
