@@ -26,6 +26,7 @@ class Server:
         self.ignores_n = False
         self.failures = 0
         self.status = 503
+        self.odd: Any = None  # is answered instead
         self._lock = threading.Lock()
         self._model = load_model(model_path("bundled")).eval()
         self._tokenizer = load_tokenizer(model_path("bundled"))
@@ -56,6 +57,8 @@ class Server:
         self.asked.append(body)
         if body.get("model") != NAME:
             return response({"error": {"message": f"no model {body.get('model')}"}}, 404)
+        if self.odd is not None:
+            return response(self.odd)
         if self.failures:
             self.failures -= 1
             return response({"error": {"message": "planted"}}, self.status)

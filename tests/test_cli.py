@@ -182,7 +182,7 @@ def test_import_is_a_diagnosis_in_one_command(tmp_path: Path) -> None:
     golden = Path(__file__).parent / "golden" / "foreign" / "verl"
     done = ramify("import", str(golden), "--root", str(tmp_path), "--name", "theirs")
     assert done.returncode == 0, done.stderr
-    assert "16 completions of 8 puzzles from 5 files (verl) at steps 0, 50" in done.stdout
+    assert "16 completions of 4 puzzles from 5 files (verl) at steps 0, 50" in done.stdout
     assert "What training taught: theirs" in done.stdout
     assert str(tmp_path / "theirs" / "report.html") in done.stdout.replace("\n", "")
 
@@ -195,6 +195,20 @@ def test_a_sweep_in_one_command(tmp_path: Path) -> None:
     done = ramify("sample", *few, "sample.samples=2", *where)
     assert done.returncode == 0, done.stderr
     assert Run(tmp_path / "runs" / "mine").sampled(1) == [("test", 5), ("test", 10)]
+
+
+def test_a_folder_among_the_runs_is_not_the_run_that_it_is_made_into(tmp_path: Path) -> None:
+    golden = Path(__file__).parent / "golden" / "foreign" / "verl"
+    shutil.copytree(golden, tmp_path / "runs" / "mine-verl")
+    done = ramify("import", "runs/mine-verl", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert Run(tmp_path / "runs" / "mine-verl-import").sampled(1) == [("test", 0), ("test", 50)]
+
+
+def test_a_run_keeps_its_settings(known_run: Run) -> None:
+    done = ramify("sample", str(known_run.path), "sample.samples=9")
+    assert done.returncode == 2
+    assert "sample.samples=9: the settings of a run stay as they are" in done.stderr
 
 
 def test_export_says_what_to_do_next(known_run: Run, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def import_lines(imported: "Imported") -> Iterator[str]:
     if unread:
         yield f"{_many(unread.total(), 'row')} could not be read, kept in {imported.run.unread_file}:"
         for reason, count in unread.most_common(MOST_REASONS):
-            yield f"  {count:,} × {reason}"
+            yield f"  {count:,} × {''.join(letter if letter.isprintable() else '?' for letter in reason)}"
         if len(unread) > MOST_REASONS:
             yield f"  and {_many(len(unread) - MOST_REASONS, 'other reason')}"
     for name, count in imported.others.items():

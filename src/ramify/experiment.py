@@ -115,7 +115,7 @@ class ExperimentConfig(Config):
                 "sample.kind = openai: a server does not have the checkpoints of this training; train.kind has to be "
                 "none, or checkpoints with the server's names"
             )
-        is_folder = self.model.startswith((".", "/", "~")) or self.model.count("/") != 1
+        is_folder = self.model.startswith((".", "/", "~")) or self.model.partition("@")[0].count("/") > 1
         is_local = is_folder and not served and self.model not in BUNDLED
         if is_local and 0 in self.steps(self.seeds[0]) and not is_model(Path(self.model).expanduser()):
             raise ConfigError(f"model = {self.model}: no model folder with a config.json is there")

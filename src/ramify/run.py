@@ -136,7 +136,9 @@ class Run:
     def trained_patterns(self) -> list[str]:
         """The source patterns of the training puzzles; empty if the run has no training puzzles."""
         file = self.puzzles_file("train")
-        return read_table(file)["pattern"].unique(maintain_order=True).to_list() if file.is_file() else []
+        if not file.is_file():
+            return []
+        return read_table(file)["pattern"].drop_nulls().unique(maintain_order=True).to_list()
 
     def estimates(self) -> pl.DataFrame:
         """Every estimate, one a row.
@@ -210,6 +212,10 @@ class Run:
         """Completions of training puzzles that rejection fine-tuning chose from."""
         return self.seed_folder(seed) / "rejection" / f"part-{part:05d}.parquet"
 
+    def imported(self) -> dict[str, Any] | None:
+        """What an import read, and what it could not; None if the run was not imported."""
+        return json.loads(self.import_file.read_text()) if self.import_file.is_file() else None
+
     def rollout_steps(self, seed: int) -> list[int]:
         """The steps whose training completions are on disk."""
         files = (self.seed_folder(seed) / "rollouts").glob("step-*.parquet")
@@ -232,12 +238,16 @@ class Run:
         """Delete what was made of completions that changed, and the estimates."""
         for kind in ("grades", "attempts"):
             self.derived_file(kind, seed, name, step).unlink(missing_ok=True)
+        self.drop_estimates()
+
+    def drop_estimates(self) -> None:
+        """Delete the estimates, because something that they rest on changes."""
         self.estimates_file.unlink(missing_ok=True)
 
     def drop_completions(self, seed: int, name: str, step: int) -> None:
         """Delete the completions of a set at a checkpoint, with all that was made of them."""
-        self.completions_file(seed, name, step).unlink(missing_ok=True)
         self.drop_derived(seed, name, step)
+        self.completions_file(seed, name, step).unlink(missing_ok=True)
 
     def sampled_sets(self) -> list[str]:
         """The sets that any seed was asked."""

@@ -64,6 +64,30 @@ def test_what_cannot_be_exported(known_run: Run, tmp_path: Path) -> None:
         export("verl", Run(tmp_path / "few"), tmp_path / "out")
 
 
+def test_what_verl_cannot_be_told_is_refused(known_run: Run, tmp_path: Path) -> None:
+    saved = json.loads((known_run.path / "config.json").read_text())
+    for change in ({"lora": {"rank": 4}}, {"curriculum": {"by": "n", "shares": {"3": 1}}}, {"scale_rewards": "batch"}):
+        changed = {**saved["config"], "train": {**saved["config"]["train"], **change}}
+        (known_run.path / "config.json").write_text(json.dumps({**saved, "config": changed}))
+        with pytest.raises(RunError, match=f"train.{next(iter(change))}.* has no counterpart"):
+            export("verl", known_run, tmp_path / "out")
+
+
+def test_names_in_a_run_of_others_do_nothing(known_run: Run, tmp_path: Path) -> None:
+    saved = json.loads((known_run.path / "config.json").read_text())
+    saved["config"] |= {"model": "$(touch pwned)'`touch pwned`", "name": "x\ntouch pwned"}
+    (known_run.path / "config.json").write_text(json.dumps(saved))
+    export("verl", known_run, tmp_path / "out")
+    printer = tmp_path / "printer"
+    printer.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    printer.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "./launch.sh"], cwd=tmp_path / "out", env={"PYTHON": str(printer)}, capture_output=True, text=True
+    )
+    assert "actor_rollout_ref.model.path=$(touch pwned)'`touch pwned`" in done.stdout
+    assert not list(tmp_path.rglob("pwned"))
+
+
 @pytest.mark.parametrize("kind", ["lm-eval", "inspect", "verifiers"])
 def test_for_evaluators(known_run: Run, tmp_path: Path, kind: str) -> None:
     command = export(kind, known_run, tmp_path / "out")

@@ -326,3 +326,137 @@ def test_hostile_texts_are_only_texts(tmp_path: Path, text: str) -> None:
     run = imported(tmp_path / "h", tmp_path).run
     score(run, silent)
     assert "<script>alert(1)" not in render(run)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": 10**12},
+        {"numbers": [3 * 10**9, 2]},
+        {"step": 10**10},
+        {"step": "many"},
+        {"completion": []},
+        {"numbers": [[1, 2], 3]},
+        {"target": None},
+    ],
+)
+def test_one_impossible_row_is_one_row(tmp_path: Path, change: dict) -> None:
+    good = {"numbers": [3, 7, 8], "target": 29, "completion": "x", "step": "1"}
+    lines(tmp_path / "a" / "rows.jsonl", [good, {**good, **change}])
+    found = imported(tmp_path / "a", tmp_path)
+    assert (found.completions, found.unread.total(), found.steps) == (1, 1, [1])
+    score(found.run, silent)
+
+
+def test_an_integer_of_thousands_of_digits_is_one_row(tmp_path: Path) -> None:
+    lines(tmp_path / "a" / "1.jsonl", [{"numbers": [3, 7, 8], "target": 29, "completion": "x"}])
+    with (tmp_path / "a" / "1.jsonl").open("a") as file:
+        file.write('{"numbers": [' + "9" * 5000 + '], "target": 29, "completion": "x"}\n')
+    found = imported(tmp_path / "a", tmp_path)
+    assert (found.format, found.completions, found.unread.total()) == ("table", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("traces.jsonl", '{"task": {"data": "x"}, "traces": [{"nodes": ["x"], "calls": "y"}]}'),
+        ("traces.jsonl", '{"traces": {}}'),
+        ("samples_x.jsonl", '{"doc_id": [1], "resps": 5, "doc": "x"}'),
+        ("log.json", '{"version": 2, "eval": 1, "samples": ["x", {"metadata": [1], "output": 5}]}'),
+        ("global_step_5/x.json", '{"outputs": 1}'),
+        ("5.jsonl", '{"input": [], "output": {}, "gts": [[]]}'),
+        ("x.csv", "nums,target,response\n,,"),
+        ("x.jsonl", ""),
+        ("x.parquet", "no"),
+    ],
+)
+def test_files_of_a_strange_form_are_one_sentence(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / "s" / name).parent.mkdir(parents=True)
+    (tmp_path / "s" / name).write_text(text)
+    with pytest.raises(RunError):
+        imported(tmp_path / "s", tmp_path)
+    assert not (tmp_path / "back").exists()
+
+
+def test_sets_of_rows_and_of_files(tmp_path: Path) -> None:
+    for step in (0, 50):
+        for name in ("easy", "hard"):
+            row = {"nums": EASY.numbers, "target": EASY.target, "response": name}
+            lines(tmp_path / "f" / f"{name}_step{step}.jsonl", [row])
+    run = imported(tmp_path / "f", tmp_path).run
+    assert run.sampled(1) == [("hard", 0), ("hard", 50), ("test", 0), ("test", 50)]
+    row = {"nums": EASY.numbers, "target": EASY.target, "response": "x", "step": 0, "set": ".."}
+    lines(tmp_path / "r" / "rows.jsonl", [row])
+    run = import_run([tmp_path / "r"], "dots", tmp_path, ImportConfig(), silent).run
+    assert run.sampled(1) == [("test", 0)]
+
+
+def test_a_run_is_not_read_back_into_itself(tmp_path: Path) -> None:
+    row = {"numbers": [3, 7, 8], "target": 29, "completion": "x", "step": 0}
+    lines(tmp_path / "rows.jsonl", [row])
+    for _ in range(2):
+        found = imported(tmp_path, tmp_path / "runs")
+        score(found.run, silent)
+        assert (found.files, found.completions) == (1, 1)
+
+
+def test_training_and_then_evaluation_of_a_growing_run(tmp_path: Path) -> None:
+    truth = [json.dumps({"numbers": p.numbers, "target": p.target}) for p in (EASY, HARD)]
+    rows = [
+        {"input": "", "output": answer(EASY, True), "gts": truth[0], "score": 1.0},
+        {"input": "", "output": answer(HARD, True), "gts": truth[1], "score": 1.0},
+        {"input": "", "output": "no", "gts": truth[1], "score": 0.0},
+    ]
+    lines(tmp_path / "g" / "rollouts" / "1.jsonl", rows)
+    run = imported(tmp_path / "g", tmp_path).run
+    score(run, silent)
+    # One group of equal rewards, of a puzzle with a source pattern; one of unequal ones, of a puzzle without.
+    assert run.estimates().filter(metric="zero advantage", by="all")["value"].to_list() == [0.5]
+    assert run.estimates().filter(metric="zero advantage", by="n")["group"].to_list() == ["3"]
+    assert run.estimates().filter(metric="zero advantage", by="pattern")["group"].to_list() == ["A*B+C"]
+    lines(tmp_path / "g" / "rollouts" / "2.jsonl", rows[:1])
+    for step in (0, 2):
+        lines(tmp_path / "g" / "validation" / f"{step}.jsonl", [{**row, "reward": 1.0} for row in rows[:2]])
+    again = imported(tmp_path / "g", tmp_path)
+    assert (again.steps, again.rollouts) == ([0, 2], 4)
+    score(run, silent)
+    whole = run.estimates().filter(metric="zero advantage, whole run", by="all").row(0, named=True)
+    assert (whole["n"], whole["value"]) == (3, pytest.approx(2 / 3))
+    assert "the puzzles of this evaluation" in render(run)
+    both = run.estimates().filter(metric="pattern support: both", by="all").row(0, named=True)
+    assert (both["n"], both["value"]) == (1, 1.0)  # the puzzle without a source pattern is no pattern
+
+
+def test_seeds_without_a_common_checkpoint(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        row = {"numbers": [3, 7, 8], "target": 29, "completion": "x", "step": 100 * seed}
+        lines(tmp_path / f"s{seed}" / "rows.jsonl", [row])
+    run = imported([tmp_path / "s1", tmp_path / "s2"], tmp_path).run
+    score(run, silent)
+    with pytest.raises(RunError, match="no checkpoint in common"):
+        render(run)
+
+
+@pytest.mark.parametrize("count", [11, 12, 16, 18, 33, 100])
+def test_windows_end_where_their_steps_end(tmp_path: Path, count: int) -> None:
+    row = {"input": "", "output": "x", "gts": json.dumps({"numbers": [3, 7, 8], "target": 29}), "score": 0.0}
+    for step in range(1, count + 1):
+        lines(tmp_path / "t" / f"{step}.jsonl", [{**row, "output": str(step)}])
+    found = imported(tmp_path / "t", tmp_path)
+    assert len(found.steps) == 10
+    for before, end in zip([0, *found.steps], found.steps, strict=False):
+        texts = [text for _, _, text in said(found.run, "test", end)]
+        assert sorted(map(int, texts)) == list(range(before + 1, end + 1))
+
+
+@pytest.mark.parametrize("words", ["equals 1234567890", "equals 29.5", "equals 29,5"])
+def test_half_a_target_is_none(tmp_path: Path, words: str) -> None:
+    prompt = f"Using the numbers [3, 7, 8], create an equation that {words}"
+    lines(tmp_path / "p" / "a.jsonl", [{"prompt": prompt, "completion": "x", "step": 0}])
+    with pytest.raises(RunError, match="no numbers and target in the prompt"):
+        imported(tmp_path / "p", tmp_path)
+
+
+def test_tags_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="two different texts are needed"):
+        ImportConfig.check({"answer_tags": ("$$", "$$")})

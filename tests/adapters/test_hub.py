@@ -88,6 +88,55 @@ def test_sets_that_cannot_be_told_apart_or_read(tmp_path: Path) -> None:
         load_sets(str(tmp_path / "none"))
 
 
+def test_puzzles_that_are_there_twice_are_asked_once(tmp_path: Path) -> None:
+    rows = [{"nums": numbers, "target": 6} for numbers in ([1, 2, 3], [2, 3, 1])]
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = taken(tmp_path / "test.jsonl", tmp_path)
+    assert run.puzzles("test").height == 1
+    assert (run.certificate() or {})["repeated"] == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"train.jsonl": [3, 7, 8]}, "only training puzzles are there"),
+        ({"test.jsonl": [3]}, "puzzles have 2 to 6 numbers"),
+        ({"test.jsonl": [1, 2, 3, 4, 5, 6, 7, 8]}, "puzzles have 2 to 6 numbers"),
+        ({"test.jsonl": [10**12, 2]}, "puzzles have 2 to 6 numbers below"),
+        ({"test.jsonl": [3, 7, 8], "train.jsonl": [1, 1]}, "1 training puzzles have no solution"),
+    ],
+)
+def test_sets_that_cannot_be_used(files: dict, words: str, tmp_path: Path) -> None:
+    for name, numbers in files.items():
+        (tmp_path / name).write_text(json.dumps({"nums": numbers, "target": 29}) + "\n")
+    with pytest.raises(RunError, match=words):
+        taken(tmp_path, tmp_path / "runs")
+
+
+def test_parts_as_the_hub_names_them_and_a_certificate_that_is_none(tmp_path: Path) -> None:
+    for part in range(2):
+        frame = pl.DataFrame({"nums": [[3, 7, 8 + part]], "target": [29 + part]})
+        frame.write_parquet(tmp_path / f"test-{part:05d}-of-00002.parquet")
+    (tmp_path / "certificate.json").write_text("[]")
+    run = taken(tmp_path, tmp_path / "runs")
+    assert run.puzzles("test").height == 2
+    assert (run.certificate() or {})["shared"] == 0
+
+
+def test_an_imported_run_is_a_source_of_puzzles(tmp_path: Path) -> None:
+    from ramify.adapters.foreign import ImportConfig, import_run
+
+    row = {"numbers": [3, 7, 8], "target": 29, "completion": "x", "step": 0}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    found = import_run([tmp_path / "rows.jsonl"], "theirs", tmp_path, ImportConfig(), silent)
+    assert taken(found.run.path, tmp_path / "runs").puzzles("test")["puzzle_id"].to_list() == ["3,7,8=29"]
+    export("lm-eval", found.run, tmp_path / "tasks")
+    asked = json.loads((tmp_path / "tasks" / "test.jsonl").read_text().splitlines()[0])["prompt"]
+    assert "Using the numbers [3, 7, 8], create an equation that equals 29" in asked
+    export("dataset", found.run, tmp_path / "set")
+    assert "license: unknown" in (tmp_path / "set" / "README.md").read_text()
+
+
 def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(RunError, match="nobody/nothing: cannot be loaded from the hub"):

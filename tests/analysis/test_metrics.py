@@ -16,7 +16,7 @@ from ramify.analysis.metrics import measured
 from ramify.analysis.order import order
 from ramify.analysis.rows import adjusted, pooled, rows
 from ramify.analysis.signal import signal_and_success, zero_advantage
-from ramify.analysis.support import support
+from ramify.analysis.support import pattern_support, support
 from ramify.analysis.transfer import matched, transfer
 from ramify.analysis.uses import attempted
 from ramify.experiment import score
@@ -148,6 +148,7 @@ def test_support_by_hand() -> None:
     frame = pl.concat(list(support(cells, 1, ["all"])))
     for kind, count in (("base only", 1), ("both", 1), ("trained only", 2), ("neither", 2)):
         assert one(frame, metric=f"support: {kind}")["value"] == pytest.approx(count / 6)
+    frame = pl.concat(list(pattern_support(cells, 1, ["all"])))
     assert one(frame, metric="pattern support: both")["value"] == pytest.approx(0.5)
     assert one(frame, metric="pattern support: trained only")["value"] == pytest.approx(0.5)
 

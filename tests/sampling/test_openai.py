@@ -30,7 +30,7 @@ def url(server: Server) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def well_behaved(server: Server) -> None:
     server.asked.clear()
-    server.ignores_n, server.failures, server.status = False, 0, 503
+    server.ignores_n, server.failures, server.status, server.odd = False, 0, 503, None
 
 
 def sampler(url: str, **settings: object) -> OpenAISamplerConfig:
@@ -91,6 +91,17 @@ def test_nobody_there() -> None:
         nowhere = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     with pytest.raises(RunError, match=r"127\.0\.0\.1.*Connection error"):
         sampler(nowhere, retries=0).build(NAME).sample(PUZZLES, PromptConfig(), False, "x")
+
+
+@pytest.mark.parametrize("answer", ["<html></html>", {"no": "choices"}, [1], {"choices": [1]}])
+@pytest.mark.parametrize("chat", [False, True])
+def test_what_is_no_completion(url: str, server: Server, answer: object, chat: bool) -> None:
+    server.odd = answer
+    with pytest.raises(RunError):
+        sampler(url).build(NAME).sample(PUZZLES[:1], PromptConfig(chat=chat), False, "x")
+    server.odd = {"choices": [{"index": 0, "text": None, "message": {"content": None}, "finish_reason": "stop"}] * 3}
+    found = sampler(url).build(NAME).sample(PUZZLES[:1], PromptConfig(chat=chat), False, "x")
+    assert [one.text for one in found] == ["", "", ""]
 
 
 def test_at_most_so_many_requests_at_once(url: str, server: Server) -> None:

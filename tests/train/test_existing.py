@@ -79,4 +79,26 @@ def test_shards_without_verl(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"train\.verl_python = /no/python"):
         whole_model(tmp_path / "global_step_10", tmp_path / "merged", "/no/python")
     shutil.copytree(model_path("bundled"), actor / "huggingface")
+    (actor / "model_world_size_1_rank_0.pt").unlink()
+    assert list(find_checkpoints(tmp_path)) == [10]
     assert whole_model(tmp_path / "global_step_10", tmp_path / "merged", "/no/python") == actor / "huggingface"
+
+
+def test_what_is_there_loads_no_model(tmp_path: Path) -> None:
+    shutil.copytree(model_path("bundled"), tmp_path / "out" / "checkpoint-5")
+    config = ExperimentConfig.check(settings(folder=str(tmp_path / "out")))
+    run_all(config, tmp_path, silent)
+    (tmp_path / "out" / "checkpoint-5" / "model.safetensors").unlink()
+    run_all(config, tmp_path, silent)  # nothing is missing, so nothing is loaded
+
+
+def test_an_adapter_without_a_base(tmp_path: Path) -> None:
+    from ramify.models.loading import load_model
+
+    for text in ("{}", '{"base_model_name_or_path": null}', "no"):
+        (tmp_path / "adapter_config.json").write_text(text)
+        with pytest.raises(RunError, match="cannot be loaded as an adapter"):
+            load_model(tmp_path)
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "' + str(tmp_path) + '"}')
+    with pytest.raises(RunError, match="is an adapter too"):
+        load_model(tmp_path)

@@ -18,7 +18,9 @@ __all__ = ["CountdownTaskset"]
 """
 
 
-def export(kind: str, run: Run, folder: Path, step: int | None = None, seed: int = 1) -> str:
+def export(
+    kind: str, run: Run, folder: Path, step: int | None = None, seed: int = 1, license_id: str | None = None
+) -> str:
     """Write what a kind asks for; returns the command that goes on with it.
 
     Raises:
@@ -26,10 +28,13 @@ def export(kind: str, run: Run, folder: Path, step: int | None = None, seed: int
     """
     if kind == "model":
         chosen = step if step is not None else max(run.checkpoints(seed), default=0)
-        hub.write_model(run, chosen, seed, folder)
+        hub.write_model(run, chosen, seed, folder, license_id)
         return f"ramify run PRESET model={folder}"
+    if kind == "dataset":
+        hub.write_dataset(run, folder, license_id)
+        return f"ramify run PRESET task.puzzles={folder}"
     if kind not in KINDS:
-        raise RunError(f"export {kind}: there are {', '.join([*KINDS, 'model'])}")
+        raise RunError(f"export {kind}: there are {', '.join([*KINDS, 'dataset', 'model'])}")
     return KINDS[kind](run, folder)
 
 
@@ -87,12 +92,6 @@ def _verifiers(run: Run, folder: Path) -> str:
     )
 
 
-def _dataset(run: Run, folder: Path) -> str:
-    """A folder as the hub takes it, with a card."""
-    hub.write_dataset(run, folder)
-    return f"ramify run PRESET task.puzzles={folder}"
-
-
 def _rows(run: Run, folder: Path) -> dict[str, Path]:
     """A file of JSON lines for each evaluation set that has puzzles."""
     names = [name for name in run.evaluation_sets() if run.puzzles(name).height]
@@ -112,5 +111,4 @@ KINDS: dict[str, Callable[[Run, Path], str]] = {
     "lm-eval": _lm_eval,
     "inspect": _inspect,
     "verifiers": _verifiers,
-    "dataset": _dataset,
 }

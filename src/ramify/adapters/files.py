@@ -16,9 +16,12 @@ from ramify.algebra.parser import ParseError
 from ramify.errors import RunError
 from ramify.records import Puzzle
 from ramify.run import Run
+from ramify.tasks.countdown import MAX_SIZE
 
 BROKEN = "\0broken"
 """The name under which a row that is none says why."""
+MOST = 10**9
+"""Numbers and targets are below it."""
 MOST_JSON = 100_000
 """Characters of a text that is looked into for JSON."""
 SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".json", ".csv")
@@ -61,12 +64,20 @@ def files_in(path: Path) -> dict[str, Path]:
     """
     if path.is_file():
         return {path.stem: path}
-    if (path / "config.json").is_file() and (path / "certificate.json").is_file():
-        path = Run(path).puzzles_file("train").parent  # a run of ours: its puzzles, not its completions
-    found = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES)
+    if (path / "config.json").is_file() and (path / "puzzles").is_dir():
+        path = Run(path).puzzles_file("train").parent  # a run, ours or imported: its puzzles, not its completions
+    found = sorted(data_files(path))
     if not found:
         raise RunError(f"{path}: no data there; looked for {', '.join(SUFFIXES)}")
     return {str(file.relative_to(path).with_suffix("")): file for file in found}
+
+
+def data_files(folder: Path) -> list[Path]:
+    """The data files below a folder, without those of runs of ours, which may be made of this very folder."""
+    found = list(folder.rglob("*"))
+    own = {file.parent for file in found if file.name == "config.json" and (file.parent / "puzzles").is_dir()}
+    wanted = (file for file in found if file.suffix in SUFFIXES and file.is_file() and not file.name.startswith("."))
+    return [file for file in wanted if own.isdisjoint(file.parents)]
 
 
 def read_rows(
@@ -117,10 +128,10 @@ def records_of(path: Path) -> list[dict[str, Any]]:
         if path.suffix == ".parquet":
             return [_with_identity(row) for row in pl.read_parquet(path).iter_rows(named=True)]
         if path.suffix == ".csv":
-            return [_with_identity(row) for row in pl.read_csv(path).iter_rows(named=True)]
+            return [_with_identity(row) for row in pl.read_csv(path, infer_schema=False).iter_rows(named=True)]
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             loaded = [_line(line) for line in file if line.strip()] if path.suffix != ".json" else json.load(file)
-    except (OSError, json.JSONDecodeError, RecursionError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as error:
         raise RunError(f"{path}: cannot be read as {path.suffix.removeprefix('.') or 'data'}: {error}") from None
     records = loaded if isinstance(loaded, list) else [loaded]
     return [
@@ -132,7 +143,7 @@ def records_of(path: Path) -> list[dict[str, Any]]:
 def _line(line: str) -> Any:
     try:
         return json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # also an integer with thousands of digits
         return {BROKEN: "not a line of JSON", "text": line}
 
 
@@ -220,10 +231,15 @@ def texts_of(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, list) and value and isinstance(value[-1], dict):
-        return texts_of(value[-1].get("content"))
-    if isinstance(value, list) and all(isinstance(text, str) for text in value):
+        return texts_of(value[-1].get("content", value[-1].get("text")))
+    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
         return value
     raise ValueError(f"{shortened(value)} is not a completion")
+
+
+def is_usable(puzzle: Puzzle) -> bool:
+    """Whether a puzzle can be solved and kept: two to six numbers, none of them huge."""
+    return 2 <= len(puzzle.numbers) <= MAX_SIZE and all(abs(one) < MOST for one in (*puzzle.numbers, puzzle.target))
 
 
 def shortened(value: Any) -> str:

@@ -6,7 +6,6 @@ label if it has a right one, and else counts in all that does not ask for a sour
 """
 
 import json
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -21,15 +20,17 @@ from pydantic import Field, field_validator
 from ramify.adapters.formats import Format, find_format, read
 from ramify.config import Config
 from ramify.errors import RunError
-from ramify.models.checkpoints import step_of
+from ramify.models.checkpoints import step_of, without_step
 from ramify.records import Puzzle
 from ramify.run import Run
 from ramify.tables import COMPLETIONS, puzzle_frame, read_table, storable, write_json, write_table, write_text
 from ramify.tasks.grading import ANSWER_TAGS
+from ramify.tasks.prompts import PromptConfig
 from ramify.tasks.tagging import Tagged, tag_by_solver
 
 MAIN = "test"
 """The set of an imported run that the report is about."""
+MOST_OF_A_NAME = 60
 WINDOWS = 10
 """Training completions of more steps than this are put together in so many windows."""
 EVALUATED = "the puzzles of this evaluation"
@@ -56,6 +57,12 @@ class ImportConfig(Config):
     """Steps in a window of training completions."""
     training: bool | None = None
     """Whether they are training completions; found by the format if not given."""
+
+    @field_validator("answer_tags")
+    @classmethod
+    def _two_tags(cls, tags: tuple[str, str]) -> tuple[str, str]:
+        PromptConfig(template="{numbers}{target}", answer_tags=tags)
+        return tags
 
     @field_validator("prompt")
     @classmethod
@@ -133,9 +140,7 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
         "name": name,
         "imported": {
             "folders": [str(folder.resolve()) for folder in folders],
-            "format": found[0].format.said,
-            "asked": EVALUATED if evaluated else TRAINED,
-            **config.model_dump(mode="json", exclude={"format"}),
+            **config.model_dump(mode="json"),
         },
         "task": {"prompt": {"answer_tags": list(config.answer_tags)}},
     }
@@ -183,7 +188,8 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
         dict(sum((Counter(one.others) for one in found), Counter())),
     )
     told = {part.name: getattr(done, part.name) for part in fields(done) if part.name != "run"}
-    write_json({**told, "asked_again": evaluated}, run.import_file)
+    about = {"format": found[0].format.said, "asked": EVALUATED if evaluated else TRAINED, "asked_again": evaluated}
+    write_json({**told, **about}, run.import_file)
     return done
 
 
@@ -208,13 +214,13 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
         own_step = form.step if named is None else named
         try:
             records = form.rows(file)
-        except (OSError, ValueError, RunError) as error:
+        except Exception as error:  # a file of others may hold anything
             found.unread.append({"file": str(file), "row": 0, "reason": "the file cannot be read", "error": str(error)})
             continue
         for number, row in enumerate(records, start=1):
             try:
                 said = read(row, columns, config.prompt, own_step)
-            except (TypeError, ValueError, OverflowError) as error:
+            except Exception as error:
                 kept = {"file": str(file), "row": number, "reason": _kind(str(error)), "error": str(error)}
                 found.unread.append({**kept, "record": row})
                 continue
@@ -228,6 +234,8 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
         for key, some in rows.items():
             found.rows[key].append(pl.DataFrame(some, schema=_ROWS, orient="row"))
     report(f"reading {form.name}", len(files), len(files))
+    if not found.rows and not found.unread:
+        raise RunError(f"{folder}: the files of {form.said} there are empty")
     if not found.rows:
         first = found.unread[0]
         has = f"; the row has {', '.join(first['record'])}" if isinstance(first.get("record"), dict) else ""
@@ -245,14 +253,14 @@ def _kind(error: str) -> str:
 
 
 def _set_of(file: Path, folder: Path) -> str:
-    """The part of a path that is not its step, as the name of a set.
+    """What a path says beside its step, as the name of a set.
 
     >>> _set_of(Path("a/global_step_50/balanced_n32.json"), Path("a")), _set_of(Path("a/val/50.jsonl"), Path("a"))
     ('balanced_n32', 'val')
     """
     parts = file.relative_to(folder).with_suffix("").parts if file != folder else (file.stem,)
-    kept = [re.sub(r"\d{4}-\d\d-\d\dT[\d.:-]+", "", part) for part in parts if step_of(Path(part)) is None]
-    return re.sub(r"[^\w.-]+", "-", "-".join(kept)).strip("-_.") or MAIN
+    kept = [re.sub(r"\d{4}-\d\d-\d\dT[\d.:-]+", "", without_step(part)).strip("-_.") for part in parts]
+    return re.sub(r"[^\w.-]+", "-", "-".join(filter(None, kept))).strip("-_.")[-MOST_OF_A_NAME:].strip("-_.") or MAIN
 
 
 def _set_names(found: Sequence[Found], evaluated: bool) -> dict[str, str]:
@@ -285,8 +293,7 @@ def _write_puzzles(run: Run, found: Sequence[Found], names: dict[str, str], repo
             tagged[name] = tag_by_solver(chosen)
         except ValueError as error:
             raise RunError(f"{run.path}: the puzzles cannot be solved: {error}") from None
-        if _write_if_new(puzzle_frame(tagged[name]), run.puzzles_file(name)):
-            run.estimates_file.unlink(missing_ok=True)
+        _write_if_new(puzzle_frame(tagged[name]), run.puzzles_file(name), run.drop_estimates)
     report("solving puzzles", len(together), len(together))
     return tagged
 
@@ -301,31 +308,35 @@ def _windows(found: Sequence[Found], every: int | None) -> dict[int, int]:
     steps = sorted({step for part in frames for step in part["step"].unique()})
     if every:
         return {step: min(-(-step // every) * every, steps[-1]) for step in steps}
-    count = min(WINDOWS, len(steps))
-    size = len(steps) / count
-    return {step: steps[math.ceil((index // size + 1) * size) - 1] for index, step in enumerate(steps)}
+    windows = [index * WINDOWS // len(steps) for index in range(len(steps))] if len(steps) > WINDOWS else steps
+    ends = dict(zip(windows, steps, strict=True))  # the last step of each
+    return {step: ends[window] for window, step in zip(windows, steps, strict=True)}
 
 
 def _write_new(run: Run, seed: int, name: str, step: int, rows: pl.DataFrame) -> None:
     """The completions of a set at a step, if they are not there as they are."""
     frame = rows.with_columns(sample=pl.int_range(pl.len()).over("puzzle_id"), tokens=pl.lit(None))
     frame = frame.select(pl.col(column).cast(kind) for column, kind in COMPLETIONS.items())
-    if _write_if_new(frame, run.completions_file(seed, name, step)):
-        run.drop_derived(seed, name, step)
+    _write_if_new(frame, run.completions_file(seed, name, step), lambda: run.drop_derived(seed, name, step))
 
 
 def _write_rollouts(run: Run, seed: int, rows: pl.DataFrame, tagged: dict[str, list[Tagged]]) -> None:
-    """Training completions with their rewards, of puzzles with a source pattern."""
+    """Training completions with their rewards."""
     sources = {e.puzzle.id: e.puzzle.pattern.text for some in tagged.values() for e in some if e.puzzle.pattern}
     known = pl.DataFrame({"puzzle_id": list(sources), "pattern": list(sources.values())}, schema_overrides=_ROWS)
-    labelled = rows.drop_nulls("reward").join(known, on="puzzle_id", maintain_order="left")
-    for (step,), part in labelled.sort("step", maintain_order=True).group_by("step", maintain_order=True):
+    paid = rows.drop_nulls("reward").join(known, on="puzzle_id", how="left", maintain_order="left")
+    steps = set(paid["step"])
+    for step in run.rollout_steps(seed):
+        if step not in steps:
+            run.drop_estimates()
+            run.rollouts_file(seed, step).unlink()
+    for (step,), part in paid.sort("step", maintain_order=True).group_by("step", maintain_order=True):
         kept = part.select("puzzle_id", "pattern", "text", "reward")
-        _write_if_new(kept, run.rollouts_file(seed, int(str(step))))
+        _write_if_new(kept, run.rollouts_file(seed, int(str(step))), run.drop_estimates)
 
 
-def _write_if_new(frame: pl.DataFrame, path: Path) -> bool:
-    if path.is_file() and read_table(path).equals(frame):
-        return False
-    write_table(frame, path)
-    return True
+def _write_if_new(frame: pl.DataFrame, path: Path, drop: Callable[[], None]) -> None:
+    """Write a table that is not there as it is; what was made of the one before is dropped first."""
+    if not path.is_file() or not read_table(path).equals(frame):
+        drop()
+        write_table(frame, path)

@@ -10,13 +10,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ramify.adapters.files import BROKEN, SUFFIXES, puzzle_of, records_of, shortened, texts_of, value_at
+from ramify.adapters.files import (
+    BROKEN,
+    SUFFIXES,
+    data_files,
+    is_usable,
+    puzzle_of,
+    records_of,
+    shortened,
+    texts_of,
+    value_at,
+)
 from ramify.errors import RunError, require
 from ramify.records import Puzzle
 from ramify.tasks.prompts import puzzle_in
 
 _CUT = frozenset({"length", "max_tokens", "model_length"})
 """What servers and evaluators say when a limit ended a completion."""
+
+
+MOST_OF_A_LINE = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +152,8 @@ def read(row: dict[str, Any], columns: Columns, template: str | None, step: int 
     if numbers is None or isinstance(target, dict) or target is None:
         numbers, target = _in_prompt(_found(row, columns.prompt), template)
     puzzle = puzzle_of(numbers, target, _found(row, columns.pattern))
-    if not 2 <= len(puzzle.numbers) <= 6:
-        raise ValueError(f"{len(puzzle.numbers)} numbers; puzzles have 2 to 6")
+    if not is_usable(puzzle):
+        raise ValueError("not a puzzle of 2 to 6 numbers below 10^9")
     own = _found(row, columns.step)
     if own is None and step is None:
         raise ValueError("no step in the row or in its file's name; name its column with --step")
@@ -153,12 +166,14 @@ def read(row: dict[str, Any], columns: Columns, template: str | None, step: int 
         texts,
         [reason in _CUT if isinstance(reason, str) else reason is True for reason in reasons],
         float(reward) if isinstance(reward, int | float) and not isinstance(reward, bool) else None,
-        group if isinstance(group, str) and re.fullmatch(r"[\w.-]{1,60}", group) else None,
+        group if isinstance(group, str) and re.fullmatch(r"\w[\w.-]{0,59}", group) else None,
     )
 
 
 def _whole(step: Any) -> int:
-    if isinstance(step, bool) or not isinstance(step, int | float) or step != int(step) or step < 0:
+    if isinstance(step, str) and re.fullmatch(r"\d{1,9}", step):
+        step = int(step)
+    if isinstance(step, bool) or not isinstance(step, int | float) or not 0 <= step < 2**31 or step != int(step):
         raise ValueError(f"step = {shortened(step)} is not a step")
     return int(step)
 
@@ -206,7 +221,14 @@ def _is_trained(row: dict[str, Any]) -> bool:
 
 def _numbered(folder: Path) -> list[Path]:
     found = [folder] if folder.is_file() else list(folder.rglob("*.jsonl"))
-    return [file for file in found if re.fullmatch(r"\d{1,12}", file.stem)]
+    return [file for file in found if re.fullmatch(r"\d{1,9}", file.stem) and _is_dump(file)]
+
+
+def _is_dump(file: Path) -> bool:
+    """Whether the first line has what verl writes; what cannot be read yet may be one."""
+    with file.open("rb") as opened:
+        start = opened.readline(MOST_OF_A_LINE)
+    return not start.strip() or all(name in start for name in (b'"input"', b'"output"', b'"gts"'))
 
 
 def _below_steps(folder: Path) -> list[Path]:
@@ -215,8 +237,7 @@ def _below_steps(folder: Path) -> list[Path]:
 
 
 def _tables(folder: Path) -> list[Path]:
-    found = [folder] if folder.is_file() else list(folder.rglob("*"))
-    return [file for file in found if file.suffix in SUFFIXES and file.is_file() and not file.name.startswith(".")]
+    return [folder] if folder.is_file() and folder.suffix in SUFFIXES else data_files(folder)
 
 
 def _inspect_logs(folder: Path) -> list[Path]:
@@ -237,21 +258,22 @@ def _inspect_rows(file: Path) -> list[dict[str, Any]]:
         from inspect_ai.log import read_eval_log
 
         log = read_eval_log(str(file)).model_dump(mode="json")
-        completions = [sample.output.completion for sample in read_eval_log(str(file)).samples or []]
     else:
         (log,) = records_of(file)
-        completions = [value_at(sample, "output.choices.0.message.content") for sample in log.get("samples") or []]
-    step = value_at(log, "eval.metadata.step")
-    return [
-        {
-            **(sample.get("metadata") or {}),
-            "prompt": sample.get("input"),
-            "completion": completion,
-            "finish_reason": value_at(sample, "output.choices.0.stop_reason"),
-            "step": step,
-        }
-        for sample, completion in zip(log.get("samples") or [], completions, strict=True)
-    ]
+    found = []
+    for sample in _list(log, "samples"):
+        kept = value_at(sample, "metadata")
+        choice = value_at(sample, "output.choices.0")
+        found.append(
+            {
+                **(kept if isinstance(kept, dict) else {}),
+                "prompt": value_at(sample, "input"),
+                "completion": value_at(choice, "message.content"),
+                "finish_reason": value_at(choice, "stop_reason"),
+                "step": value_at(log, "eval.metadata.step"),
+            }
+        )
+    return found
 
 
 def _lm_eval_rows(file: Path) -> list[dict[str, Any]]:
@@ -259,11 +281,11 @@ def _lm_eval_rows(file: Path) -> list[dict[str, Any]]:
     seen: dict[Any, dict[str, Any]] = {}
     for row in records_of(file):
         if BROKEN in row:
-            seen[len(seen), "broken"] = row
+            seen[f"broken {len(seen)}"] = row
             continue
         texts = row.get("resps")
         flat = isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], list)
-        seen.setdefault(row.get("doc_id", len(seen)), {**row, "resps": texts[0] if flat else texts})  # type: ignore[index]
+        seen.setdefault(str(row.get("doc_id", len(seen))), {**row, "resps": texts[0] if flat else texts})  # type: ignore[index]
     return list(seen.values())
 
 
@@ -274,17 +296,22 @@ def _trace_rows(file: Path) -> list[dict[str, Any]]:
         if BROKEN in episode:
             found.append(episode)
             continue
-        trace = value_at(episode, "traces.0") or {}
-        sampled = [node for node in trace.get("nodes") or [] if node.get("sampled")]
-        calls = trace.get("calls") or [{}]
-        data = value_at(episode, "task.data") or {}
+        trace = value_at(episode, "traces.0")
+        sampled = [node for node in _list(trace, "nodes") if value_at(node, "sampled")]
+        calls = _list(trace, "calls")
+        names = ("numbers", "nums", "target", "pattern", "prompt", "set")
         found.append(
             {
-                **{name: data.get(name) for name in ("numbers", "nums", "target", "pattern", "prompt", "set")},
+                **{name: value_at(episode, f"task.data.{name}") for name in names},
                 "completion": value_at(sampled[-1], "message.content") if sampled else None,
-                "finish_reason": calls[-1].get("finish_reason"),
+                "finish_reason": value_at(calls[-1], "finish_reason") if calls else None,
                 "step": value_at(episode, "run.work.step"),
                 "trains": value_at(episode, "run.type") == "train",
             }
         )
     return found
+
+
+def _list(record: Any, name: str) -> list[Any]:
+    found = value_at(record, name)
+    return found if isinstance(found, list) else []

@@ -12,14 +12,17 @@ from typing import Any
 import polars as pl
 
 from ramify.errors import RunError, require
-from ramify.models.checkpoints import is_model
+from ramify.models.checkpoints import BUNDLED, is_model
 from ramify.run import Run
 from ramify.tables import read_table, write_text
 
 LICENSE = "apache-2.0"
+"""Of puzzles that ramify draws, and of what is trained from its bundled models."""
+UNKNOWN = "unknown"
+"""Of what others made, unless the license is told."""
 
 
-def write_dataset(run: Run, folder: Path, license_id: str = LICENSE) -> Path:
+def write_dataset(run: Run, folder: Path, license_id: str | None = None) -> Path:
     """Write the puzzle sets of a run as a dataset folder: data/<set>.parquet, certificate.json and a card.
 
     Raises:
@@ -34,11 +37,12 @@ def write_dataset(run: Run, folder: Path, license_id: str = LICENSE) -> Path:
         frame.write_parquet(folder / "data" / f"{name}.parquet")
     if run.certificate_file.is_file():
         shutil.copy(run.certificate_file, folder / "certificate.json")
-    write_text(_dataset_card(run, frames, license_id), folder / "README.md")
+    ours = run.imported() is None and not run.config.get("task", {}).get("puzzles")
+    write_text(_dataset_card(run, frames, license_id or (LICENSE if ours else UNKNOWN)), folder / "README.md")
     return folder
 
 
-def write_model(run: Run, step: int, seed: int, folder: Path, license_id: str = LICENSE) -> Path:
+def write_model(run: Run, step: int, seed: int, folder: Path, license_id: str | None = None) -> Path:
     """Copy a checkpoint of a run as a model folder with a card; what only a trainer needs is left out.
 
     Raises:
@@ -52,7 +56,8 @@ def write_model(run: Run, step: int, seed: int, folder: Path, license_id: str = 
     for file in sorted(checkpoints[step].iterdir()):
         if file.suffix in (".safetensors", ".json", ".jinja") and file.name != "trainer_state.json":
             shutil.copy(file, folder / file.name)
-    write_text(_model_card(run, step, seed, license_id), folder / "README.md")
+    ours = run.config.get("model") in BUNDLED
+    write_text(_model_card(run, step, seed, license_id or (LICENSE if ours else UNKNOWN)), folder / "README.md")
     return folder
 
 
@@ -124,7 +129,8 @@ def _model_card(run: Run, step: int, seed: int, license_id: str) -> str:
     rows = ""
     if run.estimates_file.is_file():
         wanted = pl.col("metric").str.starts_with("mean@") & ~pl.col("metric").str.contains(" ") & (pl.col("by") == "n")
-        mine = run.estimates().filter(wanted & (pl.col("step") == step) & (pl.col("seed") == seed)).sort("set", "group")
+        wanted &= (pl.col("step") == step) & (pl.col("seed") == seed) & pl.col("value").is_not_null()
+        mine = run.estimates().filter(wanted).sort("set", "group")
         cells = [_estimate_row(row) for row in mine.iter_rows(named=True)]
         rows = "\n".join(
             ["| set | n | metric | value | 95 % interval | puzzles |", "|---|---|---|---|---|---|", *cells]

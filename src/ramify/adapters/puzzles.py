@@ -1,17 +1,19 @@
 """The puzzle sets of a run: drawn, or taken from a run, a folder, a file or a dataset on the hub."""
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
-from ramify.adapters.files import files_in, read_rows
+from ramify.adapters.files import files_in, is_usable, read_rows
 from ramify.errors import RunError, require
 from ramify.records import Puzzle
 from ramify.run import Run
 from ramify.tables import puzzle_frame, write_json, write_table
-from ramify.tasks.countdown import SETS, CountdownConfig, make_puzzles
-from ramify.tasks.splits import Rules, certify
+from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, make_puzzles
+from ramify.tasks.splits import Certificate, Rules, certify
 from ramify.tasks.tagging import Tagged, tag_by_solver
 
 Report = Callable[[str, int, int], None]
@@ -45,8 +47,23 @@ def _taken(source: str, report: Report) -> tuple[dict[str, list[Tagged]], dict]:
         report("solving puzzles", done, len(SETS))
         sets[name] = tag_by_solver(found.get(name, []))
     report("solving puzzles", len(SETS), len(SETS))
-    known = folder / "certificate.json"
-    return sets, json.loads(known.read_text()) if known.is_file() else certify(sets, Rules(reserved=False)).to_dict()
+    if not any(sets[name] for name in EVALUATION_SETS):
+        raise RunError(f"{source}: only training puzzles are there; an evaluation needs others, in a file named test")
+    unsolvable = [entry.puzzle.id for entry in sets["train"] if not entry.solving]
+    if unsolvable:
+        raise RunError(f"{source}: {len(unsolvable)} training puzzles have no solution, such as {unsolvable[0]}")
+    counted = _certificate(folder / "certificate.json") or certify(sets, Rules(reserved=False)).to_dict()
+    # One that is there twice is counted above, and asked once.
+    return {name: list({entry.puzzle.id: entry for entry in some}.values()) for name, some in sets.items()}, counted
+
+
+def _certificate(file: Path) -> dict | None:
+    """A certificate of ours; None if there is none."""
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and {part.name for part in fields(Certificate)} <= found.keys() else None
 
 
 def load_sets(source: str) -> tuple[dict[str, list[Puzzle]], Path]:
@@ -68,7 +85,11 @@ def load_sets(source: str) -> tuple[dict[str, list[Puzzle]], Path]:
         rows = read_rows(file)
         if rows.unread:
             raise RunError(f"{file}: {len(rows.unread)} rows could not be read, the first is {rows.unread[0]}")
-        found[name.rpartition("/")[2]] = found.get(name.rpartition("/")[2], []) + rows.puzzles
+        wrong = next((puzzle.id for puzzle in rows.puzzles if not is_usable(puzzle)), None)
+        if wrong is not None:
+            raise RunError(f"{file}: {wrong[:60]}: puzzles have 2 to 6 numbers below 10^9")
+        own = re.sub(r"-\d{5}-of-\d{5}$", "", name.rpartition("/")[2])  # of parts, as on the hub
+        found[own] = found.get(own, []) + rows.puzzles
     named: dict[str, list[Puzzle]] = {}
     for name, puzzles in found.items():
         known = "train" if "train" in name.lower() else name if name in SETS else "test"

@@ -11,6 +11,9 @@ from ramify.tables import puzzles_in, write_text
 from ramify.tasks.grading import ANSWER_TAGS, grade
 from ramify.tasks.prompts import PromptConfig
 
+TINYZERO_WORDS = "Using the numbers {numbers}, create an equation that equals {target}."
+"""Asked of puzzles whose own prompt is not known."""
+
 
 def puzzle_rows(run: Run, name: str) -> list[dict[str, Any]]:
     """The puzzles of a set of a run, with the prompt that they are asked by."""
@@ -31,7 +34,11 @@ def puzzle_rows(run: Run, name: str) -> list[dict[str, Any]]:
 
 def prompt_of(run: Run) -> PromptConfig:
     """How a run asks its puzzles."""
-    return PromptConfig.check(run.config.get("task", {}).get("prompt", {}))
+    found = run.config.get("task", {}).get("prompt", {})
+    if run.imported() is not None:  # which may not tell, so in words that are known
+        own = {"template": TINYZERO_WORDS, "answer_tags": found["answer_tags"]}
+        found = own if tuple(found["answer_tags"]) != ANSWER_TAGS else {"template": "tinyzero"}
+    return PromptConfig.check(found)
 
 
 def write_rows(run: Run, name: str, path: Path) -> int:

@@ -126,6 +126,8 @@ class Diagnosis:
             def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 diagnosis._samples = args.num_generations
                 diagnosis._ask(0, diagnosis.model)
+                for checkpoint in sorted(Path(args.output_dir).glob("checkpoint-*")):  # a kill may have come before
+                    diagnosis._ask(int(checkpoint.name.removeprefix("checkpoint-")), checkpoint)
 
             def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 diagnosis._ask(state.global_step, Path(args.output_dir) / f"checkpoint-{state.global_step}")

@@ -6,6 +6,7 @@ dumps of verl hold nothing else by which it could be known; `ramify import` read
 
 import json
 import math
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,6 +82,7 @@ def export(run: Run, folder: Path) -> Path:
     if kind not in ("grpo", "rloo"):
         has = f"train.kind = {kind}" if kind else "it was imported"
         raise RunError(f"{run.path}: {has}; verl can be told to run what has settings of grpo or rloo")
+    _check(run)
     names = [name for name in ("train", *run.evaluation_sets()) if run.puzzles_file(name).is_file()]
     frames = {name: frame for name in names if (frame := dataset(run, name)).height}
     if "train" not in frames:
@@ -92,6 +94,20 @@ def export(run: Run, folder: Path) -> Path:
     write_text(_script(run, frames), folder / "launch.sh")
     (folder / "launch.sh").chmod(0o755)
     return folder
+
+
+def _check(run: Run) -> None:
+    """Raise RunError where a setting would be lost."""
+    train = run.config["train"]
+    curriculum = train.get("curriculum") or {}
+    lost = {
+        "curriculum": bool(curriculum.get("shares") or curriculum.get("later")),
+        "lora": train.get("lora") is not None,
+        "scale_rewards = batch": train.get("scale_rewards") == "batch",
+    }
+    for name, is_set in lost.items():
+        if is_set:
+            raise RunError(f"{run.path}: train.{name} has no counterpart in what is exported; export a run without it")
 
 
 def dataset(run: Run, name: str) -> pl.DataFrame:
@@ -138,9 +154,6 @@ def overrides(run: Run, frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
         f"{policy}.actor.grad_clip": train["max_grad_norm"],
         f"{policy}.actor.ppo_mini_batch_size": sequences,
         f"{policy}.actor.use_dynamic_bsz": True,
-        f"{policy}.actor.use_kl_loss": train["beta"] > 0,
-        f"{policy}.actor.kl_loss_coef": train["beta"],
-        f"{policy}.actor.kl_loss_type": "low_var_kl",
         f"{policy}.rollout.name": "vllm",
         f"{policy}.rollout.n": train["samples_per_prompt"],
         f"{policy}.rollout.temperature": train["temperature"],
@@ -165,7 +178,12 @@ def overrides(run: Run, frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
         f"{own}.name": "compute_score",
         **{f"+{own}.reward_kwargs.{name}": reward[name] for name in ("correct", "form", "wrong")},
     }
-    if train["kind"] == "grpo":
+    if train["kind"] == "rloo":  # its KL term is in the reward
+        found |= {"algorithm.use_kl_in_reward": train["beta"] > 0, "algorithm.kl_ctrl.kl_coef": train["beta"]}
+    else:
+        found[f"{policy}.actor.use_kl_loss"] = train["beta"] > 0
+        found[f"{policy}.actor.kl_loss_coef"] = train["beta"]
+        found[f"{policy}.actor.kl_loss_type"] = "low_var_kl"
         found["algorithm.norm_adv_by_std_in_grpo"] = train["scale_rewards"] != "none"
         found[f"{policy}.actor.loss_agg_mode"] = AGGREGATED[train["loss_type"]]
     if not prompt.chat:
@@ -179,12 +197,13 @@ def _script(run: Run, frames: Mapping[str, pl.DataFrame]) -> str:
         for key, value in overrides(run, frames).items()
     ]
     listed = " \\\n    ".join(words)
+    name = re.sub(r"[^\w.-]", "-", run.config["name"])
     return f"""#!/usr/bin/env bash
-# {run.config["name"]}, trained by verl 0.9: ./launch.sh, and any override after it. To see what it taught:
-#   ramify import . --name {run.config["name"]}-verl
+# {name}, trained by verl 0.9: ./launch.sh, and any override after it. To see what it taught:
+#   ramify import . --name {name}-verl
 set -euo pipefail
 HERE="$(cd "$(dirname "${{BASH_SOURCE[0]}}")" && pwd)"
-MODEL="${{MODEL:-{model_path(run.config["model"])}}}"
+MODEL=${{MODEL:-{shlex.quote(str(model_path(run.config["model"])))}}}
 GPUS="${{GPUS:-1}}"
 NODES="${{NODES:-1}}"
 "${{PYTHON:-python3}}" -m verl.trainer.main_ppo \\

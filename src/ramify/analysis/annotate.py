@@ -81,7 +81,7 @@ def annotate_on_ray(
     started = not ray.is_initialized()
     try:
         if started:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR")
         work = ray.remote(_annotate_file)
         waiting = [work.remote(job, tags) for job in _absolute(jobs)]
         for done in range(1, len(jobs) + 1):

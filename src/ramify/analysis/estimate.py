@@ -16,7 +16,7 @@ from ramify.analysis.order import order
 from ramify.analysis.rows import adjusted, pooled, rows
 from ramify.analysis.shapes import shape_gap
 from ramify.analysis.signal import signal_and_success, zero_advantage
-from ramify.analysis.support import support
+from ramify.analysis.support import pattern_support, support
 from ramify.analysis.transfer import transfer
 from ramify.analysis.uses import attempted
 from ramify.errors import RunError
@@ -98,6 +98,7 @@ def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> I
         if seed in labelled.seeds:
             yield from _of_groups(labelled, seed, [by for by in groupings if by not in any_puzzle], cells.samples)
     if seed in labelled.seeds:
+        yield from pattern_support(labelled, seed, SUPPORT_GROUPINGS)
         yield from shape_gap(labelled, seed)
         yield from signal_and_success(run, labelled, seed)
     yield from attempted(run, cells, seed)

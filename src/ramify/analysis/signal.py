@@ -35,6 +35,7 @@ def zero_advantage(run: Run, seed: int, checkpoints: list[int]) -> Iterator[pl.D
         if part.is_empty():
             continue
         for by in GROUPINGS:
+            part = part if by in ("all", "n") else part.drop_nulls("pattern")
             groups = grouping(part, by)
             n = groups.sizes.astype(float)
             share = groups.totals(part["equal"].cast(pl.Float64).to_numpy()[None])[0] / n
@@ -51,7 +52,7 @@ def signal_and_success(run: Run, cells: SetCells, seed: int) -> Iterator[pl.Data
     if seen is None:
         return
     step = cells.steps(seed)[-1]
-    share = seen.group_by("pattern").agg(pl.col("equal").mean())
+    share = seen.drop_nulls("pattern").group_by("pattern").agg(pl.col("equal").mean())
     indexed = cells.puzzles.with_columns(puzzle=pl.int_range(pl.len(), dtype=pl.Int32)).select("puzzle", "pattern", "n")
     mine = cells.of_seed(seed).filter(pl.col("step") == step).join(indexed, on="puzzle")
     success = mine.group_by("pattern", "n").agg((pl.col("correct") / pl.col("k")).mean().alias("success"))
@@ -68,7 +69,8 @@ def signal_and_success(run: Run, cells: SetCells, seed: int) -> Iterator[pl.Data
 
 
 def _groups(run: Run, seed: int) -> pl.DataFrame | None:
-    """The training groups of a seed: step, n, pattern, shape_class, equal; None without rollouts."""
+    """The training groups of a seed: step, n, pattern, shape_class, equal; None without rollouts. Puzzles without a
+    source pattern have neither of the two."""
     steps = run.rollout_steps(seed)
     if not steps:
         return None
@@ -76,15 +78,14 @@ def _groups(run: Run, seed: int) -> pl.DataFrame | None:
     found = pl.concat(
         [
             scan_table(run.rollouts_file(seed, step))
-            .drop_nulls("pattern")
             .group_by("puzzle_id", "pattern")
             .agg(equal=reward.min() == reward.max())
             .with_columns(step=pl.lit(step))
             for step in steps
         ]
     ).collect(engine="streaming")
-    kinds = [
-        (text, p.size, structure(p).shape_class) for text in found["pattern"].unique() for p in [Pattern.parse(text)]
-    ]
-    known = pl.DataFrame(kinds, schema={"pattern": pl.String, "n": pl.Int32, "shape_class": pl.String}, orient="row")
-    return found.join(known, on="pattern").sort("step", "puzzle_id")
+    texts = found["pattern"].drop_nulls().unique()
+    kinds = [(text, structure(Pattern.parse(text)).shape_class) for text in texts]
+    known = pl.DataFrame(kinds, schema={"pattern": pl.String, "shape_class": pl.String}, orient="row")
+    size = pl.col("puzzle_id").str.count_matches(",").cast(pl.Int32) + 1
+    return found.with_columns(n=size).join(known, on="pattern", how="left").sort("step", "puzzle_id")

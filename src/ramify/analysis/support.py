@@ -13,17 +13,20 @@ KINDS = ("base only", "both", "trained only", "neither")
 
 
 def support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """The shares of the puzzles, and of the patterns, that are solved by base only, both, trained only, neither.
+    """The shares of the puzzles that are solved by base only, both, trained only, neither.
 
     Both models have the same number of samples a puzzle; where one has more, it counts by its unbiased pass@k at the
-    fewer. A pattern is solved if one of its puzzles is. Intervals are Wilson's over puzzles, and over patterns.
+    fewer. Intervals are Wilson's.
     """
-    steps = cells.steps(seed)
-    if len(steps) < 2:
+    if len(cells.steps(seed)) > 1:
+        yield from _shares("support", cells, cells.puzzles, seed, _both(cells, seed), groupings)
+
+
+def pattern_support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """The same of the patterns: one is solved if one of its puzzles is. Intervals are over patterns."""
+    if len(cells.steps(seed)) < 2:
         return
-    k, correct = cells.values(seed, pl.col("k"), pl.col("correct"))
-    fewest = np.minimum(k[:1], k)
-    base, trained = _solved(correct[:1], k[:1], fewest), _solved(correct, k, fewest)
+    base, trained = _both(cells, seed)
     patterns = grouping(cells.puzzles, "pattern")
     asked = patterns.totals(np.isfinite(base * trained).astype(float)) > 0
     of_patterns = [
@@ -31,19 +34,29 @@ def support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl
         for side in (base, trained)
     ]
     first = [int(np.argmax(patterns.codes == code)) for code in range(len(patterns.names))]
-    for prefix, frame, sides in (
-        ("support", cells.puzzles, (base, trained)),
-        ("pattern support", cells.puzzles[first], of_patterns),
-    ):
-        for by in groupings:
-            groups = grouping(frame, by)
-            for kind, value in zip(KINDS, _kinds(*sides), strict=True):
-                n = groups.totals(np.isfinite(value).astype(float))
-                with np.errstate(invalid="ignore"):
-                    share = groups.totals(value) / n
-                    low, high = wilson_limits(share, n)
-                name = f"{prefix}: {kind}"
-                yield rows(name, cells.name, seed, by, steps[1:], groups.names, [share[1:], low[1:], high[1:]], n=n[1:])
+    yield from _shares("pattern support", cells, cells.puzzles[first], seed, of_patterns, groupings)
+
+
+def _shares(
+    prefix: str, cells: SetCells, frame: pl.DataFrame, seed: int, sides: Sequence[np.ndarray], groupings: Sequence[str]
+) -> Iterator[pl.DataFrame]:
+    steps = cells.steps(seed)
+    for by in groupings:
+        groups = grouping(frame, by)
+        for kind, value in zip(KINDS, _kinds(*sides), strict=True):
+            n = groups.totals(np.isfinite(value).astype(float))
+            with np.errstate(invalid="ignore"):
+                share = groups.totals(value) / n
+                low, high = wilson_limits(share, n)
+            name = f"{prefix}: {kind}"
+            yield rows(name, cells.name, seed, by, steps[1:], groups.names, [share[1:], low[1:], high[1:]], n=n[1:])
+
+
+def _both(cells: SetCells, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the first checkpoint, and each, solves a puzzle within equally many samples."""
+    k, correct = cells.values(seed, pl.col("k"), pl.col("correct"))
+    fewest = np.minimum(k[:1], k)
+    return _solved(correct[:1], k[:1], fewest), _solved(correct, k, fewest)
 
 
 def _kinds(base: np.ndarray, trained: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -41,7 +41,7 @@ def import_(
         {**given, "format": form, "answer_tags": answer_tags, "every": every, "training": training}
     )
     with progress() as report:
-        found = import_run(folders, name if name is not None else _name_of(folders[0]), root, config, report)
+        found = import_run(folders, name if name is not None else _name_of(folders[0], root), root, config, report)
     for line in import_lines(found):
         print(line)
     with progress() as report:
@@ -52,9 +52,10 @@ def import_(
     print(f"report: {page.resolve()}")
 
 
-def _name_of(folder: Path) -> str:
-    """A name for a run from that of its folder."""
-    return re.sub(r"[^\w.-]+", "-", folder.resolve().stem).strip("-._") or "imported"
+def _name_of(folder: Path, root: Path) -> str:
+    """A name for a run from that of its folder, which itself may be among the runs."""
+    name = re.sub(r"[^\w.-]+", "-", folder.resolve().stem).strip("-._") or "imported"
+    return f"{name}-import" if (root / name).resolve() == folder.resolve() else name
 
 
 @app.command("export")
@@ -64,6 +65,9 @@ def export_(
     output: Annotated[Path | None, typer.Option(help="The folder to write; RUN-KIND if not given.")] = None,
     step: Annotated[int | None, typer.Option(help="Of a model: the checkpoint, the last if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Of a model: the training seed.")] = 1,
+    license_id: Annotated[
+        str | None, typer.Option("--license", help="On the card; apache-2.0 for what is ours, else unknown.")
+    ] = None,
     push: Annotated[str | None, typer.Option(help="Upload to the hub under this name (owner/name), private.")] = None,
 ) -> None:
     """Write a run's puzzles or model for other tools: verl, lm-eval, inspect, verifiers, the Hugging Face Hub."""
@@ -75,7 +79,7 @@ def export_(
         raise RamifyError(f"--push: the hub takes a dataset or a model, not {kind}")
     opened = Run(folder)
     where = output or Path(f"{opened.path}-{kind}")
-    command = export(kind, opened, where, step, seed)
+    command = export(kind, opened, where, step, seed, license_id)
     print(f"{kind}: {where}\nthen: {command}")
     if push is not None:
         print(f"pushed: {upload(where, push)}")

@@ -1,5 +1,6 @@
 """Verbs about runs: make one, in whole or by stages, look at it, compare it."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from ramify.cli.app import AsJson, Overrides, Ray, Root, RunFolder, Source, app
 from ramify.console import print_comparison, print_summary, progress
+from ramify.errors import RamifyError
 
 
 @app.command()
@@ -73,10 +75,15 @@ def sample(
             source, overrides = "sweep", [source, *(overrides or [])]
         where = Path(checkpoints).resolve()
         name = where.parent.name if where.name == "checkpoints" else where.name
-        base = any(text.startswith("model=") for text in overrides or [])
-        found = ["train.kind=checkpoints", f"train.folder={checkpoints}", f"train.base={str(base).lower()}"]
-        run(source, [f"name={name}", *found, *(overrides or [])], root)
+        if (root / name).resolve() in (where, where.parent):
+            name += "-sweep"  # the run does not go into the folder that it is made of
+        found = [f"name={json.dumps(name)}", "train.kind=checkpoints", f"train.folder={json.dumps(str(where))}"]
+        if any(text.startswith("model=") for text in overrides or []):
+            found.append("train.base=true")
+        run(source, [*found, *(overrides or [])], root)
         return
+    if overrides:
+        raise RamifyError(f"{overrides[0]}: the settings of a run stay as they are; give --checkpoints, or ramify run")
     opened = Run(source)
     config = experiment.ExperimentConfig.check(opened.config)
     with progress() as report:

@@ -33,6 +33,15 @@ def step_of(path: Path) -> int | None:
     return int(found[-1]) if found else None
 
 
+def without_step(name: str) -> str:
+    """A name without the step in it.
+
+    >>> without_step("easy_step50"), without_step("global_step_50"), without_step("50")
+    ('easy_', '', '')
+    """
+    return "" if re.fullmatch(r"\d{1,12}", name) else _STEP.sub("", name)
+
+
 def is_model(folder: Path) -> bool:
     """Whether a folder holds a model, or an adapter, that transformers can load."""
     return any((folder / name).is_file() for name in _MODEL_FILES)
@@ -47,7 +56,7 @@ def find_checkpoints(folder: Path) -> dict[int, Path]:
     found: dict[int, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         step = step_of(Path(path.name))
-        if not path.is_dir() or step is None or not (is_model(path) or _shards(path)):
+        if not path.is_dir() or step is None or not (is_model(path) or _saved_whole(path) or _shards(path)):
             continue
         if step in found:
             raise RunError(f"{folder}: {found[step].name} and {path.name} are both step {step}")
@@ -67,8 +76,8 @@ def whole_model(checkpoint: Path, merged: Path, python: str) -> Path:
     Raises:
         RunError: verl's command failed.
     """
-    saved = checkpoint / "actor" / "huggingface"
-    if (saved / "model.safetensors").is_file():  # verl was told to save the model whole, too
+    saved = _saved_whole(checkpoint)
+    if saved is not None:
         return saved
     shards = None if is_model(checkpoint) else _shards(checkpoint)
     if shards is None or is_model(merged):
@@ -84,6 +93,12 @@ def whole_model(checkpoint: Path, merged: Path, python: str) -> Path:
         raise RunError(f"{checkpoint}: `{' '.join(command)}` failed: {last}; name a python with train.verl_python")
     unfinished.replace(merged)
     return merged
+
+
+def _saved_whole(checkpoint: Path) -> Path | None:
+    """Where verl, told so, saved the model whole; beside shards it keeps only what describes it there."""
+    folder = checkpoint / "actor" / "huggingface"
+    return folder if is_model(folder) and any(folder.glob("*.safetensors")) else None
 
 
 def _shards(checkpoint: Path) -> Path | None:

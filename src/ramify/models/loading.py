@@ -36,8 +36,14 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
         require("a LoRA adapter", "lora")
         from peft import PeftModel
 
-        base = load_model(json.loads(adapter.read_text())["base_model_name_or_path"], attention, half)
-        return PeftModel.from_pretrained(base, str(model)).merge_and_unload()
+        try:
+            named = json.loads(adapter.read_text())["base_model_name_or_path"]
+            if (Path(named) / "adapter_config.json").is_file():
+                raise ValueError(f"its base {named} is an adapter too")
+            base = load_model(named, attention, half)
+            return PeftModel.from_pretrained(base, str(model)).merge_and_unload()
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{model}: cannot be loaded as an adapter: {str(error).strip().splitlines()[0]}") from None
     try:
         name, revision = hub_name(model)
         config = AutoConfig.from_pretrained(name, revision=revision)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
+from ramify.errors import RunError
 from ramify.report.examples import drawn, learned_puzzle, worst_patterns
 from ramify.report.figures import SHAPE_STYLES, Point, interval, track
 from ramify.report.story import story
@@ -55,7 +56,20 @@ class Learned:
 
 def view_of(run: Run) -> View:
     """The estimates of a run as the report reads them."""
-    return View(run.config["name"], run.estimates(), run.config.get("imported", {}).get("asked", UNSEEN))
+    view = View(run.config["name"], run.estimates(), _asked(run))
+    if not view.steps:
+        raise RunError(f"{run.path}: the seeds have no checkpoint in common, so there is nothing to report on")
+    return view
+
+
+def _asked(run: Run) -> str:
+    """What kind of puzzles a run asks."""
+    imported, certificate = run.imported(), run.certificate()
+    if imported is not None:
+        return str(imported["asked"])
+    elsewhere = run.config.get("train", {}).get("kind") == "checkpoints"
+    untold = certificate is not None and not certificate["puzzles"].get("train")
+    return "puzzles that training may have seen" if elsewhere and untold else UNSEEN
 
 
 def write_report(run: Run, path: Path | None = None) -> Path:
@@ -77,12 +91,12 @@ def render(run: Run) -> str:
         "page.html.jinja",
         view=view,
         answers=answers(view),
-        setting=setting(run.config),
+        setting=setting(run.config, run.imported()),
         sections=story(view, certificate),
         order={n: rows for n, rows in order.items() if rows},
         totals=totals,
         single={n: len(known) - sum(known) for n, known in found.items()},
-        imported=json.loads(run.import_file.read_text()) if run.import_file.is_file() else None,
+        imported=run.imported(),
         changes=changes(view),
         interval=interval,
         worst=worst_patterns(run, view),
@@ -98,7 +112,7 @@ def render(run: Run) -> str:
 KINDS = {"sft": "supervised fine-tuning on one solution a puzzle", "rft": "fine-tuning on its own right completions"}
 
 
-def setting(config: dict[str, Any]) -> str:
+def setting(config: dict[str, Any], imported: dict[str, Any] | None = None) -> str:
     """What was trained and how, in a sentence, as far as the settings say it.
 
     >>> setting({"model": "bundled", "train": {"kind": "grpo", "steps": 30}, "task": {"train": {"3": 1440}}})
@@ -106,7 +120,7 @@ def setting(config: dict[str, Any]) -> str:
     >>> setting({"model": "bundled", "train": {"kind": "none"}})
     'The model (bundled) was not trained.'
     """
-    train, task, imported = config.get("train", {}), config.get("task", {}), config.get("imported")
+    train, task = config.get("train", {}), config.get("task", {})
     if imported:
         return f"Read from {imported['format']}: {imported['asked']}."
     if "model" not in config or "kind" not in train:

@@ -83,16 +83,14 @@ class OpenAISampler:
                 more = await asyncio.gather(*(ask(puzzle, 1, seed_of(name, puzzle.id, k)) for k in missing))
                 found += [choice for choices in more for choice in choices[:1]]
                 if len(found) < wanted:
-                    raise RunError(f"{config.base_url}: {len(found)} of {wanted} choices came for {puzzle.id}")
+                    raise RunError(f"{len(found)} of {wanted} choices came for {puzzle.id}")
                 return [Completion(puzzle.id, -1 if greedy else k, *choice) for k, choice in enumerate(found)]
 
             try:
                 async with asyncio.TaskGroup() as group:
                     tasks = [group.create_task(answered(puzzle)) for puzzle in puzzles]
-            except* openai.OpenAIError as errors:
+            except* (openai.OpenAIError, RunError) as errors:
                 raise RunError(f"{config.base_url}: {_said(errors)}") from None
-            except* RunError as errors:
-                raise RunError(_said(errors)) from None
         return [completion for task in tasks for completion in task.result()]
 
     async def _choices(
@@ -109,15 +107,15 @@ class OpenAISampler:
         }
         if count > 1:
             settings["n"] = count
-        if isinstance(said, str):
-            answer = await client.completions.create(prompt=said, **settings)
-            texts = [choice.text for choice in answer.choices]
-        else:
-            answer = await client.chat.completions.create(messages=said, **settings)
-            texts = [choice.message.content or "" for choice in answer.choices]
-        told = answer.usage.completion_tokens if answer.usage and len(texts) == 1 else None
-        cut = [choice.finish_reason == "length" for choice in answer.choices]
-        return [(text, told, ended) for text, ended in zip(texts, cut, strict=True)]
+        chat = not isinstance(said, str)
+        ask = client.chat.completions.create if chat else client.completions.create
+        answer = await ask(**({"messages": said} if chat else {"prompt": said}), **settings)
+        try:
+            texts = [(choice.message.content if chat else choice.text) or "" for choice in answer.choices]
+            told = answer.usage.completion_tokens if answer.usage and len(texts) == 1 else None
+            return [(t, told, c.finish_reason == "length") for t, c in zip(texts, answer.choices, strict=True)]
+        except (AttributeError, TypeError):
+            raise RunError("the answer is no completion; does the address end in /v1?") from None
 
 
 def _said(errors: BaseExceptionGroup) -> str:

@@ -27,14 +27,14 @@ def sample_checkpoint(
         build: loads the model; called only if something is missing.
     """
     missing = [name for name in EVALUATION_SETS if not run.completions_file(seed, name, step).is_file()]
-    if not missing:
+    sets = {name: some for name in missing if (some := list(config.batches(puzzles_in(run.puzzles(name)))))}
+    if not sets:
         return
     sampler = build()
-    batches = {name: list(config.batches(puzzles_in(run.puzzles(name)))) for name in missing}
-    total, done = sum(map(len, batches.values())), 0
-    for name in missing:
+    total, done = sum(map(len, sets.values())), 0
+    for name, batches in sets.items():
         parts = []
-        for number, (greedy, puzzles) in enumerate(batches[name]):
+        for number, (greedy, puzzles) in enumerate(batches):
             report(f"sampling step {step}, seed {seed}", done, total)
             part = run.completions_part(seed, name, step, number)
             if not part.is_file():
@@ -42,8 +42,6 @@ def sample_checkpoint(
                 write_table(completion_frame(found), part)
             parts.append(part)
             done += 1
-        if parts:
-            whole = run.completions_file(seed, name, step)
-            write_table(pl.concat([read_table(part) for part in parts]), whole)
-            shutil.rmtree(parts[0].parent)  # with what a kill may have left half written
+        write_table(pl.concat([read_table(part) for part in parts]), run.completions_file(seed, name, step))
+        shutil.rmtree(parts[0].parent)  # with what a kill may have left half written
     report(f"sampling step {step}, seed {seed}", total, total)

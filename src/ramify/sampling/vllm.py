@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ramify.errors import require
+from ramify.errors import RunError, require
 from ramify.models.loading import hub_name
 from ramify.records import Completion, Puzzle
 from ramify.sampling.batches import SamplerConfig, seed_of
@@ -41,17 +41,22 @@ class VLLMSampler:
         config.checked()
         import vllm
 
+        if (Path(model) / "adapter_config.json").is_file():
+            raise RunError(f"{model}: an adapter; vLLM samples whole models, so sample this one with sample.kind=hf")
         gc.collect()  # the engine of the checkpoint before may still hold the GPU
         self.config, self.vllm = config, vllm
         name, revision = hub_name(model)
-        self.llm: Any = vllm.LLM(
-            model=name,
-            revision=revision,
-            tensor_parallel_size=config.tensor_parallel_size,
-            gpu_memory_utilization=config.gpu_memory_utilization,
-            dtype=config.dtype,
-            **config.extra,
-        )
+        try:
+            self.llm: Any = vllm.LLM(
+                model=name,
+                revision=revision,
+                tensor_parallel_size=config.tensor_parallel_size,
+                gpu_memory_utilization=config.gpu_memory_utilization,
+                dtype=config.dtype,
+                **config.extra,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise RunError(f"{model}: vLLM cannot load it: {str(error).strip().splitlines()[0]}") from None
 
     def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
         """One batch: the greedy completion, or `samples` completions, of each puzzle, in order."""

@@ -30,7 +30,7 @@ _SENTENCES = ("Using the numbers {numbers}, create an equation that equals {targ
 _PIECES = {
     "{numbers}": r"\[?\s{0,3}(?P<numbers>\d{1,9}(?:[,\s]{1,3}\d{1,9}){0,15})\s{0,3}\]?",
     "{slots}": r"(?P<slots>(?:[A-H]\d{1,9}){1,8})",
-    "{target}": r"(?P<target>-?\d{1,9})",
+    "{target}": r"(?P<target>-?\d{1,9})(?!\d|[.,]\d)",
 }
 
 

@@ -83,19 +83,19 @@ def schedule(puzzles: pl.DataFrame, config: CurriculumConfig, steps: int, per_st
     return found
 
 
-def check_groups(puzzles: pl.DataFrame, config: CurriculumConfig) -> dict[str, list[int]]:
+def check_groups(puzzles: pl.DataFrame, config: CurriculumConfig) -> dict[str | None, list[int]]:
     """The rows of each group.
 
     Raises:
         ConfigError: a share is given to a group that has no row.
     """
-    members: dict[str, list[int]] = {}
+    members: dict[str | None, list[int]] = {}
     for row, group in enumerate(puzzles[config.by].cast(pl.String)):
         members.setdefault(group, []).append(row)
     for shares in [config.shares, *config.later.values()]:
         for group in shares:
             if group not in members:
-                known = ", ".join(sorted(members))
+                known = ", ".join(sorted(map(str, members)))
                 raise ConfigError(f"train.curriculum: nothing to train on has {config.by} = {group}; there are {known}")
     return members
 

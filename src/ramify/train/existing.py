@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ramify.config import Config
 from ramify.errors import RunError
@@ -23,8 +23,13 @@ class CheckpointsConfig(Config):
     """Step to folder, hub name, hub name@revision, or a server's name for the model."""
     base: bool = False
     """Whether `model` is sampled too, as step 0."""
-    verl_python: str = sys.executable
-    """An interpreter that has verl, which merges verl's shards."""
+    verl_python: str = ""
+    """An interpreter that has verl, which merges verl's shards; this one if not given."""
+
+    @field_validator("folder")
+    @classmethod
+    def _absolute(cls, folder: str | None) -> str | None:
+        return None if folder is None else str(Path(folder).expanduser().absolute())
 
     @model_validator(mode="after")
     def _one_way(self) -> "CheckpointsConfig":
@@ -41,7 +46,7 @@ class CheckpointsConfig(Config):
             RunError: the folder has none.
         """
         if self.folder is not None and "{seed}" not in self.folder:
-            find_checkpoints(Path(self.folder).expanduser())
+            find_checkpoints(Path(self.folder))
         return self
 
     def saved_steps(self, seed: int = 1) -> list[int]:
@@ -62,7 +67,7 @@ class CheckpointsConfig(Config):
         found = find_checkpoints(self._folder(seed))
         if step not in found:
             raise RunError(f"{self._folder(seed)}: no checkpoint of step {step}")
-        return whole_model(found[step], run.merged_folder(seed, step), self.verl_python)
+        return whole_model(found[step], run.merged_folder(seed, step), self.verl_python or sys.executable)
 
     def _folder(self, seed: int) -> Path:
-        return Path((self.folder or "").replace("{seed}", str(seed))).expanduser()
+        return Path((self.folder or "").replace("{seed}", str(seed)))

@@ -123,6 +123,7 @@ def countdown_reward_of(
         samples: completions in a group, asked when the first step is there.
     """
     tags = task.prompt.answer_tags
+    of_step: dict[str, Any] = {"step": 0, "rows": []}
 
     def countdown(
         completion_ids: list[list[int]],
@@ -141,7 +142,7 @@ def countdown_reward_of(
         rows = [
             {
                 "puzzle_id": one.id,
-                "pattern": str(one.pattern),
+                "pattern": one.pattern and one.pattern.text,
                 "text": text,
                 "verdict": judged.verdict.value,
                 "reward": reward,
@@ -150,13 +151,16 @@ def countdown_reward_of(
             }
             for one, text, judged, reward, ids in zip(asked, texts, grades, rewards, completion_ids, strict=True)
         ]
-        frame = pl.DataFrame(gather_object(rows))  # of all processes
-        seen = telemetry(frame, samples())
         step = trainer_state.global_step + 1
+        if of_step["step"] != step:
+            of_step.update(step=step, rows=[])
+        of_step["rows"] += gather_object(rows)  # of all processes; a step may generate several times
+        frame = pl.DataFrame(of_step["rows"], schema_overrides={"pattern": pl.String})
+        seen = telemetry(frame, samples())
         if rank() == 0:
             write_table(frame, run.rollouts_file(seed, step))
             write_table(seen, run.telemetry_file(seed, step))
-        for row in seen.iter_rows(named=True):
+        for row in seen.drop_nulls("pattern").iter_rows(named=True):
             for name in ("reward", "success", "attempts", "tokens", "zero_advantage"):
                 log_metric(f"pattern/{row['pattern']}/{name}", row[name])
         return rewards

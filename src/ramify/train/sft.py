@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import polars as pl
 from pydantic import Field
 
-from ramify.algebra.solver import witness
+from ramify.algebra.solver import solve, witness
 from ramify.models.loading import load_model, load_tokenizer, prompt_ids
 from ramify.models.traces import demonstrate
 from ramify.records import Puzzle
@@ -54,7 +54,8 @@ class SFTConfig(TrainerConfig):
 
 
 def solution(puzzle: Puzzle, prompt: PromptConfig) -> str:
-    """A right completion by the pattern that the puzzle was drawn from, as the model of the prompt would write it.
+    """A right completion by the source pattern of a puzzle, or else by the first that solves it, as the model of the
+    prompt would write it.
 
     >>> from ramify.algebra.pattern import Pattern
     >>> print(solution(Puzzle((8, 3, 7), 29, Pattern.parse("A*B+C")), PromptConfig()))
@@ -62,10 +63,11 @@ def solution(puzzle: Puzzle, prompt: PromptConfig) -> str:
     <answer>(B3*C7)+A8</answer>
     """
     if puzzle.pattern is None:
-        raise ValueError(f"puzzle {puzzle.id} has no source pattern")
-    found = witness(puzzle.numbers, puzzle.target, puzzle.pattern)
+        found = next(iter(solve(puzzle.numbers, puzzle.target).values()), None)
+    else:
+        found = witness(puzzle.numbers, puzzle.target, puzzle.pattern)
     if found is None:
-        raise ValueError(f"{puzzle.pattern} does not solve puzzle {puzzle.id}")
+        raise ValueError(f"{puzzle.pattern or 'no pattern'} does not solve puzzle {puzzle.id}")
     return demonstrate(puzzle, found) if prompt.template == "slots" else prompt.demonstration(found)
 
 
