@@ -259,6 +259,15 @@ class Run:
         return sorted((file.parent.name, int(file.stem.removeprefix("step-"))) for file in files)
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run, rather than a model, which has a config.json too."""
+    try:
+        found = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"digest", "config"} <= found.keys()
+
+
 def _differences(before: Any, after: Any, prefix: str = "") -> list[str]:
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return [f"{prefix}: {json.dumps(before)} there, {json.dumps(after)} here"] if before != after else []

@@ -15,7 +15,7 @@ from ramify.algebra.paper import from_paper
 from ramify.algebra.parser import ParseError
 from ramify.errors import RunError
 from ramify.records import Puzzle
-from ramify.run import Run
+from ramify.run import Run, is_run
 from ramify.tasks.countdown import MAX_SIZE
 
 BROKEN = "\0broken"
@@ -64,7 +64,7 @@ def files_in(path: Path) -> dict[str, Path]:
     """
     if path.is_file():
         return {path.stem: path}
-    if (path / "config.json").is_file() and (path / "puzzles").is_dir():
+    if is_run(path):
         path = Run(path).puzzles_file("train").parent  # a run, ours or imported: its puzzles, not its completions
     found = sorted(data_files(path))
     if not found:
@@ -75,7 +75,7 @@ def files_in(path: Path) -> dict[str, Path]:
 def data_files(folder: Path) -> list[Path]:
     """The data files below a folder, without those of runs of ours, which may be made of this very folder."""
     found = list(folder.rglob("*"))
-    own = {file.parent for file in found if file.name == "config.json" and (file.parent / "puzzles").is_dir()}
+    own = {file.parent for file in found if file.name == "config.json" and is_run(file.parent)}
     wanted = (file for file in found if file.suffix in SUFFIXES and file.is_file() and not file.name.startswith("."))
     return [file for file in wanted if own.isdisjoint(file.parents)]
 
