@@ -61,9 +61,8 @@ def main() -> None:
         import_run([folder / "dump"], "run", folder, ImportConfig(), silent)
         times.append(time.perf_counter())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(
-        f"{found.completions:,} completions of {characters / found.completions:,.0f} characters, {found.puzzles:,} puzzles"
-    )
+    length = characters / found.completions
+    print(f"{found.completions:,} completions of {length:,.0f} characters, {found.puzzles:,} puzzles")
     names = ("read and solved", "graded, attempts, estimates", "report", "read again, nothing new")
     for name, before, after in zip(names, times, times[1:], strict=False):
         print(f"{name:<28} {after - before:7.1f} s")
