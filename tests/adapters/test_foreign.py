@@ -460,3 +460,16 @@ def test_half_a_target_is_none(tmp_path: Path, words: str) -> None:
 def test_tags_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="two different texts are needed"):
         ImportConfig.check({"answer_tags": ("$$", "$$")})
+
+
+def test_training_sets_of_several_folders(tmp_path: Path) -> None:
+    for number, folder in enumerate(("easy", "hard"), start=1):
+        puzzle = (EASY, HARD)[number - 1]
+        truth = json.dumps({"numbers": puzzle.numbers, "target": puzzle.target})
+        for step in (1, number + 1):
+            row = {"input": "", "output": "x", "gts": truth, "score": 0.0}
+            lines(tmp_path / "t" / folder / f"{step}.jsonl", [row])
+    found = imported(tmp_path / "t", tmp_path)
+    assert found.run.rollout_steps(1) == [1, 2, 3]
+    assert read_table(found.run.rollouts_file(1, 1))["puzzle_id"].to_list() == [EASY.id, HARD.id]
+    assert found.completions == 4

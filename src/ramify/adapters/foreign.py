@@ -8,8 +8,9 @@ label if it has a right one, and else counts in all that does not ask for a sour
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import polars as pl
 from pydantic import Field, field_validator
 
+from ramify.adapters.files import BROKEN
 from ramify.adapters.formats import Format, find_format, read
 from ramify.config import Config
 from ramify.errors import RunError
@@ -79,7 +81,7 @@ class Found:
     Attributes:
         others: files of other formats, which are not read.
         rows: completions by (whether training made them, set).
-        puzzles: those of each, by id: numbers, target and the labels that they came with.
+        puzzles: those of each, by id, once for each label that they came with.
         unread: rows that could not be read, as they are kept.
     """
 
@@ -126,11 +128,7 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
     Raises:
         RunError: nothing could be read, or the run's folder holds another run.
     """
-    if len({folder.resolve() for folder in folders}) < len(folders):
-        raise RunError(f"{', '.join(map(str, folders))}: a folder stands for a seed, and one is given twice")
-    if re.fullmatch(r"\w[\w.-]*", name) is None:
-        raise RunError(f"--name {name!r}: a name has letters, digits, _ . and - only")
-    found = [read_folder(folder, config, report) for folder in folders]
+    found = _found(folders, name, config, report)
     evaluated = _is_evaluated(found)
     if evaluated and config.every:
         raise RunError(
@@ -138,10 +136,7 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
         )
     settings = {
         "name": name,
-        "imported": {
-            "folders": [str(folder.resolve()) for folder in folders],
-            **config.model_dump(mode="json"),
-        },
+        "imported": {"folders": [str(folder.resolve()) for folder in folders], **config.model_dump(mode="json")},
         "task": {"prompt": {"answer_tags": list(config.answer_tags)}},
     }
     digest = sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
@@ -151,34 +146,23 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
     names = _set_names(found, evaluated)
     tagged = _write_puzzles(run, found, names, report)
     ends = {} if evaluated else _windows(found, config.every)
-    written: set[tuple[int, str, int]] = set()
-    completions = rollouts = 0
+    written: dict[tuple[int, str, int], int] = {}
+    rollouts = 0
     for seed, one in enumerate(found, start=1):
+        trained = [part for (trains, _), frames in one.rows.items() if trains for part in frames]
+        _write_rollouts(run, seed, trained, tagged)
+        rollouts += sum(map(len, trained))
         for (trains, own), frames in one.rows.items():
-            rows = pl.concat(frames)
-            if trains:
-                _write_rollouts(run, seed, rows, tagged)
-            if trains and evaluated:
-                rollouts += len(rows)
-                continue
-            if ends:
-                rows = rows.with_columns(pl.col("step").replace_strict(ends))
-            completions += len(rows)
-            for (step,), part in rows.sort("step", maintain_order=True).group_by("step", maintain_order=True):
-                _write_new(run, seed, names[own], int(str(step)), part)
-                written.add((seed, names[own], int(str(step))))
-    for seed in run.seeds:
-        for set_name, step in run.sampled(seed):
-            # What cannot be read now, but could be before, may be in the hands of who writes it.
-            if (seed, set_name, step) not in written and not any(row["row"] == 0 for row in unread):
-                run.drop_completions(seed, set_name, step)
-    asked = [entry for name, entries in tagged.items() if name != "train" for entry in entries]
+            if not (trains and evaluated):
+                written |= _write_completions(run, seed, names[own], pl.concat(frames), ends)
+    _drop_others(run, written, unread)
+    asked = [entry for set_name, entries in tagged.items() if set_name != "train" for entry in entries]
     done = Imported(
         run,
         found[0].format.name,
         sum(one.files for one in found),
-        completions,
-        rollouts,
+        sum(written.values()),
+        rollouts if evaluated else 0,
         len(asked),
         sum(entry.puzzle.pattern is None and bool(entry.solving) for entry in asked),
         sum(not entry.solving for entry in asked),
@@ -191,6 +175,14 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
     about = {"format": found[0].format.said, "asked": EVALUATED if evaluated else TRAINED, "asked_again": evaluated}
     write_json({**told, **about}, run.import_file)
     return done
+
+
+def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: Report) -> list[Found]:
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise RunError(f"{', '.join(map(str, folders))}: a folder stands for a seed, and one is given twice")
+    if re.fullmatch(r"\w[\w.-]*", name) is None:
+        raise RunError(f"--name {name!r}: a name has letters, digits, _ . and - only")
+    return [read_folder(folder, config, report) for folder in folders]
 
 
 def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stage, done, total: None) -> Found:
@@ -222,7 +214,7 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
                 said = read(row, columns, config.prompt, own_step)
             except Exception as error:
                 kept = {"file": str(file), "row": number, "reason": _kind(str(error)), "error": str(error)}
-                found.unread.append({**kept, "record": row})
+                found.unread.append({**kept, "record": row.get("text") if BROKEN in row else row})
                 continue
             trains = form.trains(row) if config.training is None else config.training
             key = trains, said.set or own
@@ -230,7 +222,9 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
                 (said.puzzle.id, said.step, storable(text), cut, said.reward)
                 for text, cut in zip(said.texts, said.truncated, strict=True)
             ]
-            found.puzzles[key].setdefault(said.puzzle.id, []).append(said.puzzle)
+            same = found.puzzles[key].setdefault(said.puzzle.id, [])
+            if all(said.puzzle.pattern != other.pattern for other in same):
+                same.append(said.puzzle)
         for key, some in rows.items():
             found.rows[key].append(pl.DataFrame(some, schema=_ROWS, orient="row"))
     report(f"reading {form.name}", len(files), len(files))
@@ -313,15 +307,35 @@ def _windows(found: Sequence[Found], every: int | None) -> dict[int, int]:
     return {step: ends[window] for window, step in zip(windows, steps, strict=True)}
 
 
-def _write_new(run: Run, seed: int, name: str, step: int, rows: pl.DataFrame) -> None:
-    """The completions of a set at a step, if they are not there as they are."""
-    frame = rows.with_columns(sample=pl.int_range(pl.len()).over("puzzle_id"), tokens=pl.lit(None))
-    frame = frame.select(pl.col(column).cast(kind) for column, kind in COMPLETIONS.items())
-    _write_if_new(frame, run.completions_file(seed, name, step), lambda: run.drop_derived(seed, name, step))
+def _write_completions(
+    run: Run, seed: int, name: str, rows: pl.DataFrame, ends: dict[int, int]
+) -> dict[tuple[int, str, int], int]:
+    """Write the completions of a set, those that are there as they are left alone; how many there are at each step."""
+    if ends:
+        rows = rows.with_columns(pl.col("step").replace_strict(ends))
+    written = {}
+    for (at,), part in rows.sort("step", maintain_order=True).group_by("step", maintain_order=True):
+        step = int(str(at))
+        frame = part.with_columns(sample=pl.int_range(pl.len()).over("puzzle_id"), tokens=pl.lit(None))
+        frame = frame.select(pl.col(column).cast(kind) for column, kind in COMPLETIONS.items())
+        _write_if_new(frame, run.completions_file(seed, name, step), partial(run.drop_derived, seed, name, step))
+        written[seed, name, step] = len(frame)
+    return written
 
 
-def _write_rollouts(run: Run, seed: int, rows: pl.DataFrame, tagged: dict[str, list[Tagged]]) -> None:
+def _drop_others(run: Run, written: Container[tuple[int, str, int]], unread: Sequence[dict[str, Any]]) -> None:
+    """Delete what an earlier import wrote and this one did not."""
+    if any(row["row"] == 0 for row in unread):
+        return  # a file that cannot be read now, but could be before, may be in the hands of its writer
+    for seed in run.seeds:
+        for name, step in run.sampled(seed):
+            if (seed, name, step) not in written:
+                run.drop_completions(seed, name, step)
+
+
+def _write_rollouts(run: Run, seed: int, frames: Sequence[pl.DataFrame], tagged: dict[str, list[Tagged]]) -> None:
     """Training completions with their rewards."""
+    rows = pl.concat([pl.DataFrame(schema=_ROWS), *frames])
     sources = {e.puzzle.id: e.puzzle.pattern.text for some in tagged.values() for e in some if e.puzzle.pattern}
     known = pl.DataFrame({"puzzle_id": list(sources), "pattern": list(sources.values())}, schema_overrides=_ROWS)
     paid = rows.drop_nulls("reward").join(known, on="puzzle_id", how="left", maintain_order="left")
