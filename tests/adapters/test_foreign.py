@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from ramify import ConfigError, Puzzle, Run, RunError
-from ramify.adapters.foreign import ImportConfig, Imported, import_run
+from ramify.adapters.dumps import ImportConfig
+from ramify.adapters.foreign import Imported, import_run
 from ramify.adapters.formats import find_format
 from ramify.console import import_lines
 from ramify.experiment import score

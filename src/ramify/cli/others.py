@@ -33,7 +33,8 @@ def import_(
 ) -> None:
     """Turn completions that others made (TRL, verl, lm-eval, ...) into a run, score it, write its report."""
     from ramify import experiment
-    from ramify.adapters.foreign import ImportConfig, import_run
+    from ramify.adapters.dumps import ImportConfig
+    from ramify.adapters.foreign import import_run
     from ramify.report.page import write_report
 
     given = {"numbers": numbers, "target": target, "text": text, "pattern": pattern, "step": step, "prompt": prompt}
