@@ -85,6 +85,8 @@ def sample(
     if overrides:
         raise RamifyError(f"{overrides[0]}: the settings of a run stay as they are; give --checkpoints, or ramify run")
     opened = Run(source)
+    if opened.imported() is not None:
+        raise RamifyError(f"{source}: an imported run knows no model; sample --checkpoints DIR task.puzzles={source}")
     config = experiment.ExperimentConfig.check(opened.config)
     with progress() as report:
         experiment.sample(config, opened, report)

@@ -12,7 +12,7 @@ BY = ("all", "n", "n,shape_class", "pattern")
 def track(run: Run, trackers: Sequence[str]) -> None:
     """Write the estimates of a run to trackers, each under the run's name, with the checkpoint as step.
 
-    Written again, the curves of TensorBoard and W&B are replaced.
+    Written again, the curves of TensorBoard are replaced; W&B is given the same run id.
 
     Raises:
         MissingExtraError: a tracker is not installed.
