@@ -111,4 +111,4 @@ def test_examples_have_the_right_form(file: Path) -> None:
         assert all(yaml.safe_load_all(file.read_text()))
     else:
         compile(file.read_text(), file.name, "exec")
-        assert len(file.read_text().splitlines()) < 50
+        assert len(file.read_text().splitlines()) <= 30
