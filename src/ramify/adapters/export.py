@@ -66,7 +66,7 @@ def _lm_eval(run: Run, folder: Path) -> str:
             "metrics": metrics,
         }
         write_text(source.joinpath("task.yaml").read_text().format(**settings), folder / f"{tasks[-1]}.yaml")
-    write_text(source.joinpath("utils.py").read_text(), folder / "utils.py")
+    write_text(source.joinpath("countdown.py").read_text(), folder / "countdown.py")
     return (
         f"lm_eval run --model hf --model_args pretrained=MODEL --tasks {','.join(tasks)} --include_path {folder} "
         "--log_samples --output_path OUT/checkpoint-50 && ramify import OUT"

@@ -1,1 +1,1 @@
-"""A task for lm-eval: `ramify export lm-eval RUN` copies `utils.py` and fills `task.yaml` with the puzzles of a run."""
+"""A task for lm-eval: `ramify export lm-eval RUN` copies `countdown.py` and fills `task.yaml` with a run's puzzles."""
