@@ -123,7 +123,7 @@ def import_lines(imported: "Imported") -> Iterator[str]:
     if unread:
         yield f"{_many(unread.total(), 'row')} could not be read, kept in {imported.run.unread_file}:"
         for reason, count in unread.most_common(MOST_REASONS):
-            yield f"  {count:,} × {''.join(letter if letter.isprintable() else '?' for letter in reason)}"
+            yield f"  {count:,} × {printable(reason)}"
         if len(unread) > MOST_REASONS:
             yield f"  and {_many(len(unread) - MOST_REASONS, 'other reason')}"
     for name, count in imported.others.items():
@@ -145,6 +145,11 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
             "--answer-tags names others",
             markup=False,
         )
+
+
+def printable(text: str) -> str:
+    """A message without what would steer a terminal; it may quote a file or a server."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
 def _many(count: int, word: str) -> str:

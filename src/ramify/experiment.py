@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ from ramify.analysis.annotate import annotate_files, annotate_on_ray
 from ramify.config import Config
 from ramify.errors import ConfigError, RunError, require
 from ramify.models.checkpoints import BUNDLED, is_model, model_path
-from ramify.processes import world_size
+from ramify.processes import Report, world_size
 from ramify.run import Run
 from ramify.sampling.batches import Sampler
 from ramify.sampling.hf import HFSamplerConfig
@@ -33,8 +33,6 @@ from ramify.train.online import GRPOConfig
 from ramify.train.trainers import AnyTrainer
 
 Tracker = Literal["tensorboard", "wandb", "trackio"]
-Report = Callable[[str, int, int], None]
-"""Told of progress: what is being done, how much of it is done, how much there is."""
 
 
 class ExperimentConfig(Config):

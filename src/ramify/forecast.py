@@ -12,7 +12,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from ramify import experiment
-from ramify.experiment import ExperimentConfig, Report, model_path
+from ramify.experiment import ExperimentConfig, model_path
+from ramify.processes import Report
 from ramify.run import Run
 from ramify.tables import completion_frame, puzzles_in, write_table
 from ramify.tasks.countdown import EVALUATION_SETS, SETS

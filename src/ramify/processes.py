@@ -1,6 +1,10 @@
-"""Which of several processes this is, where torchrun started more than one."""
+"""Which of several processes this is, where torchrun started more than one; and how work tells of its progress."""
 
 import os
+from collections.abc import Callable
+
+Report = Callable[[str, int, int], None]
+"""Told of progress: what is being done, how much of it is done, how much there is."""
 
 
 def world_size() -> int:

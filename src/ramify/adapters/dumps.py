@@ -2,7 +2,6 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ramify.adapters.formats import Format, find_format, read
 from ramify.config import Config
 from ramify.errors import RunError
 from ramify.models.checkpoints import step_of, without_step
+from ramify.processes import Report
 from ramify.records import Puzzle
 from ramify.tables import storable
 from ramify.tasks.grading import ANSWER_TAGS
@@ -25,8 +25,6 @@ MAIN = "test"
 MOST_OF_A_NAME = 60
 ROWS = {"puzzle_id": pl.String, "step": pl.Int64, "text": pl.String, "truncated": pl.Boolean, "reward": pl.Float64}
 """The columns of completions that were read."""
-
-Report = Callable[[str, int, int], None]
 
 
 class ImportConfig(Config):

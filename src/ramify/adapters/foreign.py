@@ -17,8 +17,9 @@ from typing import Any
 
 import polars as pl
 
-from ramify.adapters.dumps import MAIN, ROWS, Found, ImportConfig, Report, read_folder
+from ramify.adapters.dumps import MAIN, ROWS, Found, ImportConfig, read_folder
 from ramify.errors import RunError
+from ramify.processes import Report
 from ramify.records import Puzzle
 from ramify.run import Run
 from ramify.tables import COMPLETIONS, puzzle_frame, read_table, write_json, write_table, write_text

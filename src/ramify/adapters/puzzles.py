@@ -2,21 +2,19 @@
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
 from ramify.adapters.files import files_in, is_usable, read_rows
 from ramify.errors import RunError, require
+from ramify.processes import Report
 from ramify.records import Puzzle
 from ramify.run import Run
 from ramify.tables import puzzle_frame, write_json, write_table
 from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, make_puzzles
 from ramify.tasks.splits import Certificate, Rules, certify
 from ramify.tasks.tagging import Tagged, tag_by_solver
-
-Report = Callable[[str, int, int], None]
 
 
 def write_puzzles(task: CountdownConfig, run: Run, report: Report) -> None:

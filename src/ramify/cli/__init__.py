@@ -3,6 +3,7 @@
 import sys
 
 from ramify.cli.app import app
+from ramify.console import printable
 from ramify.errors import RamifyError
 
 # In the order of the help.
@@ -20,13 +21,8 @@ def main() -> None:
     try:
         app()
     except RamifyError as error:
-        print(f"error: {_printable(str(error))}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:  # a folder that cannot be written, a disk that is full
         print(f"error: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(2)
-
-
-def _printable(text: str) -> str:
-    """A message without what would steer a terminal; it may quote a file or a server."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)

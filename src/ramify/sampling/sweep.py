@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+from ramify.processes import Report
 from ramify.run import Run
 from ramify.sampling.batches import Sampler, SamplerConfig
 from ramify.tables import completion_frame, puzzles_in, read_table, write_table
@@ -19,7 +20,7 @@ def sample_checkpoint(
     config: SamplerConfig,
     build: Callable[[], Sampler],
     prompt: PromptConfig,
-    report: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    report: Report = lambda stage, done, total: None,
 ) -> None:
     """Write the completions of all evaluation sets of a run at a step.
 
