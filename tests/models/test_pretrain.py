@@ -9,7 +9,7 @@ import torch
 
 from ramify import ConfigError, Puzzle, find_attempts
 from ramify.models.muon import MuonAdamW
-from ramify.models.pretrain import PretrainConfig, pretrain
+from ramify.models.pretrain import PretrainConfig, TraceBatches, pretrain
 from ramify.models.tokenizer import TOKEN_IDS, build_tokenizer
 from ramify.models.traces import TraceConfig, demonstrate, draw_trace
 from ramify.tasks.splits import held_out_patterns
@@ -33,6 +33,20 @@ def test_it_goes_on_where_it_was_cut_off(preset: str, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "whole" / "checkpoint-2", tmp_path / "cut" / "checkpoint-2")
     again = pretrain(config, tmp_path / "cut")
     assert (again / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_gaps_in_positions_start_at_a_line_and_stay_within_the_context() -> None:
+    batch = TraceBatches(settings("base", gap_share=1.0, traces_per_step=16, micro_batches=1))[0]
+    steps = batch["position_ids"].diff(dim=1)
+    rows, columns = (steps != 1).nonzero(as_tuple=True)
+    assert len(rows) > 10
+    assert len(set(rows.tolist())) == len(rows)  # at most one gap a trace
+    assert (steps >= 1).all()
+    assert int(batch["position_ids"].max()) < 512
+    before = batch["input_ids"][rows, columns]
+    assert {int(token) for token in before} <= {TOKEN_IDS["\n"], TOKEN_IDS[">"]}
+    assert torch.equal(batch["attention_mask"] == 0, batch["input_ids"] == TOKEN_IDS["<pad>"])
+    assert "position_ids" not in TraceBatches(settings("base"))[0]
 
 
 def test_muon_takes_the_matrices_of_the_layers() -> None:

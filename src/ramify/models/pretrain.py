@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ramify.config import Config
 from ramify.errors import ConfigError
-from ramify.models.tokenizer import TOKEN_IDS, build_tokenizer
+from ramify.models.tokenizer import PAD, TOKEN_IDS, build_tokenizer
 from ramify.models.traces import Trace, TraceConfig, draw_trace
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class PretrainConfig(Config):
     """A model folder to go on from, with a learning rate of its own; random weights where it is empty."""
     traces: TraceConfig = TraceConfig()
     architecture: ArchitectureConfig = ArchitectureConfig()
-    """Of a model with random weights; with `start` it stays as it is."""
+    """Of a model with random weights; with `start` only its context length is used."""
     steps: int = Field(7000, ge=1)
     traces_per_step: int = Field(128, ge=1)
     micro_batches: int = Field(4, ge=1)
@@ -54,6 +54,13 @@ class PretrainConfig(Config):
     decay_share: float = Field(0.73, ge=0, le=1)
     """Share of the steps, at the end, over which the learning rate falls to 0."""
     save_steps: int = Field(250, ge=1)
+    keep_checkpoints: int = Field(2, ge=1)
+    """Number of checkpoints to keep; all of them are needed for a learning curve (`benchmarks/card.py --curve`)."""
+    gap_share: float = Field(0.0, ge=0, le=1)
+    """Share of the traces with a gap in their position ids after a random line, up to the model's context length.
+
+    Short traces then train long relative distances (PoSE, Zhu et al. 2024, arXiv 2309.10400).
+    """
     compile: bool = True
     """Compile the training step (needs a C++ compiler); 1.3 times faster on a CPU."""
     bf16: bool = True
@@ -76,7 +83,27 @@ class TraceBatches:
         step, part = divmod(index, self.config.micro_batches)
         traces = self._step(step)
         cuts = [len(traces) * k // self.config.micro_batches for k in (part, part + 1)]
-        return collate(traces[cuts[0] : cuts[1]])
+        batch = collate(traces[cuts[0] : cuts[1]])
+        if self.config.gap_share:
+            self._add_gaps(batch, Random(f"{self.config.seed}/gaps/{index}"))
+        return batch
+
+    def _add_gaps(self, batch: dict[str, "torch.Tensor"], random: Random) -> None:
+        """Add `position_ids` with gaps, and the mask without which transformers takes a gap for a packed boundary."""
+        import torch
+
+        rows, width = batch["input_ids"].shape
+        limit = self.config.architecture.max_position_embeddings
+        positions = torch.arange(width).repeat(rows, 1)
+        for row in range(rows):
+            if random.random() < self.config.gap_share:
+                ends = (batch["input_ids"][row] == TOKEN_IDS["\n"]).nonzero()[:, 0].tolist()
+                start = random.choice(
+                    [int((batch["labels"][row] != IGNORED).int().argmax()), *(end + 1 for end in ends)]
+                )
+                positions[row, start:] += random.randint(0, limit - width)
+        batch["position_ids"] = positions
+        batch["attention_mask"] = (batch["input_ids"] != TOKEN_IDS[PAD]).long()
 
     def _draw_step(self, step: int) -> list[Trace]:
         random = Random(f"{self.config.seed}/traces/{step}")
@@ -116,7 +143,10 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
     tokenizer = build_tokenizer()
     # Eager attention is faster than fused attention at these lengths on a CPU.
     if config.start:
-        model = LlamaForCausalLM.from_pretrained(config.start, attn_implementation="eager")
+        context = config.architecture.max_position_embeddings
+        model = LlamaForCausalLM.from_pretrained(
+            config.start, attn_implementation="eager", max_position_embeddings=context
+        )
     else:
         architecture = LlamaConfig(
             vocab_size=len(TOKEN_IDS),
@@ -146,7 +176,7 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
         use_cpu=not torch.cuda.is_available(),
         logging_steps=50,
         save_steps=config.save_steps,
-        save_total_limit=2,
+        save_total_limit=config.keep_checkpoints,
         report_to="none",
         seed=config.seed,
     )
