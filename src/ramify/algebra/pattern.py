@@ -75,13 +75,15 @@ class Pattern:
         """The pattern of an expression.
 
         Raises:
-            ValueError: more than 200 leaves.
+            ValueError: more than 200 leaves, or a minus sign before the whole, as in -(9*2): no pattern has one.
 
         >>> Pattern.of(parse("7-(3-(2-1))")).text
         'A+B-C-D'
         """
         if len(expression.postfix) > 2 * MAX_SIZE:
             raise ValueError(f"a pattern has at most {MAX_SIZE} leaves")
+        if expression.negated:
+            raise ValueError(f"{expression.text} is minus the value of a pattern, and no pattern")
         return expression.fold(lambda _: LEAF, combine)
 
     @classmethod
@@ -100,7 +102,10 @@ class Pattern:
         letters = "".join("1" if character.isalpha() else character for character in text)
         if any(character.isdigit() for character in text):
             raise ParseError("a pattern is written with letters", next(i for i, c in enumerate(text) if c.isdigit()))
-        return cls.of(parse(letters))
+        expression = parse(letters)
+        if expression.negated:
+            raise ParseError("a pattern has no minus sign before the whole", 0)
+        return cls.of(expression)
 
     @property
     def tree(self) -> Expression:

@@ -125,7 +125,7 @@ def _row(puzzle_id: str, sample: int, attempt: Attempt) -> tuple:
         attempt.start,
         attempt.end,
         attempt.expression.text,
-        attempt.pattern.text,
+        attempt.pattern and attempt.pattern.text,
         attempt.hits_target,
         attempt.is_answer,
         attempt.stepwise,

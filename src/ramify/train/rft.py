@@ -11,7 +11,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import Field, field_validator
 
-from ramify.algebra.pattern import Pattern, parse_patterns
+from ramify.algebra.pattern import parse_patterns
 from ramify.errors import RunError
 from ramify.processes import rank, world_size
 from ramify.records import Puzzle, Verdict
@@ -93,7 +93,7 @@ class RFTConfig(SFTConfig):
             for completion, ids in sampler.sample_tokens(parts[index], job.task.prompt, greedy=False, name=name):
                 tags = job.task.prompt.answer_tags
                 judged = grade(by_id[completion.puzzle_id], completion.text, completion.truncated, tags)
-                used = None if judged.expression is None else Pattern.of(judged.expression).text
+                used = judged.pattern and judged.pattern.text
                 # What never ended would teach not to end.
                 verdict = Verdict.TRUNCATED if completion.truncated else judged.verdict
                 rows.append((completion.puzzle_id, completion.sample, completion.text, ids, verdict.value, used))
