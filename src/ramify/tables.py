@@ -19,7 +19,7 @@ from ramify.tasks.grading import GRADER_VERSION
 from ramify.tasks.tagging import Tagged
 
 SCHEMA_VERSION = "1"
-ANALYSIS_VERSION = "2"
+ANALYSIS_VERSION = "3"
 """Raised when the same annotated tables give other estimates."""
 
 COMPLETIONS = {

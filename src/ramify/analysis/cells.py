@@ -25,6 +25,7 @@ CELLS = {
     "correct": "those that are correct",
     "truncated": "those that the limit on their length ended before an answer",
     "attempts": "attempts in them, answers not counted",
+    "patternless": "of these attempts, those with a minus sign before the whole, which no pattern has",
     "stated": "of these attempts, those with stated values",
     "right": "of those with stated values, those whose stated values are all right",
     "placed": "correct completions whose answer was read as a pattern",
@@ -228,9 +229,10 @@ def _read(run: Run, seed: int, name: str, step: int, own: pl.LazyFrame) -> pl.La
     sampled, is_correct = pl.col("sample") >= 0, pl.col("verdict") == "correct"
     counts = grades.filter(sampled).group_by("puzzle_id")
     stating = attempts.filter(sampled & ~pl.col("is_answer") & (pl.col("stated") > 0)).group_by("puzzle_id")
+    patternless = attempts.filter(sampled & ~pl.col("is_answer") & pl.col("pattern").is_null()).group_by("puzzle_id")
     sources = scan_table(run.puzzles_file(name)).select("puzzle_id", source="pattern").drop_nulls()
     answers = (
-        attempts.filter(sampled & pl.col("is_answer") & pl.col("hits_target"))
+        attempts.filter(sampled & pl.col("is_answer") & pl.col("hits_target") & pl.col("pattern").is_not_null())
         .group_by("puzzle_id", "sample")
         .agg(pl.col("pattern").sort_by("end").last())
         .join(grades.filter(sampled & is_correct), on=["puzzle_id", "sample"], how="semi")
@@ -246,9 +248,10 @@ def _read(run: Run, seed: int, name: str, step: int, own: pl.LazyFrame) -> pl.La
             attempts=pl.col("attempts").sum(),
         )
         .join(stating.agg(stated=pl.len(), right=(~pl.col("miscalculated")).sum()), on="puzzle_id", how="left")
+        .join(patternless.agg(patternless=pl.len()), on="puzzle_id", how="left")
         .join(answers.agg(placed=pl.len(), substituted=pl.col("is_own").is_null().sum()), on="puzzle_id", how="left")
         .join(grades.filter(~sampled).select("puzzle_id", greedy=is_correct.cast(pl.Int32)), on="puzzle_id", how="left")
-        .with_columns(pl.col("stated", "right", "placed", "substituted").fill_null(0))
+        .with_columns(pl.col("stated", "right", "patternless", "placed", "substituted").fill_null(0))
         .with_columns(pl.col(*(column for column in CELLS if column != "greedy")).cast(pl.Int32))
     )
 
@@ -263,7 +266,8 @@ def uses(run: Run, seed: int, name: str, step: int) -> pl.DataFrame:
         that hit the target).
     """
     texts = pl.col("puzzle_id", "pattern")  # few different ones, so grouping by numbers for them is faster
-    attempts = scan_table(run.derived_file("attempts", seed, name, step)).filter(pl.col("sample") >= 0)
+    attempts = scan_table(run.derived_file("attempts", seed, name, step))
+    attempts = attempts.filter((pl.col("sample") >= 0) & pl.col("pattern").is_not_null())
     attempts = attempts.with_columns(texts.cast(pl.Categorical))
     searched, hits = ~pl.col("is_answer"), pl.col("hits_target")
     either = pl.when(pl.col("searched") > 0)
