@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from ramify.adapters.puzzles import write_puzzles
 from ramify.analysis.annotate import annotate_files, annotate_on_ray
-from ramify.config import Config
+from ramify.config import Config, Name, Seed
 from ramify.errors import ConfigError, RunError, require
 from ramify.models.checkpoints import BUNDLED, is_model, model_path
 from ramify.processes import Report, world_size
@@ -38,9 +38,9 @@ Tracker = Literal["tensorboard", "wandb", "trackio"]
 class ExperimentConfig(Config):
     """Everything that a run needs to know."""
 
-    name: str = Field("quickstart", pattern=r"^\w[\w.-]*$")
+    name: Name = "quickstart"
     """The run's folder under `runs/`."""
-    seeds: tuple[int, ...] = Field((1,), min_length=1)
+    seeds: tuple[Seed, ...] = Field((1,), min_length=1, max_length=1000)
     """Training seeds; each is a training run of its own over the same puzzles."""
     model: str = "bundled"
     """The base model: `bundled` or `bundled-naive` (docs/base.md), a folder, or a name on the hub."""
@@ -49,6 +49,20 @@ class ExperimentConfig(Config):
     sample: AnySampler = HFSamplerConfig()
     track: tuple[Tracker, ...] = ()
     """Trackers that are told of the estimates."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is there twice; each is a training run of its own")
+        return seeds
+
+    @field_validator("model")
+    @classmethod
+    def _named(cls, model: str) -> str:
+        if not model.strip():
+            raise ValueError("names no model; give bundled, a model folder, or a name on the hub")
+        return model
 
     @field_validator("train", mode="before")
     @classmethod

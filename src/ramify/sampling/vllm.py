@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ramify.config import MOST
 from ramify.errors import RunError, require
 from ramify.models.loading import hub_name
 from ramify.records import Completion, Puzzle
@@ -18,8 +19,8 @@ class VLLMSamplerConfig(SamplerConfig):
     """vLLM offline; large batches, since the engine forms its own."""
 
     kind: Literal["vllm"] = "vllm"
-    batch_size: int = Field(16_384, ge=1)
-    tensor_parallel_size: int = Field(1, ge=1)
+    batch_size: int = Field(16_384, ge=1, le=MOST)
+    tensor_parallel_size: int = Field(1, ge=1, le=1024)
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
     dtype: str = "auto"
     extra: dict[str, Any] = Field({})

@@ -1,17 +1,17 @@
 """Which puzzles a step trains on: a schedule that follows from the seed, with shares by group where wanted."""
 
 from collections.abc import Iterator
-from math import inf
 from random import Random
-from typing import Literal
+from typing import Annotated, Literal
 
 import polars as pl
 from pydantic import Field, field_validator
 
-from ramify.config import Config
+from ramify.config import MOST, Config
 from ramify.errors import ConfigError
 
-Shares = dict[str, float]
+Shares = dict[str, Annotated[float, Field(ge=0, le=1e9)]]
+"""Weights of groups."""
 
 
 class CurriculumConfig(Config):
@@ -31,15 +31,15 @@ class CurriculumConfig(Config):
     @classmethod
     def _positive(cls, given: dict) -> dict:
         for shares in given.values() if any(isinstance(value, dict) for value in given.values()) else [given]:
-            if shares and not (min(shares.values()) >= 0 and 0 < sum(shares.values()) < inf):
-                raise ValueError("weights must not be negative, and one must be above 0")
+            if shares and max(shares.values()) < 1e-9:
+                raise ValueError("one weight must be above 0")
         return given
 
     @field_validator("later")
     @classmethod
     def _steps(cls, later: dict[int, Shares]) -> dict[int, Shares]:
-        if later and min(later) < 1:
-            raise ValueError("steps count from 1")
+        if later and not 1 <= min(later) <= max(later) <= MOST:
+            raise ValueError(f"steps count from 1, to {MOST}")
         return later
 
     def at(self, step: int) -> Shares:

@@ -29,14 +29,17 @@ class CheckpointsConfig(Config):
     @field_validator("folder")
     @classmethod
     def _absolute(cls, folder: str | None) -> str | None:
-        return None if folder is None else str(Path(folder).expanduser().absolute())
+        return folder if not (folder or "").strip() else str(Path(folder or "").expanduser().absolute())
 
     @model_validator(mode="after")
     def _one_way(self) -> "CheckpointsConfig":
         if (self.folder is None) == (not self.names):
             raise ValueError("train: checkpoints are named by folder or by names, one of the two")
-        if any(step < 0 for step in self.names) or (self.base and 0 in self.names):
-            raise ValueError("train.names: steps are not negative, and 0 is the model itself if train.base is set")
+        if any(not 0 <= step < 2**31 for step in self.names) or (self.base and 0 in self.names):
+            raise ValueError("train.names: steps are 0 to 2^31 - 1, and 0 is the model itself if train.base is set")
+        unnamed = [step for step, name in self.names.items() if not name.strip()]
+        if unnamed or (self.folder is not None and not self.folder.strip()):
+            raise ValueError(f"train.{f'names.{unnamed[0]}' if unnamed else 'folder'}: names no checkpoint")
         return self
 
     def checked(self) -> "CheckpointsConfig":
