@@ -146,6 +146,7 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
     from transformers.trainer_utils import get_last_checkpoint
 
+    from ramify.models.loading import as_one_sentence
     from ramify.models.muon import MuonAdamW
 
     set_seed(config.seed)
@@ -153,9 +154,10 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
     # Eager attention is faster than fused attention at these lengths on a CPU.
     if config.start:
         context = config.architecture.max_position_embeddings
-        model = LlamaForCausalLM.from_pretrained(
-            config.start, attn_implementation="eager", max_position_embeddings=context
-        )
+        with as_one_sentence(config.start, "cannot be loaded as a model"):
+            model = LlamaForCausalLM.from_pretrained(
+                config.start, attn_implementation="eager", max_position_embeddings=context, use_safetensors=True
+            )
     else:
         architecture = LlamaConfig(
             vocab_size=len(TOKEN_IDS),

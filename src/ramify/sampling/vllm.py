@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ramify.config import MOST
-from ramify.errors import RunError, require
+from ramify.errors import RunError, reason, require
 from ramify.models.loading import hub_name
 from ramify.records import Completion, Puzzle
 from ramify.sampling.batches import SamplerConfig, seed_of
@@ -54,10 +54,10 @@ class VLLMSampler:
                 tensor_parallel_size=config.tensor_parallel_size,
                 gpu_memory_utilization=config.gpu_memory_utilization,
                 dtype=config.dtype,
-                **config.extra,
+                **{"load_format": "safetensors", **config.extra},  # no pickle
             )
         except (OSError, ValueError, RuntimeError) as error:
-            raise RunError(f"{model}: vLLM cannot load it: {str(error).strip().splitlines()[0]}") from None
+            raise RunError(f"{model}: vLLM cannot load it: {reason(error, model)}") from None
 
     def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
         """One batch: the greedy completion, or `samples` completions, of each puzzle, in order."""

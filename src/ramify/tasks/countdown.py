@@ -20,6 +20,8 @@ from ramify.tasks.tagging import Tagged, tag
 
 MAX_SIZE = 6
 """Puzzles have two to so many numbers."""
+LARGEST = 10_000
+"""Numbers and targets go up to it; with more, the search for rare puzzles takes hours."""
 EVALUATION_SETS = ("test", "length", "held_out", "skills")
 SETS = (*EVALUATION_SETS, "train")
 
@@ -82,8 +84,8 @@ class CountdownConfig(Config):
     @field_validator("numbers", "target")
     @classmethod
     def _range(cls, bounds: tuple[int, int]) -> tuple[int, int]:
-        if not 1 <= bounds[0] <= bounds[1] <= MOST:
-            raise ValueError(f"a range is [smallest, largest] with 1 <= smallest <= largest <= {MOST}")
+        if not 1 <= bounds[0] <= bounds[1] <= LARGEST:
+            raise ValueError(f"a range is [smallest, largest] with 1 <= smallest <= largest <= {LARGEST}")
         return bounds
 
     @field_validator("forced")
@@ -131,6 +133,12 @@ def puzzles_asked(config: CountdownConfig) -> dict[str, int]:
             drawn_from = len(_patterns(config, name, size, rules)) if count else 0
             found[name] += count * drawn_from if config.per_pattern else count * bool(drawn_from)
     return found
+
+
+def trained_patterns(config: CountdownConfig) -> list[Pattern]:
+    """The patterns that training puzzles can be drawn from."""
+    rules = config.rules()
+    return [pattern for size, count in config.train.items() if count for pattern in _patterns(config, "train", size, rules)]
 
 
 def make_puzzles(

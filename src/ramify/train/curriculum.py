@@ -1,12 +1,13 @@
 """Which puzzles a step trains on: a schedule that follows from the seed, with shares by group where wanted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Annotated, Literal
 
 import polars as pl
 from pydantic import Field, field_validator
 
+from ramify.algebra.pattern import Pattern
 from ramify.config import MOST, Config
 from ramify.errors import ConfigError
 
@@ -98,6 +99,17 @@ def check_groups(puzzles: pl.DataFrame, config: CurriculumConfig) -> dict[str | 
                 known = ", ".join(sorted(map(str, members)))
                 raise ConfigError(f"train.curriculum: nothing to train on has {config.by} = {group}; there are {known}")
     return members
+
+
+def check_patterns(trained: Iterable[Pattern], config: CurriculumConfig) -> None:
+    """The same before any puzzle is drawn, of the patterns that they can be drawn from.
+
+    Raises:
+        ConfigError: a share is given to a group that none of them is in.
+    """
+    of: dict[str, Callable[[Pattern], object]] = {"n": lambda each: each.size, "pattern": lambda each: each.text}
+    value = of.get(config.by, lambda each: getattr(each.structure, config.by))
+    check_groups(pl.DataFrame({config.by: [str(value(each)) for each in trained]}), config)
 
 
 def _in_turn(rows: list[int], random: Random) -> Iterator[int]:

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ramify.config import Config
 from ramify.errors import RunError
-from ramify.models.checkpoints import find_checkpoints, whole_model
+from ramify.models.checkpoints import find_checkpoints, is_model, whole_model
 from ramify.run import Run
 from ramify.train.job import Job
 
@@ -55,6 +55,12 @@ class CheckpointsConfig(Config):
     def saved_steps(self, seed: int = 1) -> list[int]:
         """The steps that there are checkpoints of."""
         return sorted(self.names or find_checkpoints(self._folder(seed)))
+
+    def whole(self, seed: int) -> list[Path | str]:
+        """The checkpoints that can be loaded as they are; shards of verl are merged when they are sampled."""
+        if self.names:
+            return list(self.names.values())
+        return [path for path in find_checkpoints(self._folder(seed)).values() if is_model(path)]
 
     def train(self, job: Job) -> None:
         """Nothing."""
