@@ -43,6 +43,29 @@ _MODULES = {
 }
 
 
+MOST_SAID = 200
+"""Characters of another library's message."""
+
+
+def reason(error: BaseException, *named: object) -> str:
+    """What an error of another library says: one short line, without the paths that the sentence names already.
+
+    >>> reason(ValueError("./model: broken header\\nmore"), "./model")
+    'broken header'
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    lines = str(error).strip().splitlines()
+    line = lines[0] if lines else type(error).__name__
+    for name in named:
+        line = line.removeprefix(f"{name}: ").replace(str(name), "it")
+    return line if len(line) <= MOST_SAID else f"{line[: MOST_SAID - 3]}..."
+
+
 def require(part: str, extra: str) -> None:
     """Raise MissingExtraError if a package of an extra is not installed; imports nothing."""
     if any(find_spec(module) is None for module in _MODULES[extra]):

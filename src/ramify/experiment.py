@@ -4,7 +4,8 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
@@ -15,8 +16,8 @@ from pydantic import Field, field_validator
 
 from ramify.adapters.puzzles import write_puzzles
 from ramify.analysis.annotate import annotate_files, annotate_on_ray
-from ramify.config import Config
-from ramify.errors import ConfigError, RunError, require
+from ramify.config import Config, Name, Seed
+from ramify.errors import ConfigError, RamifyError, RunError, require
 from ramify.models.checkpoints import BUNDLED, is_model, model_path
 from ramify.processes import Report, world_size
 from ramify.run import Run
@@ -25,22 +26,27 @@ from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.samplers import AnySampler
 from ramify.sampling.sweep import sample_checkpoint
 from ramify.tables import is_current, write_json, write_table
-from ramify.tasks.countdown import SETS, CountdownConfig
+from ramify.tasks.countdown import SETS, CountdownConfig, puzzles_asked, trained_patterns
 from ramify.tasks.grading import ANSWER_TAGS
+from ramify.train.curriculum import check_patterns
 from ramify.train.existing import CheckpointsConfig
 from ramify.train.job import Job, TrainerConfig
 from ramify.train.online import GRPOConfig
 from ramify.train.trainers import AnyTrainer
 
+SCALES = (1e-6, 1000)
+"""The smallest and the largest factor of `--scale`."""
+MOST_PUZZLES = 10_000_000
+"""Puzzles of all sets together."""
 Tracker = Literal["tensorboard", "wandb", "trackio"]
 
 
 class ExperimentConfig(Config):
     """Everything that a run needs to know."""
 
-    name: str = Field("quickstart", pattern=r"^\w[\w.-]*$")
+    name: Name = "quickstart"
     """The run's folder under `runs/`."""
-    seeds: tuple[int, ...] = Field((1,), min_length=1)
+    seeds: tuple[Seed, ...] = Field((1,), min_length=1, max_length=1000)
     """Training seeds; each is a training run of its own over the same puzzles."""
     model: str = "bundled"
     """The base model: `bundled` or `bundled-naive` (docs/base.md), a folder, or a name on the hub."""
@@ -49,6 +55,20 @@ class ExperimentConfig(Config):
     sample: AnySampler = HFSamplerConfig()
     track: tuple[Tracker, ...] = ()
     """Trackers that are told of the estimates."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is there twice; each is a training run of its own")
+        return seeds
+
+    @field_validator("model")
+    @classmethod
+    def _named(cls, model: str) -> str:
+        if not model.strip():
+            raise ValueError("names no model; give bundled, a model folder, or a name on the hub")
+        return model
 
     @field_validator("train", mode="before")
     @classmethod
@@ -79,10 +99,10 @@ class ExperimentConfig(Config):
         ('quickstart-x0.1', {3: 20, 4: 27}, [1, 2, 3])
 
         Raises:
-            ConfigError: the factor is not above 0.
+            ConfigError: the factor is not from 1e-6 to 1000, or makes a setting too large.
         """
-        if factor <= 0:
-            raise ConfigError(f"--scale {factor:g}: must be above 0")
+        if not SCALES[0] <= factor <= SCALES[1]:  # nor is nan
+            raise ConfigError(f"--scale {factor:g}: must be above 0, from {SCALES[0]:g} to {SCALES[1]:g}")
 
         def part(count: int) -> int:
             return max(1, round(count * factor)) if count else 0
@@ -98,7 +118,10 @@ class ExperimentConfig(Config):
             }
             changed["train"] = self.train.model_copy(update=steps)
         changed["sample"] = self.sample.model_copy(update={"samples": max(2, part(self.sample.samples))})
-        return self.model_copy(update=changed)
+        try:
+            return self.check(self.model_copy(update=changed).model_dump())
+        except ConfigError as error:
+            raise ConfigError(f"--scale {factor:g}: {error}") from None
 
     def checked(self) -> "ExperimentConfig":
         """These settings, if the run could start: what does not depend on one setting alone is tested here.
@@ -117,12 +140,26 @@ class ExperimentConfig(Config):
         is_local = is_folder and not served and self.model not in BUNDLED
         if is_local and 0 in self.steps(self.seeds[0]) and not is_model(Path(self.model).expanduser()):
             raise ConfigError(f"model = {self.model}: no model folder with a config.json is there")
-        if self.trains and not self.task.puzzles and not any(self.task.train.values()):
-            raise ConfigError("task.train: there are no puzzles to train on; give it, for example, {3 = 1000}")
+        if not self.task.puzzles:
+            self._check_puzzles()
         self.sample.checked()
         for tracker in self.track:
             require(f"track = {tracker}", tracker)
         return self
+
+
+    def _check_puzzles(self) -> None:
+        """What can be said of the puzzles before they are drawn."""
+        asked = puzzles_asked(self.task)
+        if sum(asked.values()) > MOST_PUZZLES:
+            raise ConfigError(f"task: {sum(asked.values()):,} puzzles asked for; the most are {MOST_PUZZLES:,} in all")
+        if isinstance(self.train, TrainerConfig):
+            if not asked["train"]:
+                raise ConfigError(
+                    "task.train: there are no puzzles to train on; give it, for example, {3 = 1000}, of patterns that "
+                    "are not held out"
+                )
+            check_patterns(trained_patterns(self.task), self.train.curriculum)
 
 
 def open_run(config: ExperimentConfig, root: Path) -> Run:
@@ -132,6 +169,42 @@ def open_run(config: ExperimentConfig, root: Path) -> Run:
         RunError: it holds a run with other settings.
     """
     return Run.open(root / config.name, config.model_dump(mode="json"), config.digest)
+
+
+@contextmanager
+def begun(config: ExperimentConfig, root: Path) -> Iterator[Run]:
+    """The run's folder; a new one is made when nothing is found wrong, and goes again if an error leaves it empty.
+
+    So settings that could not work are corrected and tried again under the same name.
+
+    Raises:
+        ConfigError: the settings contradict each other.
+        RunError: a model cannot be loaded, or the folder holds a run with other settings.
+    """
+    folder = root / config.checked().name
+    is_new, had_root = not folder.exists(), root.exists()
+    if is_new:
+        _check_models(config)
+    run = open_run(config, root)
+    try:
+        yield run
+    except RamifyError:
+        if is_new and run.drop_if_empty() and not had_root:
+            root.rmdir()
+        raise
+
+
+def _check_models(config: ExperimentConfig) -> None:
+    """Whether the models can be loaded and asked, as far as their files say."""
+    if config.sample.kind == "openai" or find_spec("transformers") is None:
+        return
+    from ramify.models.loading import check_model
+
+    named: list[Path | str] = [model_path(config.model)] if 0 in config.steps(config.seeds[0]) else []
+    if isinstance(config.train, CheckpointsConfig):
+        named += [model_path(str(each)) for seed in config.seeds for each in config.train.whole(seed)]
+    for model in dict.fromkeys(named):
+        check_model(model, config.task.prompt.chat)
 
 
 def generate(config: ExperimentConfig, run: Run, report: Report) -> None:
@@ -230,11 +303,11 @@ def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
         raise ConfigError("ramify run works on one process; train with torchrun -m ramify train, then run the rest")
     from ramify.report.page import write_report
 
-    run = open_run(config.checked(), root)
     started = time.time()
-    generate(config, run, report)
-    train(config, run, report)
-    sample(config, run, report)
+    with begun(config, root) as run:
+        generate(config, run, report)
+        train(config, run, report)
+        sample(config, run, report)
     score(run, report)
     if not run.manifest_file.is_file():
         write_json(manifest(config, time.time() - started), run.manifest_file)

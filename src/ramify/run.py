@@ -12,6 +12,7 @@ seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that i
        completions/test/step-000015.parquet, and step-000015.parts/ until it is complete
        grades/, attempts/              derived from completions; can be deleted
 estimates.parquet  report.html  tracker/      derived
+ramify.log                             what was done when, and what went wrong
 """
 
 import json
@@ -60,6 +61,19 @@ class Run:
             named = ", ".join(changed[:MOST_NAMED]) + (", and more" if len(changed) > MOST_NAMED else "")
             raise RunError(f"{path}: this folder holds a run with other settings ({named}); give this one another name")
         return run
+
+    def drop_if_empty(self) -> bool:
+        """Delete the folder if it holds only its settings; whether it did."""
+        made = {file.name for file in self.path.iterdir() if not file.name.startswith(".")}
+        if made - {"config.json", self.log_file.name}:
+            return False
+        shutil.rmtree(self.path)
+        return True
+
+    @property
+    def log_file(self) -> Path:
+        """What was done when, and what went wrong."""
+        return self.path / "ramify.log"
 
     @property
     def _saved(self) -> dict[str, Any]:

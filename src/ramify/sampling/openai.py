@@ -25,11 +25,11 @@ class OpenAISamplerConfig(SamplerConfig):
     base_url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://\S+$")
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; a server that wants none is told `none`."""
-    concurrency: int = Field(32, ge=1)
+    concurrency: int = Field(32, ge=1, le=10_000)
     """Requests at once."""
-    retries: int = Field(5, ge=0)
+    retries: int = Field(5, ge=0, le=100)
     """Further tries of a request that failed, with growing pauses."""
-    timeout: float = Field(600.0, gt=0)
+    timeout: float = Field(600.0, ge=0.1, le=86_400)
     """Seconds that a request may take."""
     extra: dict[str, Any] = Field({})
     """Sent along with each request, such as { top_k = -1 } for vLLM."""

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ramify.config import Config
+from ramify.config import MOST, Config, Rate
 from ramify.errors import ConfigError, RunError, require
 from ramify.models.loading import Attention
 from ramify.processes import rank, world_size
@@ -25,6 +25,8 @@ from ramify.tables import write_text
 from ramify.tasks.countdown import CountdownConfig
 from ramify.train.curriculum import CurriculumConfig
 
+MOST_SEQUENCES = 100_000_000
+"""Sequences of a training; their order is made before it."""
 Telemetry = Callable[[int], pl.DataFrame | None]
 """What a step trained on, one row a pattern; None where it is written elsewhere."""
 
@@ -48,8 +50,8 @@ class Job:
 class LoRAConfig(Config):
     """Low-rank adapters (peft) instead of all weights."""
 
-    rank: int = Field(16, ge=1)
-    alpha: int = Field(32, ge=1)
+    rank: int = Field(16, ge=1, le=65_536)
+    alpha: int = Field(32, ge=1, le=65_536)
     dropout: float = Field(0.0, ge=0, lt=1)
     targets: str | tuple[str, ...] = "all-linear"
     """Names of the layers that get one."""
@@ -58,20 +60,29 @@ class LoRAConfig(Config):
 class TrainerConfig(Config):
     """What all trainers can be told."""
 
-    steps: int = Field(30, ge=1)
-    save_steps: int = Field(6, ge=1)
+    steps: int = Field(30, ge=1, le=MOST)
+    save_steps: int = Field(6, ge=1, le=MOST)
     """A checkpoint every so many steps; the last step always has one."""
-    micro_batch: int = Field(256, ge=1)
+    micro_batch: int = Field(256, ge=1, le=MOST)
     """Sequences per forward pass and process."""
-    learning_rate: float = Field(2e-4, gt=0)
-    warmup_steps: int = Field(3, ge=0)
-    max_grad_norm: float = Field(1.0, gt=0)
+    learning_rate: Rate = 2e-4
+    warmup_steps: int = Field(3, ge=0, le=MOST)
+    max_grad_norm: float = Field(1.0, ge=1e-9, le=1e9)
     curriculum: CurriculumConfig = CurriculumConfig()
     lora: LoRAConfig | None = None
     attention: Attention = "auto"
     gradient_checkpointing: bool = False
     report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
     """Trackers that are told of every step."""
+
+    @model_validator(mode="after")
+    def _in_memory(self) -> Self:
+        if self.steps * self.sequences_per_step > MOST_SEQUENCES:
+            raise ValueError(
+                f"train.steps = {self.steps}: with {self.sequences_per_step} sequences a step these are more than "
+                f"{MOST_SEQUENCES:,} sequences; take fewer of either"
+            )
+        return self
 
     @property
     @abstractmethod
@@ -84,7 +95,8 @@ class TrainerConfig(Config):
 
     def saved_steps(self) -> list[int]:
         """The steps at which there will be a checkpoint."""
-        return sorted({*range(self.save_steps, self.steps + 1, self.save_steps), self.steps})
+        regular = range(self.save_steps, self.steps + 1, self.save_steps)
+        return [*regular, *([] if self.steps in regular else [self.steps])]
 
     def checked(self) -> Self:
         """These settings, if training could start with them.

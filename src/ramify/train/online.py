@@ -11,9 +11,11 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import Field
 
+from ramify.config import MOST, Temperature
 from ramify.processes import rank
 from ramify.records import Puzzle
 from ramify.run import Run
+from ramify.sampling.batches import MOST_SAMPLES
 from ramify.tables import puzzles_in, write_table
 from ramify.tasks.attempts import find_attempts
 from ramify.tasks.countdown import CountdownConfig
@@ -25,11 +27,11 @@ from ramify.train.job import Job, TrainerConfig, fit, peft_config
 class OnlineConfig(TrainerConfig):
     """What trainers that sample from the policy can be told."""
 
-    prompts_per_step: int = Field(64, ge=1)
-    samples_per_prompt: int = Field(8, ge=2)
-    temperature: float = Field(1.0, gt=0)
-    max_new_tokens: int = Field(224, ge=1)
-    beta: float = Field(0.0, ge=0)
+    prompts_per_step: int = Field(64, ge=1, le=MOST)
+    samples_per_prompt: int = Field(8, ge=2, le=MOST_SAMPLES)
+    temperature: Temperature = 1.0
+    max_new_tokens: int = Field(224, ge=1, le=MOST)
+    beta: float = Field(0.0, ge=0, le=1000)
     """Weight of the KL divergence to the model at the start."""
 
     @property

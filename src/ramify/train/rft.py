@@ -12,9 +12,11 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from ramify.algebra.pattern import parse_patterns
+from ramify.config import MOST, Temperature
 from ramify.errors import RunError
 from ramify.processes import rank, world_size
 from ramify.records import Puzzle, Verdict
+from ramify.sampling.batches import MOST_SAMPLES
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.tables import puzzles_in, read_table, write_table
 from ramify.tasks.grading import grade
@@ -37,16 +39,16 @@ class RFTConfig(SFTConfig):
     """Fine-tuning on the model's own right completions."""
 
     kind: Literal["rft"] = "rft"  # type: ignore[assignment]
-    samples_per_puzzle: int = Field(8, ge=1)
-    per_puzzle: int = Field(4, ge=1)
+    samples_per_puzzle: int = Field(8, ge=1, le=MOST_SAMPLES)
+    per_puzzle: int = Field(4, ge=1, le=MOST_SAMPLES)
     """Most completions of a puzzle that are kept; the first ones."""
     keep: tuple[str, ...] = ()
     """Patterns such as `A-B*C`; right answers by another one are rejected too. Empty: all are kept."""
     reject: tuple[str, ...] = ()
     """Patterns by which right answers are rejected."""
-    temperature: float = Field(1.0, gt=0)
-    max_new_tokens: int = Field(224, ge=1)
-    sample_batch: int = Field(512, ge=1)
+    temperature: Temperature = 1.0
+    max_new_tokens: int = Field(224, ge=1, le=MOST)
+    sample_batch: int = Field(512, ge=1, le=MOST)
     """Completions that are sampled at once."""
 
     @field_validator("keep", "reject")
