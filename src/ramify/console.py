@@ -134,10 +134,10 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
     """A warning, if hardly any completion holds an answer between the tags."""
     import polars as pl
 
-    from ramify.tables import scan_table
+    from ramify.tables import GRADES
 
     files = [run.derived_file("grades", seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
-    verdicts = pl.concat([scan_table(file).select("verdict") for file in files])
+    verdicts = pl.concat([run.scan(file, GRADES).select("verdict") for file in files])
     share = verdicts.select(pl.col("verdict").is_in(["no answer", "truncated"]).mean()).collect().item()
     if share > MOST_UNANSWERED:
         console.print(

@@ -14,17 +14,18 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from ramify.adapters.puzzles import write_puzzles
-from ramify.analysis.annotate import annotate_files, annotate_on_ray
+from ramify.analysis import annotate
 from ramify.config import Config
 from ramify.errors import ConfigError, RunError, require
 from ramify.models.checkpoints import BUNDLED, is_model, model_path
 from ramify.processes import Report, world_size
-from ramify.run import Run
+from ramify.run import DERIVED, Run
 from ramify.sampling.batches import Sampler
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.samplers import AnySampler
 from ramify.sampling.sweep import sample_checkpoint
-from ramify.tables import is_current, write_json, write_table
+from ramify.storage import write_json
+from ramify.tables import COMPLETIONS, ESTIMATES, PUZZLES, is_current, write_table
 from ramify.tasks.countdown import SETS, CountdownConfig
 from ramify.tasks.grading import ANSWER_TAGS
 from ramify.train.existing import CheckpointsConfig
@@ -131,12 +132,18 @@ def open_run(config: ExperimentConfig, root: Path) -> Run:
     Raises:
         RunError: it holds a run with other settings.
     """
-    return Run.open(root / config.name, config.model_dump(mode="json"), config.digest)
+    return Run.open(root / config.name, config.model_dump(mode="json"), _complete)
+
+
+def _complete(saved: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run as this version would have saved them."""
+    return ExperimentConfig.check(saved).model_dump(mode="json")
 
 
 def generate(config: ExperimentConfig, run: Run, report: Report) -> None:
     """Draw the puzzles, or take those that are named, tag them, certify the split."""
-    write_puzzles(config.task, run, report)
+    with run.writing():
+        write_puzzles(config.task, run, report)
 
 
 def train(config: ExperimentConfig, run: Run, report: Report) -> None:
@@ -151,7 +158,8 @@ def train(config: ExperimentConfig, run: Run, report: Report) -> None:
         stage = f"training, seed {seed}"
         report(stage, done, total)
         on_step = partial(_stepped, report, stage, total)
-        config.train.train(Job(run, seed, model_path(config.model), config.task, on_step))
+        with run.writing():
+            config.train.train(Job(run, seed, model_path(config.model), config.task, on_step))
 
 
 def _stepped(report: Report, stage: str, total: int, step: int) -> None:
@@ -160,10 +168,11 @@ def _stepped(report: Report, stage: str, total: int, step: int) -> None:
 
 def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
     """Sample every checkpoint on every evaluation set; a batch that is on disk is not made again."""
-    for seed in config.seeds:
-        for step in config.steps(seed):
-            build = partial(_sampler_at, config, run, seed, step)
-            sample_checkpoint(run, seed, step, config.sample, build, config.task.prompt, report)
+    with run.writing():
+        for seed in config.seeds:
+            for step in config.steps(seed):
+                build = partial(_sampler_at, config, run, seed, step)
+                sample_checkpoint(run, seed, step, config.sample, build, config.task.prompt, report)
 
 
 def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sampler:
@@ -191,29 +200,50 @@ def score(run: Run, report: Report, groupings: Sequence[str] = (), ray: str | No
         groupings: more than the usual ones, such as "n,split,forced".
         ray: the address of a Ray cluster to score on, "local" for one on this machine; None: no Ray.
     """
-    from ramify.analysis.estimate import GROUPINGS, estimate  # scipy takes a while to import
-
-    work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
+    work, jobs, known = _to_score(run)
     if not work:
         raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
-    tags = _answer_tags(run)
+    if jobs or known is None or not known.issuperset(groupings):
+        with run.scoring(report):
+            _score(run, report, groupings, ray)
+
+
+def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
+    """How many tables of completions there are, those to grade, and by what there are estimates; None: there are none.
+
+    Derived tables that are damaged, or of another grader, are to be made again.
+    """
+    work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     jobs = []
     for seed, name, step in work:
-        grades, attempts = (run.derived_file(kind, seed, name, step) for kind in ("grades", "attempts"))
+        grades, attempts = (run.derived_file(kind, seed, name, step) for kind in DERIVED)
         if not (is_current(grades) and is_current(attempts)):
             jobs.append((run.puzzles_file(name), run.completions_file(seed, name, step), grades, attempts))
     known = set(run.estimates()["by"]) if is_current(run.estimates_file, estimates=True) else None
+    return len(work), jobs, known
+
+
+def _score(run: Run, report: Report, groupings: Sequence[str], ray: str | None) -> None:
+    from ramify.analysis.estimate import GROUPINGS, estimate  # scipy takes a while to import
+
+    total, jobs, known = _to_score(run)  # another process may just have done it
     if not jobs and known is not None and known.issuperset(groupings):
         return
+    tags = _answer_tags(run)
+    for puzzles, completions, *_ in jobs:
+        run.scan(puzzles, PUZZLES)
+        run.scan(completions, COMPLETIONS)
     if jobs:
         run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
-    report("scoring", len(work) - len(jobs), len(work) + 1)
+    done = total - len(jobs)
+    report("scoring", done, total + 1)
     cluster = None if ray == "local" else ray
-    for done in annotate_on_ray(jobs, cluster, tags) if ray else annotate_files(jobs, tags=tags):
-        report("scoring", len(work) - len(jobs) + done, len(work) + 1)
-    report("scoring", len(work), len(work) + 1)
-    write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file)
-    report("scoring", len(work) + 1, len(work) + 1)
+    of_jobs = annotate.annotate_on_ray(jobs, cluster, tags) if ray else annotate.annotate_files(jobs, tags=tags)
+    for count in of_jobs:
+        report("scoring", done + count, total + 1)
+    report("scoring", total, total + 1)
+    write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file, ESTIMATES)
+    report("scoring", total + 1, total + 1)
 
 
 def _answer_tags(run: Run) -> tuple[str, str]:
@@ -232,13 +262,14 @@ def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
 
     run = open_run(config.checked(), root)
     started = time.time()
-    generate(config, run, report)
-    train(config, run, report)
-    sample(config, run, report)
-    score(run, report)
-    if not run.manifest_file.is_file():
-        write_json(manifest(config, time.time() - started), run.manifest_file)
-    write_report(run)
+    with run.writing():
+        generate(config, run, report)
+        train(config, run, report)
+        sample(config, run, report)
+        score(run, report)
+        if not run.manifest_file.is_file():
+            write_json(manifest(config, time.time() - started), run.manifest_file)
+        write_report(run)
     if config.track:
         from ramify.report.trackers import track
 

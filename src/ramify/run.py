@@ -12,21 +12,39 @@ seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that i
        completions/test/step-000015.parquet, and step-000015.parts/ until it is complete
        grades/, attempts/              derived from completions; can be deleted
 estimates.parquet  report.html  tracker/      derived
+.lock  .scoring                               held by the process that writes, or scores
 """
 
 import json
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from ramify.errors import RunError
-from ramify.tables import read_table, write_json
+from ramify.config import digest_of
+from ramify.errors import ConfigError, RunError
+from ramify.lock import exclusive
+from ramify.processes import Report, rank
+from ramify.storage import numbered, read_json, write_json
+from ramify.tables import ESTIMATES, PUZZLES, Schema, scan_table
 
 MOST_NAMED = 4
 """Settings that differ and are named."""
+FORMAT = 2
+"""Of config.json: its digest is that of its settings."""
+STEP_DIGITS = 6
+DERIVED = ("grades", "attempts")
+"""What is made of each file of completions."""
+CERTIFIED: dict[str, Any] = {
+    "puzzles": {},
+    "held_out": [],
+    **dict.fromkeys(("is_clean", "shared", "repeated", "solved_by_held_out", "reserved_in_training")),
+    **dict.fromkeys(("unreserved_in_evaluation", "not_forced", "of_unknown_skills", "numbers_in_both")),
+}
+"""What is read of a certificate; null where one of an earlier version does not say it."""
 
 
 class Run:
@@ -41,44 +59,93 @@ class Run:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        if not (self.path / "config.json").is_file():
+        if not self.config_file.is_file():
             raise RunError(f"{path}: not a run folder (it has no config.json); make one with ramify run")
 
     @classmethod
-    def open(cls, path: Path, config: Mapping[str, Any], digest: str) -> "Run":
+    def open(
+        cls,
+        path: Path,
+        config: Mapping[str, Any],
+        complete: Callable[[dict[str, Any]], Mapping[str, Any]] = lambda saved: saved,
+    ) -> "Run":
         """Open a run with these settings, making the folder if there is none.
+
+        Args:
+            complete: validates the settings of an earlier version, and gives those that it did not have their defaults.
 
         Raises:
             RunError: the folder holds a run with other settings; the changed ones are named.
         """
+        config = json.loads(json.dumps(config))  # as they will be read
         # A folder in which nothing is finished was cut off before its settings were written.
         if not path.exists() or all(file.name.startswith(".") for file in path.iterdir()):
-            write_json({"digest": digest, "config": config}, path / "config.json")
+            digest = digest_of(config)
+            write_json({"format": FORMAT, "digest": digest, "config": config}, path / "config.json")
         run = cls(path)
-        if run._saved["digest"] != digest:
-            changed = _differences(run._saved["config"], config)
+        there = run.config
+        changed = _differences(there, config)
+        if changed:
+            with suppress(ConfigError, KeyError, TypeError):  # what is not valid any more is among the changes
+                changed = _differences(json.loads(json.dumps(complete(there))), config)
+        if changed:
             named = ", ".join(changed[:MOST_NAMED]) + (", and more" if len(changed) > MOST_NAMED else "")
             raise RunError(f"{path}: this folder holds a run with other settings ({named}); give this one another name")
         return run
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep other processes from writing into the run; of several that train together, the first stands for all.
+
+        Raises:
+            RunError: another process is at work on it.
+        """
+        if rank() > 0:
+            yield
+            return
+        with exclusive(self.path / ".lock", f"{self.path}: another process is at work on this run"):
+            yield
+
+    @contextmanager
+    def scoring(self, report: Report) -> Iterator[None]:
+        """Wait for whoever makes the derived tables, and keep others from it: so the last estimates rest on all."""
+        with exclusive(self.path / ".scoring", "", lambda holder: report(f"waiting for {holder}, which scores", 0, 1)):
+            yield
+
+    @property
+    def config_file(self) -> Path:
+        """The settings."""
+        return self.path / "config.json"
+
     @property
     def _saved(self) -> dict[str, Any]:
-        return json.loads((self.path / "config.json").read_text())
+        remedy = "restore it from a copy, since the settings of the run stand nowhere else"
+        found = read_json(self.config_file, ("digest", "config"), remedy)
+        # Before there was a format, the digest of some runs had another recipe.
+        if not isinstance(found["config"], dict) or "name" not in found["config"]:
+            raise RunError(f"{self.config_file}: damaged, it holds no settings; {remedy}")
+        if "format" in found and digest_of(found["config"]) != found["digest"]:
+            raise RunError(f"{self.config_file}: changed since it was written; {remedy}")
+        return found
 
     @property
     def config(self) -> dict[str, Any]:
-        """The resolved settings, as plain data."""
+        """The resolved settings, as plain data.
+
+        Raises:
+            RunError: they are damaged, or were changed by hand.
+        """
         return self._saved["config"]
 
     @property
     def digest(self) -> str:
-        """The digest of the settings."""
+        """The digest of the settings, as the version that made the run knew them."""
         return self._saved["digest"]
 
     @property
     def seeds(self) -> list[int]:
         """The seeds for which there is anything."""
-        return sorted(int(folder.name.removeprefix("seed-")) for folder in self.path.glob("seed-*"))
+        return list(numbered(self.path, "seed-"))
 
     # Files of the whole run.
 
@@ -94,7 +161,20 @@ class Run:
 
     def certificate(self) -> dict[str, Any] | None:
         """The split certificate as plain data; None if the puzzles are not made yet."""
-        return json.loads(self.certificate_file.read_text()) if self.certificate_file.is_file() else None
+        if not self.certificate_file.is_file():
+            return None
+        remedy = f"delete it, and {self.again(self.certificate_file)}"
+        found = read_json(self.certificate_file, ("is_clean", "puzzles"), remedy)
+        if not isinstance(found["puzzles"], dict):
+            raise RunError(f"{self.certificate_file}: damaged, it does not count puzzles; {remedy}")
+        return {**CERTIFIED, **found}
+
+    def manifest(self) -> dict[str, Any] | None:
+        """Versions, machine and times; None if the run is not finished."""
+        if not self.manifest_file.is_file():
+            return None
+        remedy = f"delete it, and {self.again(self.manifest_file)}"
+        return read_json(self.manifest_file, ("versions", "machine", "device", "seconds"), remedy)
 
     @property
     def import_file(self) -> Path:
@@ -126,8 +206,36 @@ class Run:
         return self.path / "puzzles" / f"{name}.parquet"
 
     def puzzles(self, name: str) -> pl.DataFrame:
-        """The puzzles of a set; columns as in `tables.puzzle_frame`."""
-        return read_table(self.puzzles_file(name))
+        """The puzzles of a set; columns as in `tables.PUZZLES`."""
+        return self.scan(self.puzzles_file(name), PUZZLES).collect()
+
+    def scan(self, file: Path, schema: Schema) -> pl.LazyFrame:
+        """A table of the run, whole and with the columns of a schema; of its rows only what is asked for is read.
+
+        Raises:
+            RunError: it is not there, or damaged; with what makes it again.
+        """
+        return scan_table(file, schema, self.again(file))
+
+    def again(self, file: Path) -> str:
+        """What makes a file of the run again, in words that go on with "delete it, and"."""
+        kind, imported = self.kind(file), self.import_file.is_file()
+        if kind in (*DERIVED, "estimates", "report"):
+            return f"ramify report {self.path} makes it again"
+        if imported and kind in ("puzzles", "completions", "rollouts", "import"):
+            return "the same ramify import reads it again"
+        if kind == "completions":
+            return f"ramify sample {self.path}, or the command that made the run, asks for them again"
+        if kind in ("rollouts", "telemetry"):
+            return "do without it: only training the seed anew would make it again"
+        return "the command that made the run makes it again"
+
+    def kind(self, file: Path) -> str:
+        """What a file of the run holds: puzzles, completions, grades, checkpoints, certificate, ...; "" for others."""
+        first, *rest = file.relative_to(self.path).parts
+        if not rest:
+            return first.partition(".")[0]
+        return first if not first.startswith("seed-") else rest[0]
 
     def evaluation_sets(self) -> list[str]:
         """The puzzle sets but the training set."""
@@ -135,10 +243,9 @@ class Run:
 
     def trained_patterns(self) -> list[str]:
         """The source patterns of the training puzzles; empty if the run has no training puzzles."""
-        file = self.puzzles_file("train")
-        if not file.is_file():
+        if not self.puzzles_file("train").is_file():
             return []
-        return read_table(file)["pattern"].drop_nulls().unique(maintain_order=True).to_list()
+        return self.puzzles("train")["pattern"].drop_nulls().unique(maintain_order=True).to_list()
 
     def estimates(self) -> pl.DataFrame:
         """Every estimate, one a row.
@@ -152,7 +259,7 @@ class Run:
             p, q: of a test that the value is 0, alone and adjusted for all groups (Benjamini and Hochberg); or null.
             status: of an acquisition step: acquired, already present, not acquired, lost again, unknown; or null.
         """
-        return read_table(self.estimates_file)
+        return self.scan(self.estimates_file, ESTIMATES).collect()
 
     # Files of one seed.
 
@@ -166,9 +273,8 @@ class Run:
 
     def checkpoints(self, seed: int) -> dict[int, Path]:
         """The whole checkpoints, by step."""
-        folders = self.checkpoints_folder(seed).glob("checkpoint-*")
-        whole = {int(f.name.removeprefix("checkpoint-")): f for f in folders if self.whole_mark(f).is_file()}
-        return dict(sorted(whole.items()))
+        folders = numbered(self.checkpoints_folder(seed), "checkpoint-")
+        return {step: folder for step, folder in folders.items() if self.whole_mark(folder).is_file()}
 
     @staticmethod
     def whole_mark(checkpoint: Path) -> Path:
@@ -178,7 +284,7 @@ class Run:
     def drop_broken_checkpoints(self, seed: int) -> None:
         """Delete checkpoint folders that were cut off while being written."""
         whole = set(self.checkpoints(seed).values())
-        for folder in self.checkpoints_folder(seed).glob("checkpoint-*"):
+        for folder in numbered(self.checkpoints_folder(seed), "checkpoint-").values():
             if folder not in whole:
                 shutil.rmtree(folder)
 
@@ -198,11 +304,11 @@ class Run:
 
     def rollouts_file(self, seed: int, step: int) -> Path:
         """The training completions of a step."""
-        return self.seed_folder(seed) / "rollouts" / f"step-{step:06d}.parquet"
+        return self.seed_folder(seed) / "rollouts" / f"step-{step:0{STEP_DIGITS}d}.parquet"
 
     def telemetry_file(self, seed: int, step: int) -> Path:
         """What a step saw of each pattern; columns as in `train.online.telemetry` or `train.offline.telemetry`."""
-        return self.seed_folder(seed) / "telemetry" / f"step-{step:06d}.parquet"
+        return self.seed_folder(seed) / "telemetry" / f"step-{step:0{STEP_DIGITS}d}.parquet"
 
     def tracker_folder(self, seed: int) -> Path:
         """What TensorBoard reads."""
@@ -214,16 +320,18 @@ class Run:
 
     def imported(self) -> dict[str, Any] | None:
         """What an import read, and what it could not; None if the run was not imported."""
-        return json.loads(self.import_file.read_text()) if self.import_file.is_file() else None
+        if not self.import_file.is_file():
+            return None
+        remedy = f"delete it, and {self.again(self.import_file)}"
+        return read_json(self.import_file, ("format", "asked", "asked_again", "steps", "window"), remedy)
 
     def rollout_steps(self, seed: int) -> list[int]:
         """The steps whose training completions are on disk."""
-        files = (self.seed_folder(seed) / "rollouts").glob("step-*.parquet")
-        return sorted(int(file.stem.removeprefix("step-")) for file in files)
+        return list(numbered(self.seed_folder(seed) / "rollouts", "step-", ".parquet", STEP_DIGITS))
 
     def completions_file(self, seed: int, name: str, step: int) -> Path:
         """The evaluation completions of a set at a checkpoint."""
-        return self.seed_folder(seed) / "completions" / name / f"step-{step:06d}.parquet"
+        return self.seed_folder(seed) / "completions" / name / f"step-{step:0{STEP_DIGITS}d}.parquet"
 
     def completions_part(self, seed: int, name: str, step: int, batch: int) -> Path:
         """A batch of them, until all are there."""
@@ -232,11 +340,11 @@ class Run:
 
     def derived_file(self, kind: str, seed: int, name: str, step: int) -> Path:
         """The grades or attempts that belong to a file of completions."""
-        return self.seed_folder(seed) / kind / name / f"step-{step:06d}.parquet"
+        return self.seed_folder(seed) / kind / name / f"step-{step:0{STEP_DIGITS}d}.parquet"
 
     def drop_derived(self, seed: int, name: str, step: int) -> None:
         """Delete what was made of completions that changed, and the estimates."""
-        for kind in ("grades", "attempts"):
+        for kind in DERIVED:
             self.derived_file(kind, seed, name, step).unlink(missing_ok=True)
         self.drop_estimates()
 
@@ -255,8 +363,17 @@ class Run:
 
     def sampled(self, seed: int) -> list[tuple[str, int]]:
         """The (set, step) pairs whose completions are complete."""
-        files = (self.seed_folder(seed) / "completions").glob("*/step-*.parquet")
-        return sorted((file.parent.name, int(file.stem.removeprefix("step-"))) for file in files)
+        folder = self.seed_folder(seed) / "completions"
+        names = sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+        return [(n, step) for n in names for step in numbered(folder / n, "step-", ".parquet", STEP_DIGITS)]
+
+    def scored(self, seed: int) -> list[tuple[str, int]]:
+        """Those of them that are graded: others may be sampled while the run is scored."""
+        return [
+            (name, step)
+            for name, step in self.sampled(seed)
+            if all(self.derived_file(kind, seed, name, step).is_file() for kind in DERIVED)
+        ]
 
 
 def is_run(folder: Path) -> bool:
@@ -271,7 +388,7 @@ def is_run(folder: Path) -> bool:
 def _differences(before: Any, after: Any, prefix: str = "") -> list[str]:
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return [f"{prefix}: {json.dumps(before)} there, {json.dumps(after)} here"] if before != after else []
-    found = []
+    found: list[str] = []
     for key in {**before, **after}:
         where = f"{prefix}.{key}" if prefix else str(key)
         found += _differences(before.get(key), after.get(key), where)

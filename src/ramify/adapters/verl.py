@@ -18,7 +18,7 @@ from ramify.adapters.rows import grade_row, prompt_of, puzzle_rows
 from ramify.errors import RunError
 from ramify.models.checkpoints import model_path
 from ramify.run import Run
-from ramify.tables import write_text
+from ramify.storage import write_text
 from ramify.tasks.grading import ANSWER_TAGS
 from ramify.tasks.rewards import RewardConfig
 

@@ -7,7 +7,7 @@ from ramify.report.page import view_of
 from ramify.report.story import story
 from ramify.report.svg import standalone
 from ramify.run import Run
-from ramify.tables import write_text
+from ramify.storage import write_text
 
 ZOOM = 2
 """Pixels of the PNG for each unit of the drawing."""

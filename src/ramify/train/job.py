@@ -21,7 +21,7 @@ from ramify.errors import ConfigError, RunError, require
 from ramify.models.loading import Attention
 from ramify.processes import rank, world_size
 from ramify.run import Run
-from ramify.tables import write_text
+from ramify.storage import write_text
 from ramify.tasks.countdown import CountdownConfig
 from ramify.train.curriculum import CurriculumConfig
 
