@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ramify.adapters.foreign import Imported
+    from ramify.doctor import Checked
 
 MOST_STEPS = 12
 """Steps that are listed; of more, the first and the last."""
@@ -145,6 +146,23 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
             "--answer-tags names others",
             markup=False,
         )
+
+
+def print_health(found: "list[Checked]") -> None:
+    """How many files of each kind are whole; and of the others each, with what to do."""
+    from ramify.doctor import STATES
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    states = [state for state in STATES if any(one.state == state for one in found)]
+    for column in ("", *states):
+        table.add_column(column, justify="right" if column else "left")
+    for kind in dict.fromkeys(one.kind for one in found):
+        counts = [sum((one.kind, one.state) == (kind, state) for one in found) for state in states]
+        table.add_row(kind, *(f"{count:,}" if count else "" for count in counts))
+    console.print(table)
+    for one in found:
+        if one.said:
+            print(printable(f"{one.file}: {one.said}"))
 
 
 def printable(text: str) -> str:

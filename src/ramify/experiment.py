@@ -1,13 +1,8 @@
 """One experiment, from puzzles to report: the stages of `ramify run`, each of which skips what exists."""
 
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Sequence
 from functools import partial
-from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,9 +12,11 @@ from ramify.adapters.puzzles import write_puzzles
 from ramify.analysis import annotate
 from ramify.config import Config
 from ramify.errors import ConfigError, RunError, require
+from ramify.layout import DERIVED
+from ramify.manifest import manifest
 from ramify.models.checkpoints import BUNDLED, is_model, model_path
 from ramify.processes import Report, world_size
-from ramify.run import DERIVED, Run
+from ramify.run import Run
 from ramify.sampling.batches import Sampler
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.samplers import AnySampler
@@ -268,48 +265,10 @@ def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
         sample(config, run, report)
         score(run, report)
         if not run.manifest_file.is_file():
-            write_json(manifest(config, time.time() - started), run.manifest_file)
+            write_json(manifest(config.seeds, config.digest, time.time() - started), run.manifest_file)
         write_report(run)
     if config.track:
         from ramify.report.trackers import track
 
         track(run, config.track)
     return run
-
-
-def manifest(config: ExperimentConfig, seconds: float) -> dict:
-    """What a run was made with: versions, machine, seeds, time of the last start."""
-    packages = ["ramify", "torch", "transformers", "trl", "polars", "numpy"]
-    return {
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
-        "commit": _commit(),
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
-        "device": _device(),
-        "seeds": list(config.seeds),
-        "digest": config.digest,
-        "seconds": round(seconds),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    try:
-        folder = Path(__file__).parent
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=folder, check=True)
-        return found.stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _device() -> str:
-    if find_spec("torch") is None:
-        return "cpu"
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

@@ -1,21 +1,10 @@
-"""A run folder. This is the only module that knows the names of the files in it.
+"""A run folder: opened with its settings, locked while it is written, read with what to do where a file is damaged.
 
-config.json  manifest.json  certificate.json  import.json  unread.jsonl (of an imported run)
-puzzles/{train,test,length,held_out}.parquet
-seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that it is complete
-       train.jsonl                     what the trainer logs, a line a step
-       rollouts/step-000001.parquet    every training completion
-       telemetry/step-000001.parquet   what the step saw of each pattern
-       rejection/part-00001.parquet    completions that rejection fine-tuning chose from
-       tracker/                        what TensorBoard reads
-       merged/checkpoint-50/           foreign checkpoints, merged from shards
-       completions/test/step-000015.parquet, and step-000015.parts/ until it is complete
-       grades/, attempts/              derived from completions; can be deleted
-estimates.parquet  report.html  tracker/      derived
-.lock  .scoring                               held by the process that writes, or scores
+layout.py has the names of its files.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,6 +15,7 @@ import polars as pl
 
 from ramify.config import digest_of
 from ramify.errors import ConfigError, RunError
+from ramify.layout import DERIVED, Layout
 from ramify.lock import exclusive
 from ramify.processes import Report, rank
 from ramify.storage import numbered, read_json, write_json
@@ -35,9 +25,6 @@ MOST_NAMED = 4
 """Settings that differ and are named."""
 FORMAT = 2
 """Of config.json: its digest is that of its settings."""
-STEP_DIGITS = 6
-DERIVED = ("grades", "attempts")
-"""What is made of each file of completions."""
 CERTIFIED: dict[str, Any] = {
     "puzzles": {},
     "held_out": [],
@@ -47,7 +34,7 @@ CERTIFIED: dict[str, Any] = {
 """What is read of a certificate; null where one of an earlier version does not say it."""
 
 
-class Run:
+class Run(Layout):
     """A run folder that exists.
 
     Args:
@@ -58,7 +45,7 @@ class Run:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        super().__init__(Path(path))
         if not self.config_file.is_file():
             raise RunError(f"{path}: not a run folder (it has no config.json); make one with ramify run")
 
@@ -103,19 +90,14 @@ class Run:
         if rank() > 0:
             yield
             return
-        with exclusive(self.path / ".lock", f"{self.path}: another process is at work on this run"):
+        with exclusive(self.lock_file, f"{self.path}: another process is at work on this run"):
             yield
 
     @contextmanager
     def scoring(self, report: Report) -> Iterator[None]:
         """Wait for whoever makes the derived tables, and keep others from it: so the last estimates rest on all."""
-        with exclusive(self.path / ".scoring", "", lambda holder: report(f"waiting for {holder}, which scores", 0, 1)):
+        with exclusive(self.scoring_file, "", lambda holder: report(f"waiting for {holder}, which scores", 0, 1)):
             yield
-
-    @property
-    def config_file(self) -> Path:
-        """The settings."""
-        return self.path / "config.json"
 
     @property
     def _saved(self) -> dict[str, Any]:
@@ -142,23 +124,6 @@ class Run:
         """The digest of the settings, as the version that made the run knew them."""
         return self._saved["digest"]
 
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds for which there is anything."""
-        return list(numbered(self.path, "seed-"))
-
-    # Files of the whole run.
-
-    @property
-    def manifest_file(self) -> Path:
-        """Versions, machine and times."""
-        return self.path / "manifest.json"
-
-    @property
-    def certificate_file(self) -> Path:
-        """The split certificate."""
-        return self.path / "certificate.json"
-
     def certificate(self) -> dict[str, Any] | None:
         """The split certificate as plain data; None if the puzzles are not made yet."""
         if not self.certificate_file.is_file():
@@ -175,35 +140,6 @@ class Run:
             return None
         remedy = f"delete it, and {self.again(self.manifest_file)}"
         return read_json(self.manifest_file, ("versions", "machine", "device", "seconds"), remedy)
-
-    @property
-    def import_file(self) -> Path:
-        """What an import read, and what it could not."""
-        return self.path / "import.json"
-
-    @property
-    def unread_file(self) -> Path:
-        """Rows of imported files that could not be read, a JSON line each, with the reason."""
-        return self.path / "unread.jsonl"
-
-    @property
-    def estimates_file(self) -> Path:
-        """Every estimate, tidy."""
-        return self.path / "estimates.parquet"
-
-    @property
-    def report_file(self) -> Path:
-        """The page that people look at."""
-        return self.path / "report.html"
-
-    @property
-    def estimates_tracker_folder(self) -> Path:
-        """What TensorBoard reads of the estimates."""
-        return self.path / "tracker"
-
-    def puzzles_file(self, name: str) -> Path:
-        """The puzzles of a set."""
-        return self.path / "puzzles" / f"{name}.parquet"
 
     def puzzles(self, name: str) -> pl.DataFrame:
         """The puzzles of a set; columns as in `tables.PUZZLES`."""
@@ -230,17 +166,6 @@ class Run:
             return "do without it: only training the seed anew would make it again"
         return "the command that made the run makes it again"
 
-    def kind(self, file: Path) -> str:
-        """What a file of the run holds: puzzles, completions, grades, checkpoints, certificate, ...; "" for others."""
-        first, *rest = file.relative_to(self.path).parts
-        if not rest:
-            return first.partition(".")[0]
-        return first if not first.startswith("seed-") else rest[0]
-
-    def evaluation_sets(self) -> list[str]:
-        """The puzzle sets but the training set."""
-        return sorted(file.stem for file in (self.path / "puzzles").glob("*.parquet") if file.stem != "train")
-
     def trained_patterns(self) -> list[str]:
         """The source patterns of the training puzzles; empty if the run has no training puzzles."""
         if not self.puzzles_file("train").is_file():
@@ -261,25 +186,17 @@ class Run:
         """
         return self.scan(self.estimates_file, ESTIMATES).collect()
 
-    # Files of one seed.
+    def saved_by(self, checkpoint: Path) -> int:
+        """How many processes wrote a checkpoint that is complete.
 
-    def seed_folder(self, seed: int) -> Path:
-        """Everything that one training seed made."""
-        return self.path / f"seed-{seed}"
-
-    def checkpoints_folder(self, seed: int) -> Path:
-        """Where the trainer keeps its checkpoints."""
-        return self.seed_folder(seed) / "checkpoints"
-
-    def checkpoints(self, seed: int) -> dict[int, Path]:
-        """The whole checkpoints, by step."""
-        folders = numbered(self.checkpoints_folder(seed), "checkpoint-")
-        return {step: folder for step, folder in folders.items() if self.whole_mark(folder).is_file()}
-
-    @staticmethod
-    def whole_mark(checkpoint: Path) -> Path:
-        """The file that says that a checkpoint is complete."""
-        return checkpoint / "whole"
+        Raises:
+            RunError: its mark is damaged.
+        """
+        mark = self.whole_mark(checkpoint)
+        said = mark.read_text(errors="replace").strip() or "1"
+        if re.fullmatch(r"[0-9]{1,6}", said) is None:
+            raise RunError(f"{mark}: damaged, it does not say how many processes wrote it; delete {checkpoint}")
+        return int(said)
 
     def drop_broken_checkpoints(self, seed: int) -> None:
         """Delete checkpoint folders that were cut off while being written."""
@@ -294,53 +211,12 @@ class Run:
             if step not in steps:
                 shutil.rmtree(folder)
 
-    def merged_folder(self, seed: int, step: int) -> Path:
-        """A foreign checkpoint whose shards were merged."""
-        return self.seed_folder(seed) / "merged" / f"checkpoint-{step}"
-
-    def train_log(self, seed: int) -> Path:
-        """What the trainer logs, a JSON line a step."""
-        return self.seed_folder(seed) / "train.jsonl"
-
-    def rollouts_file(self, seed: int, step: int) -> Path:
-        """The training completions of a step."""
-        return self.seed_folder(seed) / "rollouts" / f"step-{step:0{STEP_DIGITS}d}.parquet"
-
-    def telemetry_file(self, seed: int, step: int) -> Path:
-        """What a step saw of each pattern; columns as in `train.online.telemetry` or `train.offline.telemetry`."""
-        return self.seed_folder(seed) / "telemetry" / f"step-{step:0{STEP_DIGITS}d}.parquet"
-
-    def tracker_folder(self, seed: int) -> Path:
-        """What TensorBoard reads."""
-        return self.seed_folder(seed) / "tracker"
-
-    def rejection_part(self, seed: int, part: int) -> Path:
-        """Completions of training puzzles that rejection fine-tuning chose from."""
-        return self.seed_folder(seed) / "rejection" / f"part-{part:05d}.parquet"
-
     def imported(self) -> dict[str, Any] | None:
         """What an import read, and what it could not; None if the run was not imported."""
         if not self.import_file.is_file():
             return None
         remedy = f"delete it, and {self.again(self.import_file)}"
         return read_json(self.import_file, ("format", "asked", "asked_again", "steps", "window"), remedy)
-
-    def rollout_steps(self, seed: int) -> list[int]:
-        """The steps whose training completions are on disk."""
-        return list(numbered(self.seed_folder(seed) / "rollouts", "step-", ".parquet", STEP_DIGITS))
-
-    def completions_file(self, seed: int, name: str, step: int) -> Path:
-        """The evaluation completions of a set at a checkpoint."""
-        return self.seed_folder(seed) / "completions" / name / f"step-{step:0{STEP_DIGITS}d}.parquet"
-
-    def completions_part(self, seed: int, name: str, step: int, batch: int) -> Path:
-        """A batch of them, until all are there."""
-        whole = self.completions_file(seed, name, step)
-        return whole.with_suffix(".parts") / f"batch-{batch:05d}.parquet"
-
-    def derived_file(self, kind: str, seed: int, name: str, step: int) -> Path:
-        """The grades or attempts that belong to a file of completions."""
-        return self.seed_folder(seed) / kind / name / f"step-{step:0{STEP_DIGITS}d}.parquet"
 
     def drop_derived(self, seed: int, name: str, step: int) -> None:
         """Delete what was made of completions that changed, and the estimates."""
@@ -356,24 +232,6 @@ class Run:
         """Delete the completions of a set at a checkpoint, with all that was made of them."""
         self.drop_derived(seed, name, step)
         self.completions_file(seed, name, step).unlink(missing_ok=True)
-
-    def sampled_sets(self) -> list[str]:
-        """The sets that any seed was asked."""
-        return sorted({name for seed in self.seeds for name, _ in self.sampled(seed)})
-
-    def sampled(self, seed: int) -> list[tuple[str, int]]:
-        """The (set, step) pairs whose completions are complete."""
-        folder = self.seed_folder(seed) / "completions"
-        names = sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
-        return [(n, step) for n in names for step in numbered(folder / n, "step-", ".parquet", STEP_DIGITS)]
-
-    def scored(self, seed: int) -> list[tuple[str, int]]:
-        """Those of them that are graded: others may be sampled while the run is scored."""
-        return [
-            (name, step)
-            for name, step in self.sampled(seed)
-            if all(self.derived_file(kind, seed, name, step).is_file() for kind in DERIVED)
-        ]
 
 
 def is_run(folder: Path) -> bool:

@@ -4,16 +4,20 @@ A file is written under another name and then renamed, so a file at its final na
 off goes on by skipping what exists.
 """
 
+import errno
 import json
 import os
 import re
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ramify.errors import RunError
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+"""Of a disk or a quota that is full, a file too large for a limit, a disk that fails."""
+_WRITE_FAILED = re.compile(r"os error (?:5|27|28|30|122)\b|PytorchStreamWriter failed writing|file write failed")
 TEMPORARY = ".tmp"
 """How the names of unfinished files end; they begin with a dot."""
 
@@ -45,6 +49,27 @@ def unwritable(path: Path, error: OSError) -> RunError:
         f"{path}: cannot be written: {error.strerror or error}; what was finished stays, and once that is mended the "
         "same command goes on"
     )
+
+
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Say in one sentence that a file cannot be written where libraries, which have errors of their own, write it.
+
+    Raises:
+        RunError: the disk is full, a quota or a limit is reached, or the disk fails.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise unwritable(Path(error.filename or folder), error) from None
+    except Exception as error:  # torch has a RuntimeError for it, safetensors a class of its own
+        if not _WRITE_FAILED.search(str(error)):
+            raise
+        number = re.search(r"os error (\d+)", str(error))
+        reason = os.strerror(int(number[1])) if number else "the disk took only a part of it"
+        raise unwritable(folder, OSError(0, reason)) from None
 
 
 def write_text(text: str, path: Path) -> None:

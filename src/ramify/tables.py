@@ -161,7 +161,7 @@ def fault(path: Path) -> str | None:
     wrong = content_hash.fault(path)
     if wrong is not None:
         return wrong
-    stamped = content_hash.is_stamped(path)
+    stamped = is_stamped(path)
     try:
         # Without a hash only reading it tells whether it can be read.
         version = pl.read_parquet_metadata(path).get("ramify_schema")
@@ -174,6 +174,11 @@ def fault(path: Path) -> str | None:
     if version == SCHEMA_VERSION:
         return "damaged, it has no hash of its content"
     return f"schema version {version}, this ramify reads {SCHEMA_VERSION}"
+
+
+def is_stamped(path: Path) -> bool:
+    """Whether a table has a hash of its content; those of earlier versions have none."""
+    return content_hash.is_stamped(path)
 
 
 def is_current(path: Path, estimates: bool = False) -> bool:

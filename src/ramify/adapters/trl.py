@@ -99,9 +99,9 @@ class Diagnosis:
             "sample": (sample or HFSamplerConfig()).model_dump(mode="json"),
         }
         self.run = Run.open(path, settings, _complete)
-        self._lock = ExitStack()  # until this object, or its process, ends
-        self._lock.enter_context(self.run.writing())
-        write_puzzles(self.task, self.run, lambda stage, done, total: None)
+        self._lock = ExitStack()  # from the beginning of training to its end, or that of the process
+        with self.run.writing():
+            write_puzzles(self.task, self.run, lambda stage, done, total: None)
         self._puzzles = puzzles_in(self.run.puzzles("train"))
         self._samples = 1
 
@@ -130,10 +130,14 @@ class Diagnosis:
 
         class Sweep(TrainerCallback):
             def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                diagnosis._lock.enter_context(diagnosis.run.writing())
                 diagnosis._samples = args.num_generations
                 diagnosis._ask(0, diagnosis.model)
                 for step, checkpoint in numbered(Path(args.output_dir), "checkpoint-").items():
                     diagnosis._ask(step, checkpoint)  # a kill may have come before
+
+            def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                diagnosis._lock.close()
 
             def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 diagnosis._ask(state.global_step, Path(args.output_dir) / f"checkpoint-{state.global_step}")
