@@ -21,7 +21,7 @@ from ramify.adapters.dumps import ImportConfig
 from ramify.adapters.foreign import import_run
 from ramify.cli import main
 from ramify.doctor import examine
-from ramify.storage import write_bytes, write_json, write_text
+from ramify.storage import saving, write_bytes, write_json, write_text
 from ramify.tables import ROLLOUTS, fault, is_current, read_table, scan_table, write_table
 
 GOLDEN = Path(__file__).parent / "golden" / "foreign"
@@ -453,6 +453,26 @@ def test_what_cannot_be_written_leaves_nothing(
 TRAINING = ["train.kind=sft", "train.steps=2", "train.save_steps=1", "train.examples_per_step=8", "train.micro_batch=8"]
 SMALL = ["task.train={3=17}", "task.test={3=17}", "task.length={}", "task.held_out={3=1}", "task.skills={}", *TRAINING]
 LIMITED = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "/there/a.bin"), "/there/a.bin: cannot be written: Disk quota"),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), "checkpoints: cannot be written: No space"),
+        (RuntimeError("inline_container.cc:672] . unexpected pos 640 vs 534"), "the disk took only a part of it"),
+        (RuntimeError("PytorchStreamWriter failed writing file data/3: file write failed"), "only a part of it"),
+    ],
+)
+def test_what_libraries_say_of_a_full_disk(error: Exception, said: str) -> None:
+    with pytest.raises(RunError, match=re.escape(said)), saving(Path("checkpoints")):
+        raise error
+    for other in (
+        OSError(errno.ENOENT, "No such file"),
+        RuntimeError("PytorchStreamReader failed reading zip archive"),
+    ):
+        with pytest.raises(type(other), match=str(other).rpartition("] ")[2]), saving(Path("checkpoints")):
+            raise other
 
 
 @pytest.mark.slow

@@ -17,7 +17,9 @@ from ramify.errors import RunError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 """Of a disk or a quota that is full, a file too large for a limit, a disk that fails."""
-_WRITE_FAILED = re.compile(r"os error (?:5|27|28|30|122)\b|PytorchStreamWriter failed writing|file write failed")
+_WRITE_FAILED = re.compile(
+    r"os error (?:5|27|28|30|122)\b|PytorchStreamWriter failed writing|unexpected pos [0-9]+ vs|iostream error"
+)
 TEMPORARY = ".tmp"
 """How the names of unfinished files end; they begin with a dot."""
 
