@@ -505,6 +505,6 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
         command = [sys.executable, "-c", code, "train", "quickstart", *SMALL, "--root", str(disk)]
         done = subprocess.run(command, capture_output=True, text=True)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
-        assert "cannot be written: No space left on device" in done.stderr
+        assert "cannot be written: " in done.stderr.strip().splitlines()[-1]
     finally:
         subprocess.run(["umount", str(disk)], check=True)
