@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ramify.adapters.foreign import Imported
+    from ramify.doctor import Checked
 
 MOST_STEPS = 12
 """Steps that are listed; of more, the first and the last."""
@@ -249,16 +250,33 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
     """A warning, if hardly any completion holds an answer between the tags."""
     import polars as pl
 
-    from ramify.tables import scan_table
+    from ramify.tables import GRADES
 
     files = [run.derived_file("grades", seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
-    verdicts = pl.concat([scan_table(file).select("verdict") for file in files])
+    verdicts = pl.concat([run.scan(file, GRADES).select("verdict") for file in files])
     share = verdicts.select(pl.col("verdict").is_in(["no answer", "truncated"]).mean()).collect().item()
     if share > MOST_UNANSWERED:
         warn(
             f"warning: {share:.0%} of the completions hold no answer in {tags[0]} {tags[1]} or \\boxed{{}}; "
             "--answer-tags names others"
         )
+
+
+def print_health(found: "list[Checked]") -> None:
+    """How many files of each kind are whole; and of the others each, with what to do."""
+    from ramify.doctor import STATES
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    states = [state for state in STATES if any(one.state == state for one in found)]
+    for column in ("", *states):
+        table.add_column(column, justify="right" if column else "left")
+    for kind in dict.fromkeys(one.kind for one in found):
+        counts = [sum((one.kind, one.state) == (kind, state) for one in found) for state in states]
+        table.add_row(kind, *(f"{count:,}" if count else "" for count in counts))
+    console.print(table)
+    for one in found:
+        if one.said:
+            print(printable(f"{one.file}: {one.said}"))
 
 
 def printable(text: str) -> str:

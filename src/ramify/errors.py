@@ -38,7 +38,7 @@ _MODULES = {
     "ray": ("ray",),
     "verifiers": ("verifiers",),
     "vllm": ("vllm",),
-    "report": ("statsmodels", "resvg_py"),
+    "report": ("resvg_py",),
     "train": ("torch", "transformers", "trl", "datasets", "accelerate", "safetensors"),
 }
 

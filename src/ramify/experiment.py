@@ -1,16 +1,9 @@
 """One experiment, from puzzles to report: the stages of `ramify run`, each of which skips what exists."""
 
-import logging
-import os
-import platform
-import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -18,17 +11,21 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from ramify.adapters.puzzles import write_puzzles
-from ramify.analysis.annotate import annotate_files, annotate_on_ray
+from ramify.analysis import annotate
 from ramify.config import Config, Name, Seed
 from ramify.errors import ConfigError, RamifyError, RunError, require
+from ramify.layout import DERIVED
+from ramify.manifest import manifest
 from ramify.models.checkpoints import BUNDLED, is_model, model_path
-from ramify.processes import LINE, Report, rank, world_size
+from ramify.processes import Report, world_size
 from ramify.run import Run
+from ramify.run_log import log_to
 from ramify.sampling.batches import Sampler
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.samplers import AnySampler
 from ramify.sampling.sweep import sample_checkpoint
-from ramify.tables import is_current, write_json, write_table
+from ramify.storage import write_json
+from ramify.tables import COMPLETIONS, ESTIMATES, PUZZLES, is_current, write_table
 from ramify.tasks.countdown import SETS, CountdownConfig, puzzles_asked, trained_patterns
 from ramify.tasks.grading import ANSWER_TAGS
 from ramify.train.curriculum import check_patterns
@@ -170,7 +167,12 @@ def open_run(config: ExperimentConfig, root: Path) -> Run:
     Raises:
         RunError: it holds a run with other settings.
     """
-    return Run.open(root / config.name, config.model_dump(mode="json"), config.digest)
+    return Run.open(root / config.name, config.model_dump(mode="json"), _complete)
+
+
+def _complete(saved: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run as this version would have saved them."""
+    return ExperimentConfig.check(saved).model_dump(mode="json")
 
 
 @contextmanager
@@ -197,33 +199,6 @@ def begun(config: ExperimentConfig, root: Path) -> Iterator[Run]:
             if not had_root:
                 root.rmdir()
         raise
-
-
-def log_to(run: Run | None) -> None:
-    """Add what is done from now on to a run's log; where it cannot be written, there is none."""
-    logger = logging.getLogger("ramify")
-    for handler in [each for each in logger.handlers if isinstance(each, _RunLog)]:
-        logger.removeHandler(handler)
-        handler.close()
-    if run is not None and rank() == 0 and os.access(run.path, os.W_OK):
-        logger.addHandler(_RunLog(run))
-        logger.info("ramify %s: %s", _version("ramify"), shlex.join(sys.argv[1:]))
-
-
-def logged_run() -> Run | None:
-    """The run whose log is written."""
-    found = [each.run for each in logging.getLogger("ramify").handlers if isinstance(each, _RunLog)]
-    return found[0] if found else None
-
-
-class _RunLog(logging.FileHandler):
-    def __init__(self, run: Run) -> None:
-        super().__init__(run.log_file, encoding="utf-8", errors="backslashreplace", delay=True)
-        self.run = run
-        self.setFormatter(LINE)
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Nothing: a log that cannot be written ends no run."""
 
 
 def saved(run: Run) -> str:
@@ -254,7 +229,8 @@ def _check_models(config: ExperimentConfig) -> None:
 
 def generate(config: ExperimentConfig, run: Run, report: Report) -> None:
     """Draw the puzzles, or take those that are named, tag them, certify the split."""
-    write_puzzles(config.task, run, report)
+    with run.writing():
+        write_puzzles(config.task, run, report)
 
 
 def train(config: ExperimentConfig, run: Run, report: Report) -> None:
@@ -269,7 +245,8 @@ def train(config: ExperimentConfig, run: Run, report: Report) -> None:
         stage = f"training, seed {seed}"
         report(stage, done, total)
         on_step = partial(_stepped, report, stage, total)
-        config.train.train(Job(run, seed, model_path(config.model), config.task, on_step))
+        with run.writing():
+            config.train.train(Job(run, seed, model_path(config.model), config.task, on_step))
 
 
 def _stepped(report: Report, stage: str, total: int, step: int) -> None:
@@ -278,10 +255,11 @@ def _stepped(report: Report, stage: str, total: int, step: int) -> None:
 
 def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
     """Sample every checkpoint on every evaluation set; a batch that is on disk is not made again."""
-    for seed in config.seeds:
-        for step in config.steps(seed):
-            build = partial(_sampler_at, config, run, seed, step)
-            sample_checkpoint(run, seed, step, config.sample, build, config.task.prompt, report)
+    with run.writing():
+        for seed in config.seeds:
+            for step in config.steps(seed):
+                build = partial(_sampler_at, config, run, seed, step)
+                sample_checkpoint(run, seed, step, config.sample, build, config.task.prompt, report)
 
 
 def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sampler:
@@ -309,29 +287,50 @@ def score(run: Run, report: Report, groupings: Sequence[str] = (), ray: str | No
         groupings: more than the usual ones, such as "n,split,forced".
         ray: the address of a Ray cluster to score on, "local" for one on this machine; None: no Ray.
     """
-    from ramify.analysis.estimate import GROUPINGS, estimate  # scipy takes a while to import
-
-    work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
+    work, jobs, known = _to_score(run)
     if not work:
         raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
-    tags = _answer_tags(run)
+    if jobs or known is None or not known.issuperset(groupings):
+        with run.scoring(report):
+            _score(run, report, groupings, ray)
+
+
+def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
+    """How many tables of completions there are, those to grade, and by what there are estimates; None: there are none.
+
+    Derived tables that are damaged, or of another grader, are to be made again.
+    """
+    work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     jobs = []
     for seed, name, step in work:
-        grades, attempts = (run.derived_file(kind, seed, name, step) for kind in ("grades", "attempts"))
+        grades, attempts = (run.derived_file(kind, seed, name, step) for kind in DERIVED)
         if not (is_current(grades) and is_current(attempts)):
             jobs.append((run.puzzles_file(name), run.completions_file(seed, name, step), grades, attempts))
     known = set(run.estimates()["by"]) if is_current(run.estimates_file, estimates=True) else None
+    return len(work), jobs, known
+
+
+def _score(run: Run, report: Report, groupings: Sequence[str], ray: str | None) -> None:
+    from ramify.analysis.estimate import GROUPINGS, estimate  # scipy takes a while to import
+
+    total, jobs, known = _to_score(run)  # another process may just have done it
     if not jobs and known is not None and known.issuperset(groupings):
         return
+    tags = _answer_tags(run)
+    for puzzles, completions, *_ in jobs:
+        run.scan(puzzles, PUZZLES)
+        run.scan(completions, COMPLETIONS)
     if jobs:
         run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
-    report("scoring", len(work) - len(jobs), len(work) + 1)
+    done = total - len(jobs)
+    report("scoring", done, total + 1)
     cluster = None if ray == "local" else ray
-    for done in annotate_on_ray(jobs, cluster, tags) if ray else annotate_files(jobs, tags=tags):
-        report("scoring", len(work) - len(jobs) + done, len(work) + 1)
-    report("scoring", len(work), len(work) + 1)
-    write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file)
-    report("scoring", len(work) + 1, len(work) + 1)
+    of_jobs = annotate.annotate_on_ray(jobs, cluster, tags) if ray else annotate.annotate_files(jobs, tags=tags)
+    for count in of_jobs:
+        report("scoring", done + count, total + 1)
+    report("scoring", total, total + 1)
+    write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file, ESTIMATES)
+    report("scoring", total + 1, total + 1)
 
 
 def _answer_tags(run: Run) -> tuple[str, str]:
@@ -349,54 +348,16 @@ def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
     from ramify.report.page import write_report
 
     started = time.time()
-    with begun(config, root) as run:
+    with begun(config, root) as run, run.writing():
         generate(config, run, report)
         train(config, run, report)
         sample(config, run, report)
-    score(run, report)
-    if not run.manifest_file.is_file():
-        write_json(manifest(config, time.time() - started), run.manifest_file)
-    write_report(run)
+        score(run, report)
+        if not run.manifest_file.is_file():
+            write_json(manifest(config.seeds, config.digest, time.time() - started), run.manifest_file)
+        write_report(run)
     if config.track:
         from ramify.report.trackers import track
 
         track(run, config.track)
     return run
-
-
-def manifest(config: ExperimentConfig, seconds: float) -> dict:
-    """What a run was made with: versions, machine, seeds, time of the last start."""
-    packages = ["ramify", "torch", "transformers", "trl", "polars", "numpy"]
-    return {
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
-        "commit": _commit(),
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
-        "device": _device(),
-        "seeds": list(config.seeds),
-        "digest": config.digest,
-        "seconds": round(seconds),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    try:
-        folder = Path(__file__).parent
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=folder, check=True)
-        return found.stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _device() -> str:
-    if find_spec("torch") is None:
-        return "cpu"
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

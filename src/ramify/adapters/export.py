@@ -9,7 +9,7 @@ from ramify.adapters import hub, verl
 from ramify.adapters.rows import write_rows
 from ramify.errors import RunError
 from ramify.run import Run
-from ramify.tables import write_text
+from ramify.storage import write_text
 
 TASKSET = """\"\"\"Puzzles for verifiers, which looks for tasksets by the names of modules.\"\"\"
 

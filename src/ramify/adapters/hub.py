@@ -16,7 +16,8 @@ import polars as pl
 from ramify.errors import RunError, reason, require
 from ramify.models.checkpoints import BUNDLED, is_model
 from ramify.run import Run
-from ramify.tables import read_table, write_text
+from ramify.storage import write_text
+from ramify.tables import PUZZLES, write_table
 
 LICENSE = "apache-2.0"
 """Of puzzles that ramify draws, and of what is trained from its bundled models."""
@@ -32,12 +33,11 @@ def write_dataset(run: Run, folder: Path, license_id: str | None = None) -> Path
     """
     _check_license(license_id)
     names = [name for name in ("train", *run.evaluation_sets()) if run.puzzles_file(name).is_file()]
-    frames = {name: frame for name in names if (frame := read_table(run.puzzles_file(name))).height}
+    frames = {name: frame for name in names if (frame := run.puzzles(name)).height}
     if not frames:
         raise RunError(f"{run.path}: there are no puzzles to export; make some with ramify generate")
-    (folder / "data").mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
-        frame.write_parquet(folder / "data" / f"{name}.parquet")
+        write_table(frame, folder / "data" / f"{name}.parquet", PUZZLES)
     if run.certificate_file.is_file():
         shutil.copy(run.certificate_file, folder / "certificate.json")
     ours = run.imported() is None and not run.config.get("task", {}).get("puzzles")

@@ -6,12 +6,13 @@ pattern, samples every checkpoint that the trainer saves, and leaves a run that 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ramify.adapters.puzzles import write_puzzles
+from ramify.config import Config
 from ramify.errors import require
 from ramify.models.checkpoints import is_model
 from ramify.processes import rank
@@ -19,10 +20,12 @@ from ramify.records import Puzzle
 from ramify.run import Run
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.sweep import sample_checkpoint
+from ramify.storage import numbered
 from ramify.tables import puzzles_in
 from ramify.tasks.countdown import CountdownConfig
 from ramify.tasks.grading import ANSWER_TAGS, grade
 from ramify.tasks.rewards import REWARDS, RewardConfig
+from ramify.train.existing import CheckpointsConfig
 from ramify.train.online import countdown_reward_of
 
 if TYPE_CHECKING:
@@ -97,16 +100,19 @@ class Diagnosis:
         require("ramify.adapters.trl", "train")
         self.task, self.sample, self.seed, self.model = task or CountdownConfig(), sample, seed, model
         path = Path(folder)
+        checkpoints = CheckpointsConfig(folder=str(Path(output_dir).resolve()), base=True)
         settings = {
             "name": path.name,
             "seeds": [seed],
             "model": str(model),
             "task": self.task.model_dump(mode="json"),
-            "train": {"kind": "checkpoints", "folder": str(Path(output_dir).resolve()), "base": True},
+            "train": checkpoints.model_dump(mode="json"),
             "sample": (sample or HFSamplerConfig()).model_dump(mode="json"),
         }
-        self.run = Run.open(path, settings, sha256(repr(settings).encode()).hexdigest()[:12])
-        write_puzzles(self.task, self.run, lambda stage, done, total: None)
+        self.run = Run.open(path, settings, _complete)
+        self._lock = ExitStack()  # from the beginning of training to its end, or that of the process
+        with self.run.writing():
+            write_puzzles(self.task, self.run, lambda stage, done, total: None)
         self._puzzles = puzzles_in(self.run.puzzles("train"))
         self._samples = 1
 
@@ -135,10 +141,14 @@ class Diagnosis:
 
         class Sweep(TrainerCallback):
             def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                diagnosis._lock.enter_context(diagnosis.run.writing())
                 diagnosis._samples = args.num_generations
                 diagnosis._ask(0, diagnosis.model)
-                for checkpoint in sorted(Path(args.output_dir).glob("checkpoint-*")):  # a kill may have come before
-                    diagnosis._ask(int(checkpoint.name.removeprefix("checkpoint-")), checkpoint)
+                for step, checkpoint in numbered(Path(args.output_dir), "checkpoint-").items():
+                    diagnosis._ask(step, checkpoint)  # a kill may have come before
+
+            def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                diagnosis._lock.close()
 
             def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 diagnosis._ask(state.global_step, Path(args.output_dir) / f"checkpoint-{state.global_step}")
@@ -150,3 +160,9 @@ class Diagnosis:
             return
         build = partial(self.sample.build, model)
         sample_checkpoint(self.run, self.seed, step, self.sample, build, self.task.prompt)
+
+
+def _complete(saved: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a diagnosis as this version would have saved them."""
+    kinds: dict[str, type[Config]] = {"task": CountdownConfig, "train": CheckpointsConfig, "sample": HFSamplerConfig}
+    return {**saved, **{part: kind.check(saved[part]).model_dump(mode="json") for part, kind in kinds.items()}}

@@ -48,7 +48,8 @@ def _fail(said: str) -> None:
 
 def _interrupted() -> str:
     """What is saved, and how to go on."""
-    from ramify.experiment import logged_run, saved
+    from ramify.experiment import saved
+    from ramify.run_log import logged_run
 
     run = logged_run()
     if run is None:

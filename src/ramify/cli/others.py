@@ -1,13 +1,23 @@
 """Verbs about the tools of others: from them, and to them."""
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ramify.cli.app import Ray, Root, RunFolder, app
-from ramify.console import import_lines, print_rules, print_summary, print_unanswered, progress, say, warn
+from ramify.cli.app import AsJson, Ray, Root, RunFolder, app
+from ramify.console import (
+    import_lines,
+    print_health,
+    print_rules,
+    print_summary,
+    print_unanswered,
+    progress,
+    say,
+    warn,
+)
 from ramify.errors import RamifyError
 from ramify.tasks.grading import ANSWER_TAGS
 
@@ -56,6 +66,23 @@ def import_(
     print_summary(found.run)
     print_unanswered(found.run, config.answer_tags)
     say(f"report: {page.resolve()}")
+
+
+@app.command()
+def doctor(folder: RunFolder, as_json: AsJson = False) -> None:
+    """Tell which files of a run are whole, which are damaged, what makes them again; exit code 1 if any is damaged."""
+    from dataclasses import asdict
+
+    from ramify.doctor import examine
+    from ramify.run import Run
+
+    found = examine(Run(folder))
+    if as_json:
+        print(json.dumps([asdict(one) for one in found]))
+    else:
+        print_health(found)
+    if any(one.state == "damaged" for one in found):
+        raise typer.Exit(1)
 
 
 def _name_of(folder: Path, root: Path) -> str:

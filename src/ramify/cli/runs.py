@@ -68,6 +68,7 @@ def sample(
     """Sample every checkpoint of a run on every evaluation set; or those in a folder, trained elsewhere."""
     from ramify import experiment
     from ramify.run import Run
+    from ramify.run_log import log_to
 
     if checkpoints is not None:
         if "=" in source:  # an override; the settings are the preset's
@@ -87,7 +88,7 @@ def sample(
     if opened.imported() is not None:
         raise RamifyError(f"{source}: an imported run knows no model; sample --checkpoints DIR task.puzzles={source}")
     config = experiment.ExperimentConfig.check(opened.config)
-    experiment.log_to(opened)
+    log_to(opened)
     with progress() as report:
         experiment.sample(config, opened, report)
     say(f"completions: {opened.path}/seed-*/completions")
@@ -104,9 +105,10 @@ def score(
     """Grade the completions of a run and make its estimates."""
     from ramify import experiment
     from ramify.run import Run
+    from ramify.run_log import log_to
 
     opened = Run(folder)
-    experiment.log_to(opened)
+    log_to(opened)
     with progress() as report:
         experiment.score(opened, report, by or [], ray)
     say(f"estimates: {opened.estimates_file}")

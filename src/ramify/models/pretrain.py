@@ -14,6 +14,7 @@ from ramify.config import MOST, Config, Name, Rate, Seed
 from ramify.errors import ConfigError
 from ramify.models.tokenizer import PAD, TOKEN_IDS, build_tokenizer
 from ramify.models.traces import Trace, TraceConfig, draw_trace
+from ramify.storage import saving
 
 if TYPE_CHECKING:
     import torch
@@ -200,9 +201,10 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
         data_collator=lambda items: items[0],
         optimizers=(muon, None),
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.is_dir() else None)
-    model.config.use_cache = True  # the Trainer turns it off
     finished = folder / "model"
-    model.save_pretrained(finished)
-    tokenizer.save_pretrained(finished)
+    with saving(folder):
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.is_dir() else None)
+        model.config.use_cache = True  # the Trainer turns it off
+        model.save_pretrained(finished)
+        tokenizer.save_pretrained(finished)
     return finished

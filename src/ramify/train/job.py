@@ -21,7 +21,7 @@ from ramify.errors import ConfigError, RunError, require
 from ramify.models.loading import Attention
 from ramify.processes import rank, world_size
 from ramify.run import Run
-from ramify.tables import write_text
+from ramify.storage import saving, write_text
 from ramify.tasks.countdown import CountdownConfig
 from ramify.train.curriculum import CurriculumConfig
 
@@ -143,7 +143,7 @@ def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any],
     run, seed = job.run, job.seed
     done = run.checkpoints(seed)
     last = max(done, default=0)
-    if done and (saved_by := int(run.whole_mark(done[last]).read_text() or 1)) != world_size():
+    if done and (saved_by := run.saved_by(done[last])) != world_size():
         raise RunError(
             f"{done[last]}: {saved_by} processes wrote this checkpoint, here are {world_size()}; go on with as many, "
             "or delete the run's checkpoints"
@@ -158,8 +158,13 @@ def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any],
     trainer.remove_callback(PrinterCallback)
     callback = RunCallback(run, seed, job.on_step, telemetry)
     trainer.add_callback(callback)
-    with callback.saving_on_sigterm():
-        trainer.train(resume_from_checkpoint=str(done[last]) if done else None)
+    try:
+        with callback.saving_on_sigterm(), saving(run.checkpoints_folder(seed)):
+            trainer.train(resume_from_checkpoint=str(done[last]) if done else None)
+    except RunError:
+        if rank() == 0:
+            run.drop_broken_checkpoints(seed)  # it may be what fills the disk
+        raise
     if "wandb" in config.report_to:  # else the next seed would go on in the same run
         import wandb
 
@@ -212,7 +217,13 @@ def _arguments(config: TrainerConfig, job: Job) -> dict[str, Any]:
 def _cut_log(log: Path, last: int) -> None:
     """Drop the lines after a step: what comes after the last checkpoint will be made again."""
     if log.is_file():
-        lines = [
-            line for line in log.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= last
-        ]
-        write_text("".join(line + "\n" for line in lines), log)
+        lines = log.read_text(errors="replace").splitlines()
+        write_text("".join(line + "\n" for line in lines if 0 <= _step(line) <= last), log)
+
+
+def _step(line: str) -> int:
+    """The step of a line of the log; -1 of one that is damaged, as the last one after a kill."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return -1

@@ -16,12 +16,15 @@ from ramify.processes import rank
 from ramify.records import Puzzle
 from ramify.run import Run
 from ramify.sampling.batches import MOST_SAMPLES
-from ramify.tables import puzzles_in, write_table
+from ramify.tables import ROLLOUTS, Schema, puzzles_in, write_table
 from ramify.tasks.attempts import find_attempts
 from ramify.tasks.countdown import CountdownConfig
 from ramify.tasks.grading import grade
 from ramify.train.curriculum import schedule
 from ramify.train.job import Job, TrainerConfig, fit, peft_config
+
+SAMPLED: Schema = {**ROLLOUTS, "verdict": pl.String, "attempts": pl.Int64, "tokens": pl.Int64}
+"""The training completions of a step."""
 
 
 class OnlineConfig(TrainerConfig):
@@ -157,10 +160,10 @@ def countdown_reward_of(
         if of_step["step"] != step:
             of_step.update(step=step, rows=[])
         of_step["rows"] += gather_object(rows)  # of all processes; a step may generate several times
-        frame = pl.DataFrame(of_step["rows"], schema_overrides={"pattern": pl.String})
+        frame = pl.DataFrame(of_step["rows"], schema=SAMPLED)
         seen = telemetry(frame, samples())
         if rank() == 0:
-            write_table(frame, run.rollouts_file(seed, step))
+            write_table(frame, run.rollouts_file(seed, step), SAMPLED)
             write_table(seen, run.telemetry_file(seed, step))
         for row in seen.drop_nulls("pattern").iter_rows(named=True):
             for name in ("reward", "success", "attempts", "tokens", "zero_advantage"):
