@@ -1,8 +1,11 @@
 """One experiment, from puzzles to report: the stages of `ramify run`, each of which skips what exists."""
 
+import logging
 import os
 import platform
+import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +22,7 @@ from ramify.analysis.annotate import annotate_files, annotate_on_ray
 from ramify.config import Config, Name, Seed
 from ramify.errors import ConfigError, RamifyError, RunError, require
 from ramify.models.checkpoints import BUNDLED, is_model, model_path
-from ramify.processes import Report, world_size
+from ramify.processes import LINE, Report, rank, world_size
 from ramify.run import Run
 from ramify.sampling.batches import Sampler
 from ramify.sampling.hf import HFSamplerConfig
@@ -147,7 +150,6 @@ class ExperimentConfig(Config):
             require(f"track = {tracker}", tracker)
         return self
 
-
     def _check_puzzles(self) -> None:
         """What can be said of the puzzles before they are drawn."""
         asked = puzzles_asked(self.task)
@@ -172,10 +174,13 @@ def open_run(config: ExperimentConfig, root: Path) -> Run:
 
 
 @contextmanager
-def begun(config: ExperimentConfig, root: Path) -> Iterator[Run]:
+def begun(config: ExperimentConfig, root: Path, loads_models: bool = True) -> Iterator[Run]:
     """The run's folder; a new one is made when nothing is found wrong, and goes again if an error leaves it empty.
 
     So settings that could not work are corrected and tried again under the same name.
+
+    Args:
+        loads_models: whether what follows loads models, so that they are looked at first.
 
     Raises:
         ConfigError: the settings contradict each other.
@@ -183,15 +188,58 @@ def begun(config: ExperimentConfig, root: Path) -> Iterator[Run]:
     """
     folder = root / config.checked().name
     is_new, had_root = not folder.exists(), root.exists()
-    if is_new:
+    if is_new and loads_models:
         _check_models(config)
     run = open_run(config, root)
+    log_to(run)
     try:
         yield run
     except RamifyError:
-        if is_new and run.drop_if_empty() and not had_root:
-            root.rmdir()
+        if is_new and rank() == 0 and run.drop_if_empty():
+            log_to(None)
+            if not had_root and not any(root.iterdir()):
+                root.rmdir()
         raise
+
+
+def log_to(run: Run | None) -> None:
+    """Add what is done from now on to a run's log; where it cannot be written, there is none."""
+    logger = logging.getLogger("ramify")
+    for handler in [each for each in logger.handlers if isinstance(each, _RunLog)]:
+        logger.removeHandler(handler)
+        handler.close()
+    if run is not None and rank() == 0 and os.access(run.path, os.W_OK):
+        logger.addHandler(_RunLog(run))
+        logger.info("ramify %s: %s", _version("ramify"), shlex.join(sys.argv[1:]))
+
+
+def logged_run() -> Run | None:
+    """The run whose log is written."""
+    found = [each.run for each in logging.getLogger("ramify").handlers if isinstance(each, _RunLog)]
+    return found[0] if found else None
+
+
+class _RunLog(logging.FileHandler):
+    def __init__(self, run: Run) -> None:
+        super().__init__(run.log_file, encoding="utf-8", errors="backslashreplace", delay=True)
+        self.run = run
+        self.setFormatter(LINE)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Nothing: a log that cannot be written ends no run."""
+
+
+def saved(run: Run) -> str:
+    """What a run keeps when it is cut off, in words."""
+    if not run.certificate_file.is_file():
+        return "its settings"
+    parts = ["its puzzles"]
+    for seed in run.seeds:
+        if steps := run.checkpoints(seed):
+            parts.append(f"the checkpoints of seed {seed} to step {max(steps)}")
+        if sampled := run.sampled(seed):
+            parts.append(f"{len(sampled)} tables of completions of seed {seed}")
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
 
 def _check_models(config: ExperimentConfig) -> None:

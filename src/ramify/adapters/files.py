@@ -13,7 +13,7 @@ import polars as pl
 
 from ramify.algebra.paper import from_paper
 from ramify.algebra.parser import ParseError
-from ramify.errors import RunError
+from ramify.errors import RunError, reason
 from ramify.records import Puzzle
 from ramify.run import Run, is_run
 from ramify.tasks.countdown import MAX_SIZE
@@ -132,7 +132,9 @@ def records_of(path: Path) -> list[dict[str, Any]]:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             loaded = [_line(line) for line in file if line.strip()] if path.suffix != ".json" else json.load(file)
     except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as error:
-        raise RunError(f"{path}: cannot be read as {path.suffix.removeprefix('.') or 'data'}: {error}") from None
+        raise RunError(
+            f"{path}: cannot be read as {path.suffix.removeprefix('.') or 'data'}: {reason(error, path)}"
+        ) from None
     records = loaded if isinstance(loaded, list) else [loaded]
     return [
         _with_identity(record) if isinstance(record, dict) else {BROKEN: "not an object", "text": str(record)}
@@ -212,7 +214,7 @@ def puzzle_of(numbers: Any, target: Any, pattern: Any = None) -> Puzzle:
 
 
 def _integer(value: Any) -> int:
-    if isinstance(value, bool) or value is None or (isinstance(value, float) and value != int(value)):
+    if isinstance(value, bool) or value is None or (isinstance(value, float) and not value.is_integer()):
         raise ValueError(f"{shortened(value)} is not an integer")
     if isinstance(value, str) and len(value) > 30:
         raise ValueError(f"{shortened(value)} is not an integer")

@@ -37,7 +37,7 @@ def countdown_reward(
     reward: RewardConfig = REWARDS["pure"],
     answer_tags: tuple[str, str] = ANSWER_TAGS,
     **_: Any,
-) -> list[float]:
+) -> list[float | None]:
     """A reward function for TRL: 1 for a correct answer, else 0, unless `reward` says otherwise (`functools.partial`).
 
     With `log_completions` TRL also writes which puzzle each completion belongs to, so that `ramify import` can read the
@@ -45,16 +45,27 @@ def countdown_reward(
 
     Args:
         completions: texts, or lists of messages, of which the last one answers.
-        numbers, target: columns of the data set.
+        numbers, target: columns of the data set. A row without a puzzle in them, as in a data set of several tasks, has
+            no reward (None), which TRL leaves out.
 
     >>> countdown_reward(["<answer>3*7+8</answer>", "29"], numbers=[[3, 7, 8]] * 2, target=[29, 29])
     [1.0, 0.0]
     """
-    puzzles = [Puzzle(tuple(each), goal) for each, goal in zip(numbers, target, strict=True)]
+    puzzles = [_puzzle(each, goal) for each, goal in zip(numbers, target, strict=True)]
     if log_extra is not None:
-        log_extra("puzzle_id", [puzzle.id for puzzle in puzzles])
+        log_extra("puzzle_id", [puzzle and puzzle.id for puzzle in puzzles])
     texts = [said if isinstance(said, str) else said[-1]["content"] or "" for said in completions]
-    return [reward.of(grade(p, text, tags=answer_tags)) for p, text in zip(puzzles, texts, strict=True)]
+    asked = zip(puzzles, texts, strict=True)
+    return [None if one is None else reward.of(grade(one, text, tags=answer_tags)) for one, text in asked]
+
+
+def _puzzle(numbers: Any, target: Any) -> Puzzle | None:
+    """The puzzle of a row; None where it has none. Integers may be floats, as a column with gaps makes them."""
+    try:
+        values = [int(each) for each in (*numbers, target) if float(each).is_integer()]
+        return Puzzle(tuple(values[:-1]), values[-1]) if len(values) == len(numbers) + 1 > 1 else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class Diagnosis:

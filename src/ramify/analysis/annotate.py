@@ -1,12 +1,14 @@
 """Read completions: a grade for each, and the attempts in it. What is made here can be deleted and made again."""
 
 import os
+import signal
 import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -58,8 +60,14 @@ def annotate_files(
         yield from (done for done, _ in enumerate(map(work, jobs), start=1))
         return
     # Not by fork: polars has threads, and a forked child may wait for ever on one that it does not have.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    # Ctrl-C is for this process; the others finish their table.
+    pool_settings: dict[str, Any] = {"mp_context": get_context("spawn"), "initializer": _ignore_interrupts}
+    with ProcessPoolExecutor(workers, **pool_settings) as pool:
         yield from (done for done, _ in enumerate(pool.map(work, jobs), start=1))
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def annotate_on_ray(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ramify.cli.app import Ray, Root, RunFolder, app
-from ramify.console import import_lines, print_rules, print_summary, print_unanswered, progress
+from ramify.console import import_lines, print_rules, print_summary, print_unanswered, progress, say, warn
 from ramify.errors import RamifyError
 from ramify.tasks.grading import ANSWER_TAGS
 
@@ -34,9 +34,14 @@ def import_(
     """Turn completions that others made (TRL, verl, lm-eval, ...) into a run, score it, write its report."""
     from ramify import experiment
     from ramify.adapters.dumps import ImportConfig
+    from ramify.adapters.files import SUFFIXES
     from ramify.adapters.foreign import import_run
+    from ramify.adapters.paths import file_or_folder, irregular
     from ramify.report.page import write_report
 
+    for folder in folders:
+        for path, what in irregular(file_or_folder(folder), SUFFIXES).items():
+            warn(f"skipped {path}: {what}")
     given = {"numbers": numbers, "target": target, "text": text, "pattern": pattern, "step": step, "prompt": prompt}
     config = ImportConfig.check(
         {**given, "format": form, "answer_tags": answer_tags, "every": every, "training": training}
@@ -44,13 +49,13 @@ def import_(
     with progress() as report:
         found = import_run(folders, name if name is not None else _name_of(folders[0], root), root, config, report)
     for line in import_lines(found):
-        print(line)
+        say(line)
     with progress() as report:
         experiment.score(found.run, report, ray=ray)
     page = write_report(found.run)
     print_summary(found.run)
     print_unanswered(found.run, config.answer_tags)
-    print(f"report: {page.resolve()}")
+    say(f"report: {page.resolve()}")
 
 
 def _name_of(folder: Path, root: Path) -> str:
@@ -81,9 +86,9 @@ def export_(
     opened = Run(folder)
     where = output or Path(f"{opened.path}-{kind}")
     command = export(kind, opened, where, step, seed, license_id)
-    print(f"{kind}: {where}\nthen: {command}")
+    say(f"{kind}: {where}\nthen: {command}")
     if push is not None:
-        print(f"pushed: {upload(where, push)}")
+        say(f"pushed: {upload(where, push)}")
 
 
 @app.command()
@@ -96,21 +101,22 @@ def regrade(
 ) -> None:
     """Grade completions again, and show where graders in use elsewhere would have said otherwise."""
     from ramify.adapters.files import each_text, read_rows
+    from ramify.adapters.paths import regular_file
     from ramify.analysis.regrade import OTHERS, disagreements, examples
     from ramify.analysis.regrade import regrade as grade_again
 
-    rows = read_rows(file, numbers, target, text, texts=True)
+    rows = read_rows(regular_file(file), numbers, target, text, texts=True)
     graded = grade_again(each_text(rows))
     verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in graded["verdict"].value_counts(sort=True).iter_rows())
-    print(f"{graded.height:,} completions: {verdicts}")
+    say(f"{graded.height:,} completions: {verdicts}")
     if rows.unread:
-        print(f"{len(rows.unread):,} rows could not be read, the first is {rows.unread[0]}")
+        say(f"{len(rows.unread):,} rows could not be read, the first is {rows.unread[0]}")
     print_rules(graded, disagreements(graded))
     for column, name in OTHERS.items():
         for puzzle_id, answer, verdict in examples(graded, column):
-            print(f"{name} {'accepts' if verdict != 'correct' else 'rejects'} {answer!r} for {puzzle_id}: {verdict}")
+            say(f"{name} {'accepts' if verdict != 'correct' else 'rejects'} {answer!r} for {puzzle_id}: {verdict}")
     if output is not None:
         from ramify.tables import write_table
 
         write_table(graded, output)
-        print(f"rows: {output}")
+        say(f"rows: {output}")

@@ -60,8 +60,9 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
             output_loading_info=True,
             **SAFE,
         )
-        if found["missing_keys"]:  # they would be drawn at random
-            raise ValueError(f"its files lack {len(found['missing_keys'])} weights, such as {min(found['missing_keys'])}")
+        missing = sorted(found["missing_keys"])
+        if missing:  # they would be drawn at random
+            raise ValueError(f"its files lack {len(missing)} weights, such as {missing[0]}")
         return loaded
 
 
@@ -98,7 +99,7 @@ def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """The weights in the safetensors files of a folder, by the files' headers."""
     from safetensors import safe_open
 
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for file in sorted(folder.glob("*.safetensors")) if folder.is_dir() else []:
         with safe_open(file, "pt") as opened:
             found |= {key: tuple(opened.get_slice(key).get_shape()) for key in opened.keys()}  # noqa: SIM118
@@ -186,9 +187,7 @@ def load_tokenizer(model: str | Path) -> Any:
 
     with as_one_sentence(model, "has no tokenizer"):
         name, revision = hub_name(model)
-        tokenizer = AutoTokenizer.from_pretrained(
-            name, revision=revision, padding_side="left", trust_remote_code=False
-        )
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, padding_side="left", trust_remote_code=False)
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         if tokenizer.pad_token_id is None:

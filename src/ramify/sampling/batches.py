@@ -12,7 +12,6 @@ from ramify.config import MOST, Config, Temperature
 from ramify.records import Completion, Puzzle
 from ramify.tasks.prompts import PromptConfig
 
-
 MOST_SAMPLES = 10_000
 """Completions of a puzzle."""
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ramify.algebra.catalog import index_of, patterns
 from ramify.algebra.pattern import Pattern, parse_patterns
@@ -71,14 +71,14 @@ class CountdownConfig(Config):
 
     @field_validator("train", "test", "length", "held_out", "skills")
     @classmethod
-    def _sizes(cls, counts: dict[int, int]) -> dict[int, int]:
+    def _sizes(cls, counts: dict[int, int], info: ValidationInfo) -> dict[int, int]:
         for size, count in counts.items():
             if not 2 <= size <= MAX_SIZE:
-                raise ValueError(f"n = {size}: puzzles have 2 to {MAX_SIZE} numbers")
+                raise ValueError(f"task.{info.field_name}.{size}: puzzles have 2 to {MAX_SIZE} numbers")
             if count < 0:
-                raise ValueError(f"n = {size}: {count} puzzles asked for; a count cannot be negative")
+                raise ValueError(f"task.{info.field_name}.{size} = {count}: a count cannot be negative")
             if count > MOST:
-                raise ValueError(f"n = {size}: {count} puzzles asked for; the most are {MOST:,}")
+                raise ValueError(f"task.{info.field_name}.{size} = {count}: the most puzzles are {MOST:,}")
         return counts
 
     @field_validator("numbers", "target")
@@ -138,7 +138,9 @@ def puzzles_asked(config: CountdownConfig) -> dict[str, int]:
 def trained_patterns(config: CountdownConfig) -> list[Pattern]:
     """The patterns that training puzzles can be drawn from."""
     rules = config.rules()
-    return [pattern for size, count in config.train.items() if count for pattern in _patterns(config, "train", size, rules)]
+    return [
+        pattern for size, count in config.train.items() if count for pattern in _patterns(config, "train", size, rules)
+    ]
 
 
 def make_puzzles(
