@@ -17,7 +17,7 @@ from ramify.errors import ConfigError, RamifyError, RunError, require
 from ramify.layout import DERIVED
 from ramify.manifest import manifest
 from ramify.models.checkpoints import BUNDLED, is_model, model_path
-from ramify.processes import Report, world_size
+from ramify.processes import Report, rank, world_size
 from ramify.run import Run
 from ramify.run_log import log_to
 from ramify.sampling.batches import Sampler
@@ -176,10 +176,13 @@ def _complete(saved: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def begun(config: ExperimentConfig, root: Path) -> Iterator[Run]:
+def begun(config: ExperimentConfig, root: Path, loads_models: bool = True) -> Iterator[Run]:
     """The run's folder; a new one is made when nothing is found wrong, and goes again if an error leaves it empty.
 
     So settings that could not work are corrected and tried again under the same name.
+
+    Args:
+        loads_models: whether what follows loads models, so that they are looked at first.
 
     Raises:
         ConfigError: the settings contradict each other.
@@ -187,16 +190,16 @@ def begun(config: ExperimentConfig, root: Path) -> Iterator[Run]:
     """
     folder = root / config.checked().name
     is_new, had_root = not folder.exists(), root.exists()
-    if is_new:
+    if is_new and loads_models:
         _check_models(config)
     run = open_run(config, root)
     log_to(run)
     try:
         yield run
     except RamifyError:
-        if is_new and run.drop_if_empty():
+        if is_new and rank() == 0 and run.drop_if_empty():
             log_to(None)
-            if not had_root:
+            if not had_root and not any(root.iterdir()):
                 root.rmdir()
         raise
 

@@ -97,7 +97,7 @@ def generate(source: Source, overrides: Overrides = None, root: Root = Path("run
     from ramify import experiment
 
     config = experiment.ExperimentConfig.load(source, overrides or [])
-    with experiment.begun(config, root) as opened, progress() as report:
+    with experiment.begun(config, root, loads_models=False) as opened, progress() as report:
         experiment.generate(config, opened, report)
     say(f"puzzles: {opened.path / 'puzzles'}\ncertificate: {opened.certificate_file}")
 

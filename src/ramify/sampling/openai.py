@@ -62,7 +62,11 @@ class OpenAISampler:
         Raises:
             RunError: the server cannot be reached, refuses the request, or its answers are no completions.
         """
-        return asyncio.run(self._batch(puzzles, prompt, greedy, name))
+        # The client passes on what its own libraries raise of addresses, headers and bodies.
+        try:
+            return asyncio.run(self._batch(puzzles, prompt, greedy, name))
+        except Exception as error:
+            raise RunError(f"{self.config.base_url}: {_said(error)}") from None
 
     async def _batch(
         self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str
@@ -90,12 +94,8 @@ class OpenAISampler:
                     raise RunError(f"{len(found)} of {wanted} choices came for {puzzle.id}")
                 return [Completion(puzzle.id, -1 if greedy else k, *choice) for k, choice in enumerate(found)]
 
-            try:
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(answered(puzzle)) for puzzle in puzzles]
-            # The client passes on what its own libraries raise of addresses, headers and bodies.
-            except* Exception as errors:
-                raise RunError(f"{config.base_url}: {_said(errors)}") from None
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(answered(puzzle)) for puzzle in puzzles]
         return [completion for task in tasks for completion in task.result()]
 
     async def _choices(
@@ -140,8 +140,7 @@ def _tokens(answer: Any) -> int | None:
     return told if type(told) is int and 0 <= told < 2**31 else None
 
 
-def _said(errors: BaseExceptionGroup) -> str:
-    first = errors.exceptions[0]
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return reason(first)
+def _said(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return reason(error)
