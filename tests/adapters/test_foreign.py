@@ -161,7 +161,7 @@ def test_nothing_that_can_be_read(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no completions there; looked for \.parquet"):
         imported(tmp_path / "empty", tmp_path)
     lines(tmp_path / "e" / "a.jsonl", [{"question": "?", "reply": "!"}])
-    with pytest.raises(RunError, match=r"no completion .*the row has question, reply"):
+    with pytest.raises(RunError, match=r"no numbers and target in the prompt .*its columns are question, reply"):
         imported(tmp_path / "e", tmp_path)
     assert not (tmp_path / "back").exists()
     with pytest.raises(RunError, match="--format other: there are trl, verl"):

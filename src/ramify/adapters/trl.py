@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ramify.adapters.completions import last_reply
 from ramify.adapters.puzzles import write_puzzles
 from ramify.errors import require
 from ramify.models.checkpoints import is_model
@@ -44,7 +45,8 @@ def countdown_reward(
     folder of completions.
 
     Args:
-        completions: texts, or lists of messages, of which the last one answers.
+        completions: texts, or lists of messages, of which the last one of the assistant answers. Where that one says
+            nothing (a call of a tool, an empty list) there is no answer.
         numbers, target: columns of the data set.
 
     >>> countdown_reward(["<answer>3*7+8</answer>", "29"], numbers=[[3, 7, 8]] * 2, target=[29, 29])
@@ -53,8 +55,9 @@ def countdown_reward(
     puzzles = [Puzzle(tuple(each), goal) for each, goal in zip(numbers, target, strict=True)]
     if log_extra is not None:
         log_extra("puzzle_id", [puzzle.id for puzzle in puzzles])
-    texts = [said if isinstance(said, str) else said[-1]["content"] or "" for said in completions]
-    return [reward.of(grade(p, text, tags=answer_tags)) for p, text in zip(puzzles, texts, strict=True)]
+    return [
+        reward.of(grade(p, last_reply(said), tags=answer_tags)) for p, said in zip(puzzles, completions, strict=True)
+    ]
 
 
 class Diagnosis:

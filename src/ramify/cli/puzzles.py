@@ -113,12 +113,21 @@ def verify_split(
     ] = None,
     numbers: Annotated[str | None, typer.Option(help="The column of the numbers, if it is not found.")] = None,
     target: Annotated[str | None, typer.Option(help="The column of the target, if it is not found.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="The column of the prompt, or its words with {numbers} and {target}.")
+    ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option("--field", metavar="ROLE=COLUMN", help="A column by its role, as in pattern=x.y; repeatable."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check puzzle sets against those named train: overlap, forced puzzles, labels; exit code 1 if they overlap."""
     from dataclasses import asdict
 
-    from ramify.adapters.files import files_in, read_rows
+    from ramify.adapters.dumps import ImportConfig, parse_fields
+    from ramify.adapters.files import files_in
+    from ramify.adapters.row_files import read_rows
     from ramify.algebra.parser import ParseError
     from ramify.tasks.splits import held_out_patterns
     from ramify.tasks.verification import MAX_CHECKED, check_sets
@@ -128,7 +137,9 @@ def verify_split(
     except ParseError as error:
         raise RamifyError(f"--hold-out {' '.join(hold_out or [])}: not a pattern such as A-B*C: {error}") from None
     files = {name if len(data) == 1 else f"{path}/{name}": f for path in data for name, f in files_in(path).items()}
-    rows = {name: read_rows(file, numbers, target) for name, file in files.items()}
+    given = {"numbers": numbers, "target": target, "prompt": prompt, "fields": parse_fields(field or [])}
+    reader = ImportConfig.check(given).reader()
+    rows = {name: read_rows(file, reader) for name, file in files.items()}
     checks = check_sets({name: found.puzzles for name, found in rows.items()}, held_out)
     if as_json:
         print(json.dumps([asdict(check) | {"unread": rows[check.name].unread} for check in checks]))
