@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from ramify import ConfigError, Puzzle, Run, RunError
-from ramify.adapters.dumps import ImportConfig
 from ramify.adapters.foreign import Imported, import_run
 from ramify.adapters.formats import find_format
+from ramify.adapters.import_settings import ImportConfig
 from ramify.console import import_lines
 from ramify.experiment import score
 from ramify.report.page import render

@@ -1,4 +1,4 @@
-"""The shapes in which people keep completions: each is read without an option, its puzzle, answers, step and ends right."""
+"""The shapes in which people keep completions: each is read without an option, with its puzzle, answers, step, ends."""
 
 import csv
 import gzip
@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from ramify.adapters.dumps import Found, ImportConfig, read_folder, settle_last
+from ramify.adapters.dumps import Found, read_folder, settle_last
+from ramify.adapters.import_settings import ImportConfig
 
 ASKED = "Using the numbers [8, 3, 7], create an equation that equals 29. Answer in <answer> tags."
 RIGHT, WRONG = "so <answer>3*7+8</answer>", "hm <answer>3+7+8</answer>"

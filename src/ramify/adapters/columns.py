@@ -139,7 +139,9 @@ def plan_of(keys: tuple[str, ...]) -> Plan:
     for key in keys:
         if isinstance(key, str):
             own.setdefault(snake_case(key), key)
-    roles = {role: tuple(own[name] for name in names if name in own) for role, names in ROLES.items()}
+    roles = {
+        role: found for role, names in ROLES.items() if (found := tuple(own[name] for name in names if name in own))
+    }
     return Plan(roles, tuple(own[name] for name in HOLDERS if name in own))
 
 
@@ -178,7 +180,7 @@ class Levels:
     def first(self, role: str) -> Any:
         """What the row says in a role: the first that is there and not empty; None if nothing is."""
         for row, plan in self.objects if role in HELD else self.objects[:1]:
-            for key in plan.roles[role]:
+            for key in plan.roles.get(role, ()):
                 value = row[key]
                 if value is not None and value != "":
                     return value
@@ -187,7 +189,7 @@ class Levels:
     def every(self, role: str) -> list[Any]:
         """All that the row says in a role, the surest first."""
         levels = self.objects if role in HELD else self.objects[:1]
-        found = [row[key] for row, plan in levels for key in plan.roles[role]]
+        found = [row[key] for row, plan in levels for key in plan.roles.get(role, ())]
         return [value for value in found if value is not None and value != ""]
 
 

@@ -226,7 +226,7 @@ def rows_of_document(document: Any) -> list[Any]:
     if isinstance(names, list) and isinstance(data, list) and all(isinstance(row, list) for row in data):
         return [dict(zip(map(str, names), row, strict=False)) for row in data]
     values = list(document.values())
-    known = any(plan_of(tuple(document)).roles[role] for role in ("numbers", "target", "prompt", "truth", "text"))
+    known = any(role in plan_of(tuple(document)).roles for role in ("numbers", "target", "prompt", "truth", "text"))
     tables = [
         name
         for name, value in document.items()
@@ -234,7 +234,7 @@ def rows_of_document(document: Any) -> list[Any]:
     ]
     in_one = [name for name in tables if name in _TABLES] or (tables if not known else [])
     if len(in_one) == 1:
-        kept = {name: document[name] for name in plan_of(tuple(document)).roles["step"]}
+        kept = {name: document[name] for name in plan_of(tuple(document)).roles.get("step", ())}
         return [{**kept, **row} for row in document[in_one[0]]]
     columns = [list(value.values()) if isinstance(value, dict) else value for value in values]
     if (

@@ -17,7 +17,8 @@ from typing import Any
 
 import polars as pl
 
-from ramify.adapters.dumps import MAIN, ROWS, Found, ImportConfig, read_folder, settle_last
+from ramify.adapters.dumps import MAIN, ROWS, Found, read_folder, settle_last
+from ramify.adapters.import_settings import ImportConfig
 from ramify.errors import RunError
 from ramify.processes import Report
 from ramify.records import Puzzle

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ramify.adapters.columns import value_at
-from ramify.adapters.completions import shortened
 from ramify.adapters.files import BROKEN, cause, document_of, records_of
 from ramify.errors import RunError
 
@@ -39,7 +38,7 @@ def _sample_row(sample: Any, step: Any) -> dict[str, Any]:
     choices = [_attached(choice, sample) for choice in _list(value_at(sample, "output"), "choices")]
     if error and not choices:
         said = error.get("message", error) if isinstance(error, dict) else error
-        return {BROKEN: f"the sample errored: {shortened(said, 200)}", "text": str(value_at(sample, "id"))}
+        return {BROKEN: f"the sample errored: {str(said)[:200]}", "text": str(value_at(sample, "id"))}
     kept = value_at(sample, "metadata")
     row = {"prompt": _attached(value_at(sample, "input"), sample), "target": value_at(sample, "target"), "step": step}
     return {**row, **(kept if isinstance(kept, dict) else {}), "prompt": row["prompt"], "completion": choices or None}

@@ -92,11 +92,12 @@ class RowReader:
         )
 
     def _value(self, levels: Levels, role: str) -> Any:
-        if role in self.given:
+        if self.given and role in self.given:
             return value_at(levels.row, self.given[role])
-        for name in self.preferred.get(role, ()):
-            if (value := levels.row.get(name)) is not None:
-                return value
+        if role in self.preferred:
+            for name in self.preferred[role]:
+                if (value := levels.row.get(name)) is not None:
+                    return value
         return levels.first(role)
 
     def _all(self, levels: Levels, role: str) -> list[Any]:
@@ -110,7 +111,7 @@ class RowReader:
         if value is None:
             error = levels.row.get("error")
             if error:
-                raise ValueError(f"the sample errored: {shortened(error)}")
+                raise ValueError(f"the sample errored: {str(error)[:200]}")
             said = f" in {self.given['text']}" if "text" in self.given else ""
             raise MissingError("text", f"no completion{said}")
         reasoning = self._value(levels, "reasoning")

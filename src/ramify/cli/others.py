@@ -45,8 +45,8 @@ def import_(
 ) -> None:
     """Turn completions that others made (TRL, verl, lm-eval, ...) into a run, score it, write its report."""
     from ramify import experiment
-    from ramify.adapters.dumps import ImportConfig, parse_fields
     from ramify.adapters.foreign import import_run
+    from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.report.page import write_report
 
     given = {"numbers": numbers, "target": target, "text": text, "pattern": pattern, "step": step, "prompt": prompt}
@@ -121,7 +121,7 @@ def regrade(
 ) -> None:
     """Grade completions again, and show where graders in use elsewhere would have said otherwise."""
     from ramify.adapters.answers import mark_answers
-    from ramify.adapters.dumps import ImportConfig, parse_fields
+    from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.adapters.row_files import each_text, read_rows
     from ramify.analysis.regrade import OTHERS, disagreements, examples
     from ramify.analysis.regrade import regrade as grade_again

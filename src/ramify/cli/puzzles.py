@@ -125,8 +125,8 @@ def verify_split(
     """Check puzzle sets against those named train: overlap, forced puzzles, labels; exit code 1 if they overlap."""
     from dataclasses import asdict
 
-    from ramify.adapters.dumps import ImportConfig, parse_fields
     from ramify.adapters.files import files_in
+    from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.adapters.row_files import read_rows
     from ramify.algebra.parser import ParseError
     from ramify.tasks.splits import held_out_patterns
