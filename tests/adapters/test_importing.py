@@ -92,12 +92,15 @@ def test_logs_of_inspect_as_it_writes_them(tmp_path: Path) -> None:
     assert frame["text"].str.contains("<answer>3*7+8</answer>", literal=True).sum() == 1
     assert [row["reason"] for row in found.unread] == ["the sample errored: ValueError('the server went away')"] * 2
     whole = (GOLDEN / "evals" / "countdown.eval").read_bytes()
-    for number, damaged in enumerate(
-        [whole[:3000], whole[:-30], b"PK\x05\x06" + bytes(18), b"no", whole[:200] + whole[260:]]
-    ):
+    for number, damaged in enumerate([whole[:3000], whole[:-30], b"PK\x05\x06" + bytes(18), b"no"]):
         (tmp_path / f"{number}.eval").write_bytes(damaged)
         with pytest.raises(RunError):
             read(tmp_path / f"{number}.eval")
+    at = whole.index(b"samples/1_epoch_1.json") + 300
+    (tmp_path / "bit.eval").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    bad = read(tmp_path / "bit.eval").unread
+    assert len(bad) == 3
+    assert bad[0]["error"].startswith("not a sample: samples/1_epoch_1.json")
 
 
 def test_attachments_of_inspect(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def _read_eval(file: Path) -> tuple[dict[str, Any], Iterator[Any]]:
 def _sample(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
     try:
         return json.loads(_member(archive, info))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, zipfile.BadZipFile) as error:
         return {BROKEN: f"not a sample: {str(error)[:100]}", "text": info.filename}
 
 
@@ -100,9 +101,12 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     packed = archive.fp.read(info.compress_size)
     try:
         with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
-            return reader.read(MOST_OF_A_MEMBER)
+            found = reader.read(MOST_OF_A_MEMBER)
     except zstandard.ZstdError as error:
         raise ValueError(f"{info.filename}: {error}") from None
+    if zlib.crc32(found) != info.CRC:
+        raise ValueError(f"{info.filename} is damaged: its checksum differs")
+    return found
 
 
 def lm_eval_rows(file: Path) -> list[dict[str, Any]]:
