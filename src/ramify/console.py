@@ -148,7 +148,7 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
     if share > MOST_UNANSWERED:
         console.print(
             f"warning: {share:.0%} of the completions hold no answer in {tags[0]} {tags[1]} or \\boxed{{}}; "
-            "--answer-tags names others",
+            "--answer-tags names others, --answer-pattern finds answers behind words",
             markup=False,
         )
 
