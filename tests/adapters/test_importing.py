@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ramify import ConfigError, RunError
+from ramify.adapters.completions import last_reply
 from ramify.adapters.dumps import Found, read_folder
-from ramify.adapters.files import list_files
+from ramify.adapters.files import list_files, rows_of_document
 from ramify.adapters.formats import find_format
 from ramify.adapters.import_settings import ImportConfig
+from ramify.adapters.parsed_rows import RowReader
 from ramify.adapters.puzzles import load_sets
 from ramify.adapters.row_files import each_text, read_rows
 from ramify.adapters.trl import countdown_reward
 from ramify.cli import app
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+EXAMPLES = int(os.environ.get("RAMIFY_EXAMPLES", "200"))
 WORDS = "Using the numbers [{}, 30, 40], create an equation that equals 7"
 
 
@@ -148,6 +153,7 @@ def test_what_is_no_file_is_skipped(tmp_path: Path) -> None:
             "response": "<answer>3*7+8</answer>",
         },
         {"prompt": "Please make 29 out of the numbers 3, 7, 8.", "response": "<answer>3*7+8</answer>"},
+        {"my prompt": "Calculate 29 using the numbers 3, 7, 8.", "output": "<answer>3*7+8</answer>"},
         {"nums": [3, 7, 8], "target": 29, "gesagt": [{"role": "assistant", "content": "<answer>3*7+8</answer>"}]},
     ],
 )
@@ -216,6 +222,56 @@ def test_one_reader_for_all_verbs(tmp_path: Path) -> None:
     assert [puzzle.id for puzzle in load_sets(str(tmp_path))[0]["test"]] == ["3,7,8=29"]
     assert "1" in CliRunner().invoke(app, ["verify-split", str(tmp_path)]).output
     assert len(read_rows(GOLDEN / "evals" / "countdown.eval", texts=True).puzzles) == 6
+
+
+def test_columns_that_are_named_stay_in_the_command(tmp_path: Path) -> None:
+    lines(tmp_path / "a.jsonl", [{"x": [3, 7, 8], "y": 29, "gesagt": "<answer>3*7+8</answer>", "paid": 1}])
+    with pytest.raises(RunError) as caught:
+        read(tmp_path, text="typo", fields={"reward": "paid"})
+    command = shlex.split(str(caught.value).rpartition("this reads it: ramify import ")[2])[1:]
+    assert dict(zip(command[::2], command[1::2], strict=True)) == {
+        "--text": "gesagt",
+        "--field": "reward=paid",
+        "--numbers": "x",
+        "--target": "y",
+    }
+
+
+def test_checkpoints_that_are_names(tmp_path: Path) -> None:
+    row = {"nums": [3, 7, 8], "target": 29, "completion": "x", "checkpoint": "Qwen/Qwen2.5-3B"}
+    lines(tmp_path / "a.jsonl", [row])
+    with pytest.raises(RunError, match=r"checkpoint = 'Qwen/Qwen2.5-3B' names no step; --step N does"):
+        read(tmp_path)
+    assert read(tmp_path, step="50").rows
+    assert read_rows(tmp_path / "a.jsonl", texts=True).texts == [["x"]]
+    (tmp_path / "a.jsonl").rename(tmp_path / "50.jsonl")
+    ((_, (frame,)),) = read(tmp_path).rows.items()
+    assert frame["step"].to_list() == [50]
+
+
+def test_any_data_is_a_row_or_a_reason() -> None:
+    names = st.sampled_from(["numbers", "target", "gts", "completion", "choices", "messages", "prompt", "step", "role"])
+    more = st.sampled_from(["content", "reward_model", "ground_truth", "finish_reason", "reasoning", "set", "", "ключ"])
+    leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20))
+    plain = st.one_of(leaves, st.just("[3, 7, 8]"), st.just('{"numbers": [3, 7], "target": 21}'), st.just("assistant"))
+    data = st.recursive(
+        plain, lambda x: st.one_of(st.lists(x, max_size=4), st.dictionaries(names | more, x, max_size=5))
+    )
+
+    @settings(max_examples=EXAMPLES, deadline=None)
+    @given(st.dictionaries(names | more, data, max_size=8))
+    def holds(row: dict[str, Any]) -> None:
+        try:
+            said = RowReader().read(row)
+        except ValueError as error:
+            assert 0 < len(str(error)) < 500
+        else:
+            assert all(isinstance(text, str) for text, _ in said.completions)
+            assert len(said.rewards) == len(said.completions)
+        assert isinstance(last_reply(row.get("messages")), str)
+        assert isinstance(rows_of_document(row), list)
+
+    holds()
 
 
 def test_saved_data_sets_keep_their_sets(tmp_path: Path) -> None:

@@ -57,11 +57,11 @@ def remedy(
     if not rows:
         return ""
     for options in _choices(rows, reader, texts):
-        tried = RowReader({**reader.given, **options}, reader.preferred, options.get("words", reader.template))
+        given = {**reader.given, **{role: name for role, name in options.items() if role != "words"}}
+        tried = RowReader(given, reader.preferred, options.get("words", reader.template))
         if sum(_reads(tried, row, texts) for row in rows) * 2 > len(rows):
-            said = " ".join(
-                f"--{'prompt' if role == 'words' else role} {shlex.quote(name)}" for role, name in options.items()
-            )
+            words = {"words": reader.template} if reader.template else {}
+            said = " ".join(_option(verb, role, name) for role, name in {**words, **reader.given, **options}.items())
             return f"; this reads it: ramify {verb} {shlex.quote(where)} {said}"
     if isinstance(error, MissingError) and error.role == "text":
         return "; none of its columns can be a completion: add one, `completion`, with what the model wrote"
@@ -73,9 +73,17 @@ def remedy(
     return ""
 
 
+def _option(verb: str, role: str, name: str) -> str:
+    """How a column is named to a verb of the command line; a name that would be taken for words has to be a field."""
+    known = {"numbers", "target", "prompt", *({"text"} if verb != "verify-split" else ())}
+    if role == "words" or (role in known and (role != "prompt" or re.fullmatch(r"[\w.-]+", name))):
+        return f"--{'prompt' if role == 'words' else role} {shlex.quote(name)}"
+    return f"--field {shlex.quote(f'{role}={name}')}"
+
+
 def _reads(reader: RowReader, row: dict[str, Any], texts: bool) -> bool:
     try:
-        return is_usable(reader.read(row, texts).puzzle)
+        return is_usable(reader.read(row, texts, steps=False).puzzle)
     except (ValueError, RecursionError):
         return False
 
@@ -109,7 +117,7 @@ def _needed(rows: Sequence[dict[str, Any]], reader: RowReader, texts: bool) -> s
 
 def _has_text(row: dict[str, Any], reader: RowReader) -> bool:
     try:
-        reader.read({"numbers": [1, 2], "target": 3, **row}, texts=True)
+        reader.read({"numbers": [1, 2], "target": 3, **row}, steps=False)
     except MissingError as error:
         return error.role != "text"
     except (ValueError, RecursionError):

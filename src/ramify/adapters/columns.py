@@ -84,9 +84,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "trainer_step",
         "iteration",
         "iter",
-        "checkpoint",
-        "ckpt",
     ),
+    "checkpoint": ("checkpoint", "ckpt", "checkpoint_name"),
     "reward": ("reward", "rewards", "score", "scores"),
     "set": ("set",),
     "reasoning": ("reasoning_content", "reasoning", "thinking", "thinking_content", "reasoning_text"),
@@ -106,14 +105,15 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "truth": ("gts", "gt", "ground_truth", "ground_truths", "label"),
 }
-"""The names of each role, the surest first. `truth` is a target where it is a number, else an object that holds one."""
+"""The names of each role, the surest first. `checkpoint` may name a step; `truth` is a target where it is a number,
+else an object that holds one."""
 
 HOLDERS = (
     *("puzzle", "task", "data", *ROLES["truth"], "reward_model", "extra_info", "extra", "metadata", "doc", "info"),
     "answer",
 )
 """Objects in a row that hold what is known of the puzzle."""
-HELD = frozenset({"numbers", "target", "pattern", "prompt", "step", "set", "truth"})
+HELD = frozenset({"numbers", "target", "pattern", "prompt", "step", "checkpoint", "set", "truth"})
 """Roles that are looked for in holders too."""
 MOST_JSON = 100_000
 """Characters of a text that is looked into for JSON."""

@@ -111,14 +111,14 @@ def _read_file(
 ) -> tuple[list[_Part], Exception | None]:
     """The completions of a file, and the first error."""
     own, named, first = _set_of(file, folder), step_of_file(file, folder), None
-    file_step = config.all_step if config.all_step is not None else form.step if named is None else named
+    file_step = form.step if named is None else named
     rows: dict[tuple[bool | None, str], list[tuple]] = defaultdict(list)
     puzzles: dict[tuple[bool | None, str], dict[str, list[Puzzle]]] = defaultdict(dict)
     rewarded: set[tuple[bool | None, str]] = set()
     seen: dict[tuple[tuple[bool | None, str], int], Puzzle] = {}
     for number, row in enumerate(records, start=1):
         try:
-            said = reader.read(row)
+            said = reader.read(row, file_step=file_step)
             if not is_usable(said.puzzle):
                 raise ValueError("not a puzzle of 2 to 6 numbers below 10^9")
         except Exception as error:
@@ -127,8 +127,7 @@ def _read_file(
             unread.append({**kept, "record": row.get("text") if BROKEN in row else row})
             continue
         key = form.trains(row) if config.training is None else config.training, said.set or own
-        step = config.all_step if config.all_step is not None else said.step
-        at = step if step is not None else file_step if file_step is not None else NO_STEP
+        at = NO_STEP if said.step is None else said.step
         puzzle = said.puzzle
         rows[key] += [
             (puzzle.id, at, storable(text), cut, reward)

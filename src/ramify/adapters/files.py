@@ -234,7 +234,11 @@ def rows_of_document(document: Any) -> list[Any]:
     ]
     in_one = [name for name in tables if name in _TABLES] or (tables if not known else [])
     if len(in_one) == 1:
-        kept = {name: document[name] for name in plan_of(tuple(document)).roles.get("step", ())}
+        kept = {
+            name: document[name]
+            for role in ("step", "checkpoint")
+            for name in plan_of(tuple(document)).roles.get(role, ())
+        }
         return [{**kept, **row} for row in document[in_one[0]]]
     columns = [list(value.values()) if isinstance(value, dict) else value for value in values]
     if (

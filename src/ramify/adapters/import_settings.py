@@ -70,7 +70,7 @@ class ImportConfig(Config):
         if self.answer_pattern is not None:
             check_pattern(self.answer_pattern)
         given = {**check_fields(self.fields), **{name: value for name, value in named.items() if value is not None}}
-        return RowReader(given, preferred or {}, template)
+        return RowReader(given, preferred or {}, template, self.all_step)
 
 
 def is_template(prompt: str) -> bool:

@@ -58,6 +58,7 @@ class RowReader:
         given: columns that are named by hand for a role, a dot between levels; no other is looked at for it.
         preferred: keys of a format, looked at before the usual names.
         template: of the prompts, with {numbers} and {target}; known words are tried without it.
+        step: of all rows, whatever they say.
 
     >>> RowReader().read({"nums": [3, 7, 8], "target": 29, "response": "3*7+8", "globalStep": "step-50"}).step
     50
@@ -66,12 +67,17 @@ class RowReader:
     given: Mapping[str, str] = field(default_factory=dict)
     preferred: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     template: str | None = None
+    step: int | None = None
 
-    def read(self, row: dict[str, Any], texts: bool = True) -> ParsedRow:
+    def read(
+        self, row: dict[str, Any], texts: bool = True, steps: bool = True, file_step: int | None = None
+    ) -> ParsedRow:
         """What a row says.
 
         Args:
             texts: whether completions are wanted.
+            steps: whether the step is.
+            file_step: of a row that names none.
 
         Raises:
             MissingError: the puzzle or the completion is in none of the columns.
@@ -82,11 +88,11 @@ class RowReader:
         levels = Levels(row)
         puzzle = self._puzzle(levels)
         completions = self._completions(levels) if texts else []
-        step, reward, group = (self._value(levels, role) for role in ("step", "reward", "set"))
+        reward, group = self._value(levels, "reward"), self._value(levels, "set")
         return ParsedRow(
             puzzle,
             completions,
-            None if step is None else step_in(step),
+            self._step(levels, file_step) if steps else None,
             _rewards(reward, len(completions)),
             group if isinstance(group, str) and re.fullmatch(r"\w[\w.-]{0,59}", group) else None,
         )
@@ -105,6 +111,22 @@ class RowReader:
             value = value_at(levels.row, self.given[role])
             return [] if value is None else [value]
         return levels.every(role)
+
+    def _step(self, levels: Levels, file_step: int | None) -> int | None:
+        if self.step is not None:
+            return self.step
+        step = self._value(levels, "step")
+        if step is not None:
+            return step_in(step)
+        named = None if "step" in self.given else levels.first("checkpoint")
+        if named is None:
+            return file_step
+        try:
+            return step_in(named)
+        except ValueError:
+            if file_step is None:
+                raise ValueError(f"checkpoint = {shortened(named)} names no step; --step N does") from None
+            return file_step
 
     def _completions(self, levels: Levels) -> list[Completion]:
         value = self._value(levels, "text")
@@ -152,7 +174,7 @@ def check_fields(fields: Mapping[str, str]) -> Mapping[str, str]:
     Raises:
         ConfigError: there is no such role.
     """
-    known = [role for role in ROLES if role != "truth"]
+    known = [role for role in ROLES if role not in ("truth", "checkpoint")]
     for role in fields:
         if role not in known:
             raise ConfigError(f"field = {role}: there are {', '.join(known)}")

@@ -10,6 +10,7 @@ from ramify.adapters.formats import find_format
 from ramify.adapters.parsed_rows import RowReader
 from ramify.errors import RunError
 from ramify.records import Puzzle
+from ramify.tables import storable
 
 
 class Rows(NamedTuple):
@@ -40,13 +41,13 @@ def read_rows(path: Path, reader: RowReader | None = None, texts: bool = False) 
     records = form.rows(path) if form else records_of(path)
     for number, record in enumerate(records, start=1):
         try:
-            said = reader.read(record, texts)
+            said = reader.read(record, texts, steps=False)
         except (ValueError, RecursionError) as error:
             first = first or error
             rows.unread.append(f"row {number}: {error}")
             continue
         rows.puzzles.append(said.puzzle)
-        rows.texts.append([completion.text for completion in said.completions])
+        rows.texts.append([storable(completion.text) for completion in said.completions])
     if first is not None and not rows.puzzles:
         how = remedy("regrade" if texts else "verify-split", str(path), records, reader, first, texts)
         raise RunError(
