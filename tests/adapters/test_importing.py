@@ -274,6 +274,13 @@ def test_any_data_is_a_row_or_a_reason() -> None:
     holds()
 
 
+def test_where_there_is_no_option_none_is_advised(tmp_path: Path) -> None:
+    lines(tmp_path / "test.jsonl", [{"cards": [3, 7, 8], "goal_": 29}])
+    with pytest.raises(RunError, match="it is read if cards is called numbers and goal_ is called target") as caught:
+        load_sets(str(tmp_path))
+    assert "--" not in str(caught.value)
+
+
 def test_saved_data_sets_keep_their_sets(tmp_path: Path) -> None:
     from datasets import Dataset, DatasetDict
 

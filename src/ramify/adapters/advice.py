@@ -43,12 +43,12 @@ def _cut(text: str) -> str:
 
 
 def remedy(
-    verb: str, where: str, records: Sequence[dict[str, Any]], reader: RowReader, error: Exception, texts: bool
+    verb: str | None, where: str, records: Sequence[dict[str, Any]], reader: RowReader, error: Exception, texts: bool
 ) -> str:
     """The command that reads these rows, tried on them; or what they lack, where no option can help.
 
     Args:
-        verb: of the command line.
+        verb: of the command line; None where it has no options for columns.
         where: what is read.
         error: why the first row could not be read.
         texts: whether completions are wanted.
@@ -60,6 +60,10 @@ def remedy(
         given = {**reader.given, **{role: name for role, name in options.items() if role != "words"}}
         tried = RowReader(given, reader.preferred, options.get("words", reader.template))
         if sum(_reads(tried, row, texts) for row in rows) * 2 > len(rows):
+            if verb is None and "words" in options:
+                continue
+            if verb is None:
+                return f"; it is read if {' and '.join(f'{name} is called {role}' for role, name in options.items())}"
             words = {"words": reader.template} if reader.template else {}
             said = " ".join(_option(verb, role, name) for role, name in {**words, **reader.given, **options}.items())
             return f"; this reads it: ramify {verb} {shlex.quote(where)} {said}"

@@ -27,8 +27,11 @@ class Rows(NamedTuple):
     unread: list[str]
 
 
-def read_rows(path: Path, reader: RowReader | None = None, texts: bool = False) -> Rows:
+def read_rows(path: Path, reader: RowReader | None = None, texts: bool = False, verb: str | None = None) -> Rows:
     """The puzzles of a file, and their completions if `texts`.
+
+    Args:
+        verb: of the command line that asks, for its advice; None where it has no options for columns.
 
     Raises:
         RunError: the file cannot be read, or it has rows and none of them can.
@@ -49,10 +52,9 @@ def read_rows(path: Path, reader: RowReader | None = None, texts: bool = False) 
         rows.puzzles.append(said.puzzle)
         rows.texts.append([storable(completion.text) for completion in said.completions])
     if first is not None and not rows.puzzles:
-        how = remedy("regrade" if texts else "verify-split", str(path), records, reader, first, texts)
-        raise RunError(
-            f"{path}: none of its {len(records):,} rows can be read: {rows.unread[0]}; {found_in(records)}{how}"
-        )
+        how = remedy(verb, str(path), records, reader, first, texts)
+        summary = f"{path}: all {len(records):,} rows could not be read, the first is {rows.unread[0]}"
+        raise RunError(f"{summary}; {found_in(records)}{how}")
     return rows
 
 

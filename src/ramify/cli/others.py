@@ -128,7 +128,7 @@ def regrade(
 
     given = {"numbers": numbers, "target": target, "text": text, "prompt": prompt, "answer_pattern": answer_pattern}
     reader = ImportConfig.check({**given, "fields": parse_fields(field or [])}).reader()
-    rows = read_rows(file, reader, texts=True)
+    rows = read_rows(file, reader, texts=True, verb="regrade")
     if answer_pattern is not None:
         rows = rows._replace(texts=[mark_answers(some, answer_pattern, ANSWER_TAGS) for some in rows.texts])
     graded = grade_again(each_text(rows))

@@ -139,7 +139,7 @@ def verify_split(
     files = {name if len(data) == 1 else f"{path}/{name}": f for path in data for name, f in files_in(path).items()}
     given = {"numbers": numbers, "target": target, "prompt": prompt, "fields": parse_fields(field or [])}
     reader = ImportConfig.check(given).reader()
-    rows = {name: read_rows(file, reader) for name, file in files.items()}
+    rows = {name: read_rows(file, reader, verb="verify-split") for name, file in files.items()}
     checks = check_sets({name: found.puzzles for name, found in rows.items()}, held_out)
     if as_json:
         print(json.dumps([asdict(check) | {"unread": rows[check.name].unread} for check in checks]))
