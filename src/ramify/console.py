@@ -242,6 +242,12 @@ def import_lines(imported: "Imported") -> Iterator[str]:
             yield f"  {count:,} × {reason}"
         if len(unread) > MOST_REASONS:
             yield f"  and {_many(len(unread) - MOST_REASONS, 'other reason')}"
+    for note in imported.notes:
+        yield f"note: {printable(note)}"
+    for name in imported.skipped[:MOST_REASONS]:
+        yield f"skipped: {printable(name)}"
+    if len(imported.skipped) > MOST_REASONS:
+        yield f"skipped: {_many(len(imported.skipped) - MOST_REASONS, 'other')}"
     for name, count in imported.others.items():
         yield f"not read: {_many(count, 'file')} of {name}; --format {name} reads these instead"
 
@@ -258,7 +264,7 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
     if share > MOST_UNANSWERED:
         warn(
             f"warning: {share:.0%} of the completions hold no answer in {tags[0]} {tags[1]} or \\boxed{{}}; "
-            "--answer-tags names others"
+            "--answer-tags names others, --answer-pattern finds answers behind words"
         )
 
 

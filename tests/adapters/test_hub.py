@@ -125,8 +125,8 @@ def test_parts_as_the_hub_names_them_and_a_certificate_that_is_none(tmp_path: Pa
 
 
 def test_an_imported_run_is_a_source_of_puzzles(tmp_path: Path) -> None:
-    from ramify.adapters.dumps import ImportConfig
     from ramify.adapters.foreign import import_run
+    from ramify.adapters.import_settings import ImportConfig
 
     row = {"numbers": [3, 7, 8], "target": 29, "completion": "x", "step": 0}
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ramify import CountdownConfig, Puzzle, Run, RunError, grade
-from ramify.adapters.dumps import ImportConfig
 from ramify.adapters.foreign import import_run
+from ramify.adapters.import_settings import ImportConfig
 from ramify.adapters.trl import Diagnosis, countdown_reward
 from ramify.experiment import sample, score
 from ramify.models.checkpoints import model_path

@@ -16,7 +16,8 @@ from typing import Any
 
 import polars as pl
 
-from ramify.adapters.dumps import MAIN, ROWS, Found, ImportConfig, read_folder
+from ramify.adapters.dumps import MAIN, ROWS, Found, read_folder, settle_last
+from ramify.adapters.import_settings import ImportConfig
 from ramify.errors import RunError
 from ramify.processes import Report
 from ramify.records import Puzzle
@@ -45,6 +46,8 @@ class Imported:
         window: steps in a window, at most; 1 where each stands alone.
         unread: reasons for which rows could not be read, with how many.
         others: files of other formats, which were not read.
+        skipped: names of data files that are none, with the reason.
+        notes: what was taken for granted and may be doubted.
     """
 
     run: Run
@@ -59,6 +62,8 @@ class Imported:
     window: int
     unread: Counter
     others: dict[str, int]
+    skipped: list[str]
+    notes: list[str]
 
 
 def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportConfig, report: Report) -> Imported:
@@ -75,7 +80,7 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
         )
     settings = {
         "name": name,
-        "imported": {"folders": [str(folder.resolve()) for folder in folders], **config.model_dump(mode="json")},
+        "imported": {"folders": [str(folder.resolve()) for folder in folders], **_told(config)},
         "task": {"prompt": {"answer_tags": list(config.answer_tags)}},
     }
     run = Run.open(root / name, settings, _complete)
@@ -122,6 +127,8 @@ def _write(run: Run, found: Sequence[Found], evaluated: bool, config: ImportConf
         max(Counter(ends.values()).values(), default=1),
         Counter(row["reason"] for row in unread),
         dict(sum((Counter(one.others) for one in found), Counter())),
+        [said for one in found for said in one.skipped],
+        list(dict.fromkeys(note for one in found for note in one.notes)),
     )
     told = {part.name: getattr(done, part.name) for part in fields(done) if part.name != "run"}
     about = {"format": found[0].format.said, "asked": EVALUATED if evaluated else TRAINED, "asked_again": evaluated}
@@ -129,12 +136,20 @@ def _write(run: Run, found: Sequence[Found], evaluated: bool, config: ImportConf
     return done
 
 
+def _told(config: ImportConfig) -> dict[str, Any]:
+    """The settings of an import; those that came later stand there once they are used, so older runs stay whole."""
+    later = {name for name in ("fields", "answer_pattern") if not getattr(config, name)}
+    return config.model_dump(mode="json", exclude=later)
+
+
 def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: Report) -> list[Found]:
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise RunError(f"{', '.join(map(str, folders))}: a folder stands for a seed, and one is given twice")
     if re.fullmatch(r"\w[\w.-]*", name) is None:
         raise RunError(f"--name {name!r}: a name has letters, digits, _ . and - only")
-    return [read_folder(folder, config, report) for folder in folders]
+    found = [read_folder(folder, config, report) for folder in folders]
+    settle_last(found)
+    return found
 
 
 def _set_names(found: Sequence[Found], evaluated: bool) -> dict[str, str]:

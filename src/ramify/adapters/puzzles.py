@@ -6,7 +6,9 @@ from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
-from ramify.adapters.files import files_in, is_usable, read_rows
+from ramify.adapters.files import files_in
+from ramify.adapters.parsed_rows import is_usable
+from ramify.adapters.row_files import read_rows
 from ramify.errors import RunError, require
 from ramify.processes import Report
 from ramify.records import Puzzle
@@ -95,6 +97,8 @@ def load_sets(source: str) -> tuple[dict[str, list[Puzzle]], Path]:
         if wrong is not None:
             raise RunError(f"{file}: {wrong[:60]}: puzzles have 2 to 6 numbers below 10^9")
         own = re.sub(r"-\d{5}-of-\d{5}$", "", name.rpartition("/")[2])  # of parts, as on the hub
+        if own == "data":  # as datasets saves a set, in a folder with its name
+            own = file.parent.name
         found[own] = found.get(own, []) + rows.puzzles
     named: dict[str, list[Puzzle]] = {}
     for name, puzzles in found.items():

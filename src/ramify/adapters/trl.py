@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ramify.adapters.completions import last_reply
 from ramify.adapters.puzzles import write_puzzles
 from ramify.config import Config
 from ramify.errors import require
@@ -47,7 +48,8 @@ def countdown_reward(
     folder of completions.
 
     Args:
-        completions: texts, or lists of messages, of which the last one answers.
+        completions: texts, or lists of messages, of which the last one of the assistant answers. Where that one says
+            nothing (a call of a tool, an empty list) there is no answer.
         numbers, target: columns of the data set. A row without a puzzle in them, as in a data set of several tasks, has
             no reward (None), which TRL leaves out.
 
@@ -57,8 +59,7 @@ def countdown_reward(
     puzzles = [_puzzle(each, goal) for each, goal in zip(numbers, target, strict=True)]
     if log_extra is not None:
         log_extra("puzzle_id", [puzzle and puzzle.id for puzzle in puzzles])
-    texts = [said if isinstance(said, str) else said[-1]["content"] or "" for said in completions]
-    asked = zip(puzzles, texts, strict=True)
+    asked = zip(puzzles, map(last_reply, completions), strict=True)
     return [None if one is None else reward.of(grade(one, text, tags=answer_tags)) for one, text in asked]
 
 

@@ -16,10 +16,17 @@ from ramify.console import (
     print_unanswered,
     progress,
     say,
-    warn,
 )
 from ramify.errors import RamifyError
 from ramify.tasks.grading import ANSWER_TAGS
+
+Fields = Annotated[
+    list[str] | None,
+    typer.Option("--field", metavar="ROLE=COLUMN", help="A column by its role, as in reward=info.score; repeatable."),
+]
+AnswerPattern = Annotated[
+    str | None, typer.Option(help="A regular expression whose first group is the answer, as in 'Answer: (.+)'.")
+]
 
 
 @app.command("import")
@@ -31,9 +38,13 @@ def import_(
     target: Annotated[str | None, typer.Option(help="The column of the target.")] = None,
     text: Annotated[str | None, typer.Option(help="The column of the completions.")] = None,
     pattern: Annotated[str | None, typer.Option(help="The column of the source pattern.")] = None,
-    step: Annotated[str | None, typer.Option(help="The column of the training step.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="Words of the prompt, with {numbers} and {target}.")] = None,
+    step: Annotated[str | None, typer.Option(help="The column of the training step, or a number for all.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="The column of the prompt, or its words with {numbers} and {target}.")
+    ] = None,
+    field: Fields = None,
     answer_tags: Annotated[tuple[str, str], typer.Option(help="What opens and closes an answer.")] = ANSWER_TAGS,
+    answer_pattern: AnswerPattern = None,
     training: Annotated[
         bool | None, typer.Option("--training/--evaluation", help="What made them; told by the format if not given.")
     ] = None,
@@ -43,18 +54,21 @@ def import_(
 ) -> None:
     """Turn completions that others made (TRL, verl, lm-eval, ...) into a run, score it, write its report."""
     from ramify import experiment
-    from ramify.adapters.dumps import ImportConfig
-    from ramify.adapters.files import SUFFIXES
     from ramify.adapters.foreign import import_run
-    from ramify.adapters.paths import file_or_folder, irregular
+    from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.report.page import write_report
 
-    for folder in folders:
-        for path, what in irregular(file_or_folder(folder), SUFFIXES).items():
-            warn(f"skipped {path}: {what}")
     given = {"numbers": numbers, "target": target, "text": text, "pattern": pattern, "step": step, "prompt": prompt}
     config = ImportConfig.check(
-        {**given, "format": form, "answer_tags": answer_tags, "every": every, "training": training}
+        {
+            **given,
+            "format": form,
+            "fields": parse_fields(field or []),
+            "answer_tags": answer_tags,
+            "answer_pattern": answer_pattern,
+            "every": every,
+            "training": training,
+        }
     )
     with progress() as report:
         found = import_run(folders, name if name is not None else _name_of(folders[0], root), root, config, report)
@@ -124,15 +138,25 @@ def regrade(
     numbers: Annotated[str | None, typer.Option(help="The column of the numbers, if it is not found.")] = None,
     target: Annotated[str | None, typer.Option(help="The column of the target, if it is not found.")] = None,
     text: Annotated[str | None, typer.Option(help="The column of the completions, if it is not found.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="The column of the prompt, or its words with {numbers} and {target}.")
+    ] = None,
+    field: Fields = None,
+    answer_pattern: AnswerPattern = None,
     output: Annotated[Path | None, typer.Option(help="Write a row for each completion to this parquet file.")] = None,
 ) -> None:
     """Grade completions again, and show where graders in use elsewhere would have said otherwise."""
-    from ramify.adapters.files import each_text, read_rows
-    from ramify.adapters.paths import regular_file
+    from ramify.adapters.answers import mark_answers
+    from ramify.adapters.import_settings import ImportConfig, parse_fields
+    from ramify.adapters.row_files import each_text, read_rows
     from ramify.analysis.regrade import OTHERS, disagreements, examples
     from ramify.analysis.regrade import regrade as grade_again
 
-    rows = read_rows(regular_file(file), numbers, target, text, texts=True)
+    given = {"numbers": numbers, "target": target, "text": text, "prompt": prompt, "answer_pattern": answer_pattern}
+    reader = ImportConfig.check({**given, "fields": parse_fields(field or [])}).reader()
+    rows = read_rows(file, reader, texts=True, verb="regrade")
+    if answer_pattern is not None:
+        rows = rows._replace(texts=[mark_answers(some, answer_pattern, ANSWER_TAGS) for some in rows.texts])
     graded = grade_again(each_text(rows))
     verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in graded["verdict"].value_counts(sort=True).iter_rows())
     say(f"{graded.height:,} completions: {verdicts}")

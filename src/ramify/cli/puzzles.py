@@ -112,13 +112,21 @@ def verify_split(
     ] = None,
     numbers: Annotated[str | None, typer.Option(help="The column of the numbers, if it is not found.")] = None,
     target: Annotated[str | None, typer.Option(help="The column of the target, if it is not found.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="The column of the prompt, or its words with {numbers} and {target}.")
+    ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option("--field", metavar="ROLE=COLUMN", help="A column by its role, as in pattern=x.y; repeatable."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check puzzle sets against those named train: overlap, forced puzzles, labels; exit code 1 if they overlap."""
     from dataclasses import asdict
 
-    from ramify.adapters.files import SUFFIXES, files_in, read_rows
-    from ramify.adapters.paths import file_or_folder, irregular
+    from ramify.adapters.files import files_in, list_files
+    from ramify.adapters.import_settings import ImportConfig, parse_fields
+    from ramify.adapters.row_files import read_rows
     from ramify.algebra.pattern import parse_patterns
     from ramify.tasks.splits import held_out_patterns
     from ramify.tasks.verification import MAX_CHECKED, check_sets
@@ -129,10 +137,12 @@ def verify_split(
         raise RamifyError(f"--hold-out: {error}") from None
     held_out = held_out_patterns(hold_out or [], range(2, MAX_CHECKED + 1))
     for path in data:
-        for file, what in irregular(file_or_folder(path), SUFFIXES).items():
-            warn(f"skipped {file}: {what}")
+        for file, what in list_files(path).skipped.items():
+            warn(f"skipped: {file} {what}")
     files = {name if len(data) == 1 else f"{path}/{name}": f for path in data for name, f in files_in(path).items()}
-    rows = {name: read_rows(file, numbers, target) for name, file in files.items()}
+    given = {"numbers": numbers, "target": target, "prompt": prompt, "fields": parse_fields(field or [])}
+    reader = ImportConfig.check(given).reader()
+    rows = {name: read_rows(file, reader, verb="verify-split") for name, file in files.items()}
     checks = check_sets({name: found.puzzles for name, found in rows.items()}, held_out)
     if as_json:
         say(json.dumps([asdict(check) | {"unread": rows[check.name].unread} for check in checks]))

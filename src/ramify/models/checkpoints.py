@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ramify.errors import RunError
 
-_STEP = re.compile(r"(?:global_step|checkpoint|step|iter|completions)[-_]?(\d{1,12})(?!\d)", re.IGNORECASE)
+_STEP = re.compile(
+    r"(?:global_step|checkpoint|ckpt|step|iteration|iter|completions|eps)[-_=]?(\d{1,12})(?!\d)", re.IGNORECASE
+)
 BUNDLED = {"bundled": "base", "bundled-naive": "base-naive"}
 """Models that come with the package; the naive one never saw the families that the study holds out."""
 _MODEL_FILES = ("config.json", "adapter_config.json")
@@ -22,10 +24,10 @@ def model_path(name: str) -> Path | str:
 
 
 def step_of(path: Path) -> int | None:
-    """The step that a path names: global_step_50/x.json, 50.jsonl, checkpoint-50; the last one if there are several.
+    """The step that a path names: global_step_50/x.json, 50.jsonl, ckpt50; the last one if there are several.
 
-    >>> [step_of(Path(text)) for text in ("a/global_step_50/x.json", "val/100.jsonl", "samples.jsonl")]
-    [50, 100, None]
+    >>> [step_of(Path(text)) for text in ("a/global_step_50/x.json", "val/100.jsonl", "samples.jsonl", "ckpt50/a.csv")]
+    [50, 100, None, 50]
     """
     if re.fullmatch(r"\d{1,12}", path.stem):
         return int(path.stem)
