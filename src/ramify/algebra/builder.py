@@ -60,8 +60,12 @@ class Statement:
         return True
 
     def flat_claims(self) -> Iterator[tuple[Expression, Expression]]:
-        """The claims as pairs of expressions."""
-        return ((_flatten(part), _flatten(stated)) for part, stated in self.claims)
+        """The claims as pairs of expressions; a part that is stated more than once is one and the same object."""
+        known: dict[int, Expression] = {}
+        for part, stated in self.claims:
+            if id(part) not in known:
+                known[id(part)] = _flatten(part)
+            yield known[id(part)], _flatten(stated)
 
 
 @dataclass(slots=True)
@@ -190,9 +194,10 @@ class Builder:
         return self._statement(self.frames[0])
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing has been read."""
-        return len(self.frames) == 1 and self.frames[0].is_empty
+    def begins_part(self) -> bool:
+        """Whether nothing has been read, or nothing since an equals sign."""
+        frame = self.frames[0]
+        return len(self.frames) == 1 and frame.term is None and not frame.terms and frame.sign == "+"
 
     @property
     def is_whole(self) -> bool:
@@ -203,6 +208,11 @@ class Builder:
     def in_tail(self) -> bool:
         """Whether the value of a whole expression is being stated."""
         return len(self.frames) == 1 and self.frames[0].first is not None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the part at hand is a single number so far."""
+        return isinstance(self.frames[-1].term, int) and not self.frames[-1].terms
 
     @property
     def states_value(self) -> bool:
@@ -262,15 +272,7 @@ class Builder:
         frame = self.frames[-1]
         if frame.term is None or frame.pending is not None:
             raise ParseError("a number or bracket is missing", position)
-        terms = [*frame.terms, (frame.sign, frame.term)]
-        # The first plain operand goes in front, the others keep their order.
-        lead = next((index for index, (sign, _) in enumerate(terms) if sign == "+"), None)
-        node: Node = terms[lead or 0][1]
-        for index, (sign, term) in enumerate(terms):
-            if index != (lead or 0):
-                node = (sign if lead is not None else "+", node, term)
-        if lead is None:
-            node = (NEGATION, node)
+        node = _sum([*frame.terms, (frame.sign, frame.term)]) if frame.terms or frame.sign == "-" else frame.term
         if frame.first is None:
             frame.last = node
             return node
@@ -278,8 +280,20 @@ class Builder:
         return frame.first
 
 
+def _sum(terms: list[tuple[str, Node]]) -> Node:
+    """The sum of signed terms: the first plain one goes in front, the others keep their order."""
+    lead = next((index for index, (sign, _) in enumerate(terms) if sign == "+"), None)
+    node: Node = terms[lead or 0][1]
+    for index, (sign, term) in enumerate(terms):
+        if index != (lead or 0):
+            node = (sign if lead is not None else "+", node, term)
+    return node if lead is not None else (NEGATION, node)
+
+
 def _flatten(node: Node) -> Expression:
     """The expression of a tree, signs folded, without recursion."""
+    if isinstance(node, int):
+        return Expression((node,))
     items: list[int | str] = []
     signed = False
     stack: list[Node] = [node]

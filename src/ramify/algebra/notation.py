@@ -32,11 +32,15 @@ _SIZES = "left|right|[bB]igg?[lr]?|quad|qquad"
 SPACES = rf"\\(?:{_SIZES}|{_WRAPPERS})(?![A-Za-z])"
 r"""Commands that are white space; the braces behind `\boxed` are brackets."""
 
-OPERATORS = r"[-+*/×÷−·∗xX]|\\(?:times|div|cdot)(?![A-Za-z])"
+OPERATORS = r"\\[*+/-]|[-+*/×÷−·∗xX]|\\(?:times|div|cdot)(?![A-Za-z])"
+"""Signs; a backslash before one is an escape of markdown."""
 FRACTION = r"\\[dt]?frac\s*\{"
 
 RESIDUE = r"<\|[^<>|\s]{1,40}\|>|</?s>|<(?:eos|pad|end_of_turn)>|\[/INST\]"
 """Tokens of chat templates that end a message."""
+
+END = rf"(?:[\s.,;。、✓✔✅☑\ufe0f$`]|\*\*|{RESIDUE})"
+"""What may stand behind an answer."""
 
 
 def as_they_look(text: str) -> str:

@@ -16,24 +16,28 @@ import re
 
 from ramify.algebra.builder import GROUP, Builder, ParseError, Statement
 from ramify.algebra.expression import Expression
-from ramify.algebra.notation import CLOSERS, FRACTION, MEANING, OPERATORS, RESIDUE, SPACES, as_they_look
+from ramify.algebra.notation import CLOSERS, END, FRACTION, MEANING, OPERATORS, SPACES, as_they_look
 
 MAX_LENGTH = 20_000
 
+_EQUALS = r"={1,2}>?|->|[→⇒⟹]|\\(?:implies|[rR]ightarrow|to)(?![A-Za-z])"
+_CLOSERS = r"\\?[)\]}]"
+
 _TOKEN = re.compile(
-    rf"(?P<space>\s+|\$|{SPACES}|\\[,;:! ]|`++(?:(?:[a-z]{{1,20}}+)?(?=\n))?+)"
+    rf"(?P<space>\s+|\$|{SPACES}|\\[,;:! ]|```++(?:[a-z]{{1,20}}+(?=\n))?+|`)"
     r"|(?P<number>[0-9]+)"
     r"|(?P<stars>\*\*)"
-    r"|(?P<equals>={1,2}>?|->|[→⇒⟹]|\\(?:implies|[rR]ightarrow|to)(?![A-Za-z]))"
+    rf"|(?P<equals>{_EQUALS})"
     rf"|(?P<operator>{OPERATORS})"
     rf"|(?P<fraction>{FRACTION})"
+    rf"|(?P<end>{END}++\Z|[.,;](?=(?:{END}|{_CLOSERS}){{1,40}}+\Z))"
     r"|\\?(?P<open>[(\[])"
     r"|(?P<brace>\{)"
     r"|\\?(?P<close>[)\]])"
     r"|(?P<shut>\})"
-    r"|(?P<zeros>\.0{1,20}+(?![0-9]))"
-    rf"|(?P<end>(?:[\s.,;。、✓✔✅☑\ufe0f$`]|\*\*|{RESIDUE})++\Z)"
+    r"|(?P<zeros>(?<=[0-9])\.0{1,20}+)"
 )
+_PART_ENDS = re.compile(rf"(?:\s|\$|{_CLOSERS})*+(?:(?P<equals>{_EQUALS})|{END}*+\Z)")
 
 
 def parse(text: str) -> Expression:
@@ -64,7 +68,7 @@ def parse_statement(text: str) -> Statement:
         raise ParseError(f"longer than {MAX_LENGTH} characters", MAX_LENGTH)
     text = as_they_look(text)
     builder = Builder()
-    bold = False  # whether two stars were opened before the expression
+    bold = False  # whether two stars were opened before the part at hand
     position, end = 0, len(text)
     while position < end:
         token = _TOKEN.match(text, position)
@@ -76,7 +80,8 @@ def parse_statement(text: str) -> Statement:
             case "number":
                 builder.number(word, position)
             case "operator":
-                builder.operator(MEANING.get(word, word), position)
+                symbol = word.removeprefix("\\")
+                builder.operator(MEANING.get(symbol, symbol), position)
             case "open":
                 builder.open(CLOSERS[word], position)
             case "fraction":
@@ -88,11 +93,13 @@ def parse_statement(text: str) -> Statement:
             case "equals":
                 builder.equals(position)
             case "stars":
-                if not (builder.is_empty or (bold and builder.is_whole)):
+                closes = bold and builder.is_whole and _PART_ENDS.match(text, token.end())
+                if not (closes or builder.begins_part):
                     raise ParseError("two stars are no operator", position)
                 bold = not bold
             case "zeros":
-                if not builder.states_value or text[position - 1 : position] not in "0123456789":
+                ends = builder.is_number and _PART_ENDS.match(text, token.end())
+                if not (ends and (builder.states_value or ends["equals"])):
                     raise ParseError("a decimal", position)
             case _:
                 pass

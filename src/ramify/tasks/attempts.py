@@ -67,9 +67,9 @@ def find_attempts(
     """
     if not 2 <= len(puzzle.numbers) <= MAX_SIZE:
         return []
+    span = answer_span(text, tags)
     text = as_they_look(text)
     search = _Search(puzzle, partial)
-    span = answer_span(text, tags)
     if span is None or not _OPERATION.search(text, *span):
         search.read_text(text)
         return search.found

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import takewhile
 
 from ramify.algebra.builder import Statement
-from ramify.algebra.parser import ParseError, parse_statement
+from ramify.algebra.parser import MAX_LENGTH, ParseError, parse_statement
 from ramify.records import Grade, Puzzle, Verdict
 
 GRADER_VERSION = 4
@@ -74,8 +74,9 @@ def read_answer(puzzle: Puzzle, answer: str) -> Statement | None:
 def answer_span(text: str, tags: tuple[str, str] = ANSWER_TAGS, open_ended: bool = True) -> tuple[int, int] | None:
     r"""Where the answer stands in a completion; None if there is none.
 
-    It is the last `<answer>…</answer>`. Without one, it is what begins last: the last `\boxed{…}`, or an opening tag
-    that nothing closes, up to the end (a server leaves out the stop string).
+    It is the last `<answer>…</answer>`. Without one, it is what begins last: the last `\boxed{…}` (where the end of the
+    text cuts it, the one before), or an opening tag that nothing closes, up to the end (a server leaves out the stop
+    string).
 
     Args:
         open_ended: whether an opening tag that nothing closes counts.
@@ -90,21 +91,24 @@ def answer_span(text: str, tags: tuple[str, str] = ANSWER_TAGS, open_ended: bool
     >>> text[slice(*answer_span(text))]
     ' 3+5'
     """
-    opened: tuple[int, int] | None = None  # where the last opening tag begins and ends
-    before, span = None, None
-    for tag in _either(tags).finditer(text):
-        if tag.group("opening") is not None:
-            before, opened = opened, tag.span()
+    opened: re.Match[str] | None = None  # the last opening tag
+    before: re.Match[str] | None = None
+    pair: tuple[re.Match[str], re.Match[str]] | None = None
+    either = _either(tags)
+    opening = either.groupindex["opening"]
+    for tag in either.finditer(text):
+        if tag.lastindex == opening:
+            before, opened = opened, tag
         elif opened is not None:
-            span, opened = (opened[1], tag.start()), None
-    if span is not None:
-        return span
+            pair, opened = (opened, tag), None
+    if pair is not None:
+        return pair[0].end(), pair[1].start()
     boxed = _boxed(text)
-    if opened is None or not open_ended or (boxed is not None and boxed[0] > opened[1]):
+    if opened is None or not open_ended or (boxed is not None and boxed[0] > opened.end()):
         return boxed
-    if before is not None and not text[opened[1] :].strip():
-        return before[1], opened[0]  # the closing tag was written as an opening one
-    return opened[1], _end_of_open_answer(text, opened[1], tags[1].strip())
+    if before is not None and not text[opened.end() :].strip():
+        return before.end(), opened.start()  # the closing tag was written as an opening one
+    return opened.end(), _end_of_open_answer(text, opened.end(), tags[1].strip())
 
 
 def _end_of_open_answer(text: str, start: int, closing: str) -> int:
@@ -129,15 +133,16 @@ def _either(tags: tuple[str, str]) -> re.Pattern[str]:
 
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s?\{")
+_BRACE = re.compile(r"[{}]")
 
 
 def _boxed(text: str) -> tuple[int, int] | None:
-    last = deque(_BOX.finditer(text), maxlen=1)
-    if not last:
-        return None
-    start, level = last[0].end(), 1
-    for brace in re.compile(r"[{}]").finditer(text, start):
-        level += 1 if brace.group() == "{" else -1
-        if level == 0:
-            return start, brace.start()
+    end = len(text)
+    for box in reversed(deque(_BOX.finditer(text), maxlen=2)):
+        level = 1
+        for brace in _BRACE.finditer(text, box.end(), min(end, box.end() + MAX_LENGTH + 1)):
+            level += 1 if brace.group() == "{" else -1
+            if level == 0:
+                return box.end(), brace.start()
+        end = box.start()
     return None

@@ -15,9 +15,10 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import accumulate
 
-from ramify.algebra.builder import GROUP, Builder, ParseError
+from ramify.algebra.builder import GROUP, MAX_DIGITS, Builder, ParseError
 from ramify.algebra.expression import Expression
 from ramify.algebra.notation import CLOSERS, MEANING, SPACES
+from ramify.algebra.pattern import MAX_SIZE
 from ramify.algebra.signs import NEGATION
 
 Postfix = tuple[int | str, ...]
@@ -31,7 +32,7 @@ _KEPT = 400
 """Shapes that are longer are read, but what was read is not kept."""
 
 _COMMANDS = rf"(?:{SPACES}|\\(?:times|div|cdot|[dt]?frac)(?![A-Za-z]))"
-_GOES_ON = r"(?:&{0,2}=(?!=)|[×÷·/)\]}]|\\(?:times|div|cdot)|&\s*[-+*/−])"  # at the beginning of a line
+_GOES_ON = r"(?:&{0,2}=(?!=)|[×÷/)\]}]|\\(?:times|div|cdot)|&\s*[-+*/−])"  # at the beginning of a line
 _SEGMENT = re.compile(
     rf"""(?:[0-9(\[{{−√-]|{_COMMANDS}|\\[(-])
     (?:[0-9 \t\r\u00a0\u2009\u202f+\-*/()\[\]{{}}=×÷−·∗^%!√⁰¹²³⁴-⁹&$`]++
@@ -188,13 +189,16 @@ _kept_shape = lru_cache(maxsize=1 << 14)(read_shape)
 
 
 def _compound(numbers: list[str], separators: str) -> int | Fraction:
-    """The value of -3, of 1,250.5, or of 22,75: a comma before anything but three digits is a decimal one."""
+    """The value of -3, of 1,250.5, or of 22,75: a comma before anything but three digits is a decimal one.
+
+    Of more than `MAX_DIGITS` digits the rest is left out: such a number equals nothing.
+    """
     if separators == "-":
         return -int(numbers[0])
     if separators == "," and len(numbers[1]) != 3:
         return Fraction(".".join(numbers))
     whole, places = (numbers[:-1], numbers[-1]) if separators[-1] == "." else (numbers, "0")
-    return Fraction(f"{''.join(whole)}.{places}")
+    return Fraction(f"{''.join(whole)[:MAX_DIGITS]}.{places}")
 
 
 def _signed(expression: Expression) -> Postfix:
@@ -221,7 +225,9 @@ class _Reader:
         """Keep the statement at hand if it is whole, and start afresh."""
         if self.started and not self.spoiled:
             statement = self.builder.salvage()
-            if statement is not None and (len(statement.expression.postfix) > 1 or statement.claims):
+            # Above `MAX_SIZE` leaves it is no attempt and no step, and checking what was stated of it is not linear.
+            size = 0 if statement is None else len(statement.expression.postfix)
+            if statement is not None and size <= 2 * MAX_SIZE and (size > 1 or statement.claims):
                 parts = tuple(map(_signed, (statement.expression, *statement.tails)))
                 same = {part: part for part in parts}  # so that a claim about a part is known by identity
                 pairs = ((_signed(part), _signed(stated)) for part, stated in statement.flat_claims())
