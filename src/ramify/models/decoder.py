@@ -26,7 +26,7 @@ LARGEST = 512
 SLOTS = 128
 """Rows that a thread decodes together; fewer where their cache would take more than `CACHE` bytes."""
 CACHE = 2**28
-_PANEL, _ROWS, _TILE = 16, 6, 96  # columns of a panel, rows of a product, rows that go through all layers together
+_PANEL, _ROWS, _TILE = 16, 6, 48  # columns of a panel, rows of a product, rows that go through all layers together
 _f = np.float32
 _LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504), _f(0.693359375), _f(-2.12194440e-4)
 _LOWEST, _ONE, _HALF = _f(-87.0), _f(1.0), _f(0.5)
@@ -94,7 +94,9 @@ def pack(model: Any, length: int) -> Weights:
         gate, up, down = (state[f"{at}mlp.{name}_proj.weight"] for name in ("gate", "up", "down"))
         first, second = state[f"{at}input_layernorm.weight"], state[f"{at}post_attention_layernorm.weight"]
         qkv = np.concatenate([_panels(part * first) for part in (q * _f(scale), k, v)])
-        gate_up = np.concatenate([_panels(part * second) for part in (gate, up)])
+        # A panel of the gate, then the one of `up` that it is for.
+        pairs = [_panels(part * second).reshape(-1, config.hidden_size * _PANEL) for part in (gate, up)]
+        gate_up = np.stack(pairs, 1).ravel()
         return qkv, _panels(out), gate_up, _panels(down)
 
     layers = [np.stack(parts) for parts in zip(*map(layer, range(config.num_hidden_layers)), strict=True)]
@@ -186,8 +188,10 @@ def _serve(
 ) -> None:
     """What a thread does: it keeps its slots busy until the queue is empty and its rows have ended."""
     layers, parts = len(weights.qkv), weights.kv_heads * weights.head_dim // _PANEL
-    keys = np.zeros((layers, slots, weights.kv_heads, capacity * weights.head_dim), np.float32)
-    values = np.zeros((layers, slots, parts, capacity * _PANEL), np.float32)
+    keys, values = (np.empty((layers, slots, parts * _PANEL * capacity), np.float32) for _ in range(2))
+    # What a copy of a prompt copies: of each key head its first blocks, of each panel of values its first positions.
+    by_head = keys.reshape(layers, slots, weights.kv_heads, -1)
+    by_panel = values.reshape(layers, slots, parts, -1)
     logits = np.zeros((slots, len(weights.head) // weights.hidden), np.float32)
     rows, positions, last = (np.zeros(slots, np.int64) for _ in range(3))  # of each slot; the latter of its last token
     free, busy = list(range(slots)), np.zeros(0, np.int64)
@@ -196,8 +200,8 @@ def _serve(
     def place(owner: _Group, slot: int) -> None:
         filled = -(-len(owner.prompt) // _PANEL) * _PANEL
         if slot != owner.source:
-            keys[:, slot, :, : filled * weights.head_dim] = keys[:, owner.source, :, : filled * weights.head_dim]
-            values[:, slot, :, : filled * _PANEL] = values[:, owner.source, :, : filled * _PANEL]
+            by_head[:, slot, :, : filled * weights.head_dim] = by_head[:, owner.source, :, : filled * weights.head_dim]
+            by_panel[:, slot, :, : filled * _PANEL] = by_panel[:, owner.source, :, : filled * _PANEL]
         logits[slot] = owner.logits
         positions[slot] = len(owner.prompt) - 1
 
@@ -246,50 +250,51 @@ def _serve(
 _vector = ir.VectorType(ir.FloatType(), 8)
 
 
-def _product(rows: int, adding: bool) -> Any:
-    """A compiled product: `rows` rows of `a`, `step` apart, with a panel, into 16 columns of `c`, or added to them.
+def _product(rows: int, panels: int, adding: bool) -> Any:
+    """A compiled product of rows of `a` with panels of `w`, into `c`, or added to it.
 
-    All accumulators stay in registers, and each is summed from the first to the last of `depth`.
+    Rows are `step` apart in `a` and `width` in `c`, panels `gap` apart in `w` and 16 in `c`. All accumulators stay in
+    registers, and each is summed from the first to the last of `depth`.
     """
 
     @intrinsic
-    def product(typing: Any, a: Any, a0: Any, step: Any, panel: Any, p0: Any, c: Any, c0: Any, width: Any, depth: Any) -> Any:
+    def product(typing: Any, a: Any, a0: Any, step: Any, w: Any, w0: Any, gap: Any, c: Any, c0: Any, width: Any, depth: Any) -> Any:
         i64 = types.int64
-        signature = types.void(a, i64, i64, panel, i64, c, i64, i64, i64)
+        signature = types.void(a, i64, i64, w, i64, i64, c, i64, i64, i64)
 
         def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            def at(array: int, offset: Any) -> Any:
-                start = context.make_array(signature.args[array])(context, builder, args[array]).data
-                return builder.gep(start, [offset])
-
-            def vector(pointer: Any, offset: Any) -> Any:
-                return builder.bitcast(builder.gep(pointer, [offset]), _vector.as_pointer())
-
             def number(value: int) -> Any:
                 return ir.Constant(ir.IntType(64), value)
+
+            def at(array: int, *terms: tuple[Any, int]) -> Any:
+                place = context.make_array(signature.args[array])(context, builder, args[array]).data
+                for value, times in terms:
+                    place = builder.gep(place, [builder.mul(value, number(times))])
+                return place
+
+            def vector(place: Any, offset: Any) -> Any:
+                return builder.bitcast(builder.gep(place, [offset]), _vector.as_pointer())
 
             kind = ir.FunctionType(_vector, [_vector] * 3)
             multiply_add = cgutils.get_or_insert_function(builder.module, kind, "llvm.fmuladd.v8f32")
             undefined, first = ir.Constant(_vector, ir.Undefined), ir.IntType(32)(0)
             everywhere = ir.Constant(ir.VectorType(ir.IntType(32), 8), [0] * 8)
-            inputs = [builder.gep(at(0, args[1]), [builder.mul(args[2], number(row))]) for row in range(rows)]
-            weights, outputs = at(3, args[4]), at(5, args[6])
-            places = [
-                vector(outputs, builder.add(builder.mul(args[7], number(row)), number(half)))
-                for row in range(rows)
-                for half in (0, 8)
-            ]
+            inputs = [at(0, (args[1], 1), (args[2], row)) for row in range(rows)]
+            weights = [at(3, (args[4], 1), (args[5], panel)) for panel in range(panels)]
+            outputs = [at(6, (args[7], 1), (args[8], row)) for row in range(rows)]
+            columns = range(0, panels * _PANEL, 8)
+            places = [vector(output, number(column)) for output in outputs for column in columns]
             zero = ir.Constant(_vector, [0.0] * 8)
-            starts = [builder.load(place, align=4) if adding else zero for place in places]
-            sums = [cgutils.alloca_once_value(builder, start) for start in starts]
-            with cgutils.for_range(builder, args[8]) as loop:
-                offset = builder.mul(loop.index, number(_PANEL))
-                halves = [builder.load(vector(weights, builder.add(offset, number(half))), align=4) for half in (0, 8)]
-                for row in range(rows):
-                    value = builder.load(builder.gep(inputs[row], [loop.index]))
-                    value = builder.shuffle_vector(builder.insert_element(undefined, value, first), undefined, everywhere)
-                    for total, half in zip(sums[2 * row : 2 * row + 2], halves, strict=True):
-                        builder.store(builder.call(multiply_add, [value, half, builder.load(total)]), total)
+            sums = [cgutils.alloca_once_value(builder, builder.load(x, align=4) if adding else zero) for x in places]
+            with cgutils.for_range(builder, args[9]) as loop:
+                line = builder.mul(loop.index, number(_PANEL))
+                parts = [builder.add(line, number(half)) for half in (0, 8)]
+                parts = [builder.load(vector(panel, part), align=4) for panel in weights for part in parts]
+                for row, x in enumerate(inputs):
+                    x = builder.insert_element(undefined, builder.load(builder.gep(x, [loop.index])), first)
+                    x = builder.shuffle_vector(x, undefined, everywhere)
+                    for total, part in zip(sums[row * len(parts) :], parts, strict=False):
+                        builder.store(builder.call(multiply_add, [x, part, builder.load(total)]), total)
             for total, place in zip(sums, places, strict=True):
                 builder.store(builder.load(total), place, align=4)
             return context.get_dummy_value()
@@ -299,7 +304,8 @@ def _product(rows: int, adding: bool) -> Any:
     return product
 
 
-_product_of_one, _product_of_six, _sum_of_six = _product(1, False), _product(_ROWS, False), _product(_ROWS, True)
+_six_by_one, _six_added, _one_by_one = _product(_ROWS, 1, False), _product(_ROWS, 1, True), _product(1, 1, False)
+_one_by_two, _one_by_four = _product(1, 2, False), _product(1, 4, False)
 
 
 @intrinsic
@@ -324,15 +330,16 @@ def _exp(x):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nnan", "nsz"})
-def _softmax(x, start, count, scale, out):
-    """Exponentials of (x - largest x) * scale, of a part of x; returns their sum and the largest x."""
-    largest = x[start]
-    for j in range(start, start + count):
+def _softmax(x, count, scale, out):
+    """Exponentials of (x - largest x) * scale, of the first of x; returns their sum and the largest x."""
+    largest = x[0]
+    for j in range(count):
         largest = max(largest, x[j])
     total = _f(0.0)
     for j in range(count):
-        out[j] = _exp((x[start + j] - largest) * scale)
-        total += out[j]
+        part = _exp((x[j] - largest) * scale)
+        out[j] = part
+        total += part
     return total, largest
 
 
@@ -348,65 +355,83 @@ def _normalize(x, out, rows, size, step, epsilon):
             out[j] = x[j] * scale
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _gate(both, out, rows, size):
-    """SiLU of the first half of each row, times the second half."""
-    for i in range(0, rows * size, size):
-        for j in range(size):
-            gate = both[2 * i + j]
-            out[i + j] = gate / (_ONE + _exp(-gate)) * both[2 * i + size + j]
+@njit(cache=True, nogil=True, error_model="numpy")
+def _multiply(a, step, panels, depth, c, width, rows):
+    """Rows (rows, step) with a matrix of panels, into rows (rows, width); rows are filled to a multiple of six."""
+    size = depth * _PANEL
+    for panel in range(len(panels) // size):
+        for i in range(0, rows, _ROWS):
+            _six_by_one(a, i * step, step, panels, panel * size, 0, c, i * width + panel * _PANEL, width, depth)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _multiply(a, step, panels, depth, c, width, rows, adding):
-    """Rows (rows, step) with a matrix of panels, into rows (rows, width); rows are filled to a multiple of six."""
-    for panel in range(len(panels) // (depth * _PANEL)):
+def _multiply_and_add(a, step, panels, depth, c, width, rows):
+    """Likewise, added to what is there."""
+    size = depth * _PANEL
+    for panel in range(len(panels) // size):
         for i in range(0, rows, _ROWS):
-            if adding:
-                _sum_of_six(a, i * step, step, panels, panel * depth * _PANEL, c, i * width + panel * _PANEL, width, depth)
-            else:
-                _product_of_six(
-                    a, i * step, step, panels, panel * depth * _PANEL, c, i * width + panel * _PANEL, width, depth
-                )
+            _six_added(a, i * step, step, panels, panel * size, 0, c, i * width + panel * _PANEL, width, depth)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _attend(w, layer, keys, values, joined, width, slots, positions, mixed, scores):
-    """Rotate queries and keys, put keys and values into the cache, and mix the values that each row sees."""
-    size, half, group = w.head_dim, w.head_dim // 2, w.heads // w.kv_heads
-    inside = w.heads * size
-    capacity = keys.shape[3] // size
-    for i in range(len(slots)):
-        cos, sin = w.cos[positions[i]], w.sin[positions[i]]
-        for head in range(w.heads + w.kv_heads):
-            at = i * width + head * size
-            for d in range(half):
-                a, b = joined[at + d], joined[at + half + d]
-                joined[at + d], joined[at + half + d] = a * cos[d] - b * sin[d], b * cos[d] + a * sin[d]
-        block, column = positions[i] // _PANEL * _PANEL * size, positions[i] % _PANEL
-        for head in range(w.kv_heads):
-            key = keys[layer, slots[i], head]
-            at = i * width + inside + head * size
-            for d in range(size):
-                key[block + d * _PANEL + column] = joined[at + d]
-        at = i * width + inside + w.kv_heads * size
-        for part in range(w.kv_heads * size // _PANEL):
-            value = values[layer, slots[i], part]
-            for d in range(_PANEL):
-                value[positions[i] * _PANEL + d] = joined[at + part * _PANEL + d]
-    for i in range(len(slots)):
-        seen = positions[i] + 1
-        for head in range(w.heads):
-            key = keys[layer, slots[i], head // group]
-            at = i * width + head * size
-            for start in range(0, seen, _PANEL):
-                _product_of_one(joined, at, 0, key, start * size, scores, start, 0, size)
-            total, _ = _softmax(scores, 0, seen, _ONE, scores)
-            for part in range(size // _PANEL):
-                value = values[layer, slots[i], (head // group) * (size // _PANEL) + part]
-                _product_of_one(scores, 0, 0, value, 0, mixed, i * inside + head * size + part * _PANEL, 0, seen)
-            for d in range(i * inside + head * size, i * inside + (head + 1) * size):
-                mixed[d] /= total
+def _multiply_gated(a, step, panels, depth, c, width, rows):
+    """Likewise with pairs of panels: SiLU of the product with the first of a pair, times that with the second."""
+    both, size = np.empty(_ROWS * 2 * _PANEL, np.float32), depth * _PANEL
+    for pair in range(width // _PANEL):
+        for i in range(0, rows, _ROWS):
+            _six_by_one(a, i * step, step, panels, 2 * pair * size, 0, both, 0, 2 * _PANEL, depth)
+            _six_by_one(a, i * step, step, panels, (2 * pair + 1) * size, 0, both, _PANEL, 2 * _PANEL, depth)
+            for row in range(_ROWS):
+                for j in range(_PANEL):
+                    gate = both[row * 2 * _PANEL + j]
+                    gated = gate / (_ONE + _exp(-gate)) * both[row * 2 * _PANEL + _PANEL + j]
+                    c[(i + row) * width + pair * _PANEL + j] = gated
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _remember(w, keys, values, joined, position):
+    """Rotate the queries and keys of one row, and put its keys and values into the cache."""
+    size, half = w.head_dim, w.head_dim // 2
+    capacity = len(keys) // (w.kv_heads * size)
+    for at in range(0, (w.heads + w.kv_heads) * size, size):
+        for d in range(half):
+            cos, sin = w.cos[position, d], w.sin[position, d]
+            a, b = joined[at + d], joined[at + half + d]
+            joined[at + d] = a * cos - b * sin
+            joined[at + half + d] = b * cos + a * sin
+    for head in range(w.kv_heads):
+        start = (head * capacity + position // _PANEL * _PANEL) * size + position % _PANEL
+        at = (w.heads + head) * size
+        for d in range(size):
+            keys[start + d * _PANEL] = joined[at + d]
+    for part in range(w.kv_heads * size // _PANEL):
+        start, at = (part * capacity + position) * _PANEL, (w.heads + w.kv_heads) * size + part * _PANEL
+        for d in range(_PANEL):
+            values[start + d] = joined[at + d]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _attend(w, keys, values, queries, seen, scores, shares, mixed):
+    """What one row gathers of the values that it sees; all arrays are those of this row."""
+    size, block, capacity = w.head_dim, w.head_dim * _PANEL, len(keys) // (w.kv_heads * w.head_dim)
+    for head in range(w.heads):
+        cache, at = head // (w.heads // w.kv_heads) * capacity * size, head * size
+        start = 0
+        while start + 3 * _PANEL < seen:
+            _one_by_four(queries, at, 0, keys, cache + start * size, block, scores, start, 0, size)
+            start += 4 * _PANEL
+        while start < seen:
+            _one_by_one(queries, at, 0, keys, cache + start * size, 0, scores, start, 0, size)
+            start += _PANEL
+        total, _ = _softmax(scores, seen, _ONE, shares)
+        gap, part = capacity * _PANEL, 0
+        while part + _PANEL < size:
+            _one_by_two(shares, 0, 0, values, cache + part * capacity, gap, mixed, at + part, 0, seen)
+            part += 2 * _PANEL
+        if part < size:
+            _one_by_one(shares, 0, 0, values, cache + part * capacity, 0, mixed, at + part, 0, seen)
+        for d in range(at, at + size):
+            mixed[d] /= total
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -420,8 +445,8 @@ def _forward(w, keys, values, tokens, slots, positions, wanted, logits):
     inner = w.gate_up.shape[1] // w.hidden // 2
     hidden, normed = np.zeros(_TILE * step, np.float32), np.zeros(_TILE * step, np.float32)
     joined, mixed = np.zeros(_TILE * width, np.float32), np.zeros(_TILE * inside, np.float32)
-    both, product = np.zeros(_TILE * 2 * inner, np.float32), np.zeros(_TILE * inner, np.float32)
-    scores = np.zeros(keys.shape[3] // w.head_dim, np.float32)
+    product = np.zeros(_TILE * inner, np.float32)
+    scores, shares = np.zeros(len(w.cos), np.float32), np.zeros(len(w.cos), np.float32)
     found = np.zeros((_TILE, logits.shape[1]), np.float32)
     for start in range(0, len(tokens), _TILE):
         rows = min(_TILE, len(tokens) - start)
@@ -430,20 +455,24 @@ def _forward(w, keys, values, tokens, slots, positions, wanted, logits):
             hidden[i * step : (i + 1) * step] = w.embedding[tokens[start + i]]
         for layer in range(len(w.qkv)):
             _normalize(hidden, normed, rows, w.hidden, step, w.epsilon)
-            _multiply(normed, step, w.qkv[layer], w.hidden, joined, width, rows, False)
-            _attend(w, layer, keys, values, joined, width, at, where, mixed, scores)
-            _multiply(mixed, inside, w.out[layer], inside, hidden, step, rows, True)
+            _multiply(normed, step, w.qkv[layer], w.hidden, joined, width, rows)
+            for i in range(rows):
+                row = joined[i * width : (i + 1) * width]
+                _remember(w, keys[layer, at[i]], values[layer, at[i]], row, where[i])
+            for i in range(rows):
+                row, out = joined[i * width : (i + 1) * width], mixed[i * inside : (i + 1) * inside]
+                _attend(w, keys[layer, at[i]], values[layer, at[i]], row, where[i] + 1, scores, shares, out)
+            _multiply_and_add(mixed, inside, w.out[layer], inside, hidden, step, rows)
             _normalize(hidden, normed, rows, w.hidden, step, w.epsilon)
-            _multiply(normed, step, w.gate_up[layer], w.hidden, both, 2 * inner, rows, False)
-            _gate(both, product, rows, inner)
-            _multiply(product, inner, w.down[layer], w.inner, hidden, step, rows, True)
+            _multiply_gated(normed, step, w.gate_up[layer], w.hidden, product, inner, rows)
+            _multiply_and_add(product, inner, w.down[layer], w.inner, hidden, step, rows)
         asked = 0
         for i in range(rows):
             if wanted[start + i]:
                 hidden[asked * step : (asked + 1) * step] = hidden[i * step : (i + 1) * step].copy()
                 asked += 1
         _normalize(hidden, normed, asked, w.hidden, step, w.epsilon)
-        _multiply(normed, step, w.head, w.hidden, found.ravel(), found.shape[1], asked, False)
+        _multiply(normed, step, w.head, w.hidden, found.ravel(), found.shape[1], asked)
         asked = 0
         for i in range(rows):
             if wanted[start + i]:
@@ -471,7 +500,7 @@ def _choose(logits, vocabulary, busy, rows, last, ended, end_ids, seed, temperat
     for k in range(len(busy)):
         slot, row = busy[k], rows[busy[k]]
         index = lengths[row]
-        total, largest = _softmax(logits[slot], 0, vocabulary, scale, weights)
+        total, largest = _softmax(logits[slot], vocabulary, scale, weights)
         chosen = 0
         if temperature > 0:
             whole = 0.0
