@@ -11,11 +11,18 @@ from ramify.models.tokenizer import VOCABULARY
 Attention = Literal["auto", "eager", "sdpa", "flash_attention_2"]
 """The kernel of attention. `auto` is the fastest that the device has: eager for small models on a CPU."""
 
+Decoder = Literal["auto", "torch"]
+"""What samples from a small Llama on a CPU: the compiled decoder where it knows the model, or always torch."""
+LARGEST = 512
+"""Hidden size up to which a Llama on a CPU is decoded by us: in wider ones the products dominate, where torch is as
+fast."""
 
-def load_model(model: str | Path, attention: Attention = "auto", half: bool = False) -> Any:
+
+def load_model(model: str | Path, attention: Attention = "auto", half: bool = False, decoder: Decoder = "auto") -> Any:
     """A model, on the CPU; a LoRA adapter is merged into its base.
 
-    A model with the tiny model's vocabulary gets the tiny model's `generate`.
+    A Llama with the tiny model's vocabulary gets the tiny model's `generate`, and so does any that is small, without a
+    GPU.
 
     Args:
         half: whether the weights are bfloat16, for sampling on a GPU; training keeps float32 and computes in bfloat16.
@@ -40,20 +47,24 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
             named = json.loads(adapter.read_text())["base_model_name_or_path"]
             if (Path(named) / "adapter_config.json").is_file():
                 raise ValueError(f"its base {named} is an adapter too")
-            base = load_model(named, attention, half)
+            base = load_model(named, attention, half, decoder)
             return PeftModel.from_pretrained(base, str(model)).merge_and_unload()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{model}: cannot be loaded as an adapter: {str(error).strip().splitlines()[0]}") from None
     try:
         name, revision = hub_name(model)
         config = AutoConfig.from_pretrained(name, revision=revision)
-        tiny = config.model_type == "llama" and config.vocab_size == len(VOCABULARY)
-        return (TinyForCausalLM if tiny else AutoModelForCausalLM).from_pretrained(
+        small = config.model_type == "llama" and config.hidden_size <= LARGEST and not torch.cuda.is_available()
+        tiny = small or (config.model_type == "llama" and config.vocab_size == len(VOCABULARY))
+        loaded = (TinyForCausalLM if tiny else AutoModelForCausalLM).from_pretrained(
             name,
             revision=revision,
             attn_implementation=_attention(attention, tiny),
             dtype=torch.bfloat16 if half else torch.float32,
         )
+        if tiny:
+            loaded.decoder = decoder
+        return loaded
     except (OSError, ValueError, ImportError) as error:
         raise RunError(f"{model}: cannot be loaded as a model: {str(error).strip().splitlines()[0]}") from None
 

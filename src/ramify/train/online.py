@@ -11,6 +11,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import Field
 
+from ramify.models.loading import Decoder
 from ramify.processes import rank
 from ramify.records import Puzzle
 from ramify.run import Run
@@ -29,6 +30,7 @@ class OnlineConfig(TrainerConfig):
     samples_per_prompt: int = Field(8, ge=2)
     temperature: float = Field(1.0, gt=0)
     max_new_tokens: int = Field(224, ge=1)
+    decoder: Decoder = "auto"
     beta: float = Field(0.0, ge=0)
     """Weight of the KL divergence to the model at the start."""
 
@@ -50,7 +52,7 @@ class OnlineConfig(TrainerConfig):
         def make(arguments: dict[str, Any]) -> Any:
             import datasets
 
-            policy = load_model(job.model, self.attention)
+            policy = load_model(job.model, self.attention, decoder=self.decoder)
             policy.config._name_or_path = str(job.model)  # TRL loads the reference of the KL term from here
             prompts = [{"prompt": job.task.prompt.said(puzzles[row]), "puzzle": row} for row in rows]
             arguments |= {

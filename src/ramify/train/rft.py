@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 
 from ramify.algebra.pattern import Pattern, parse_patterns
 from ramify.errors import RunError
+from ramify.models.loading import Decoder
 from ramify.processes import rank, world_size
 from ramify.records import Puzzle, Verdict
 from ramify.sampling.hf import HFSamplerConfig
@@ -46,6 +47,7 @@ class RFTConfig(SFTConfig):
     """Patterns by which right answers are rejected."""
     temperature: float = Field(1.0, gt=0)
     max_new_tokens: int = Field(224, ge=1)
+    decoder: Decoder = "auto"
     sample_batch: int = Field(512, ge=1)
     """Completions that are sampled at once."""
 
@@ -84,6 +86,7 @@ class RFTConfig(SFTConfig):
             temperature=self.temperature,
             max_new_tokens=self.max_new_tokens,
             attention=self.attention,
+            decoder=self.decoder,
         )
         sampler = settings.build(job.model)
         for index in missing:
