@@ -1,6 +1,8 @@
 """The compiled decoder against transformers, and against a plain decoder that reads the whole text for each token."""
 
 from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from ramify.tasks.prompts import PromptConfig
 SHAPES = {
     "one head": {"hidden_size": 16, "num_attention_heads": 1},
     "grouped": {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16},
-    "one key head, odd sizes": {"hidden_size": 40, "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 48},
+    "one key head, odd sizes": {"hidden_size": 42, "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 48},
     "wide, untied": {"hidden_size": 512, "num_attention_heads": 8, "head_dim": 64, "tie_word_embeddings": False},
     "other constants": {"rms_norm_eps": 1e-2, "rope_theta": 500.0, "vocab_size": 61, "intermediate_size": 50},
 }
@@ -84,10 +86,15 @@ def test_logits_of_the_bundled_model(bundled: TinyForCausalLM) -> None:
     prompt = countdown_prompts(1, 1)[0]
     ids = prompt + decoder.decode(bundled, [prompt], 200, 1.0, [], seed=1).tokens[0].tolist()
     with torch.no_grad():
-        wanted = bundled(torch.tensor([ids])).logits[0, len(prompt) - 1 :].numpy()
+        exact, wanted = (
+            model(torch.tensor([ids])).logits[0, len(prompt) - 1 :].numpy()
+            for model in (deepcopy(bundled).double(), bundled)
+        )
     found = np.stack(list(compiled_logits(bundled, ids, len(prompt))))
-    assert abs(found - wanted).max() < 1e-4  # of logits up to 40
-    assert abs(wanted).max() > 10
+    assert abs(exact).max() > 30
+    np.testing.assert_allclose(found, wanted, atol=5e-6 * abs(exact).max(), rtol=0)
+    # The rounding of float32: that of transformers is as large.
+    assert ((found - exact) ** 2).mean() ** 0.5 < 3 * ((wanted - exact) ** 2).mean() ** 0.5
 
 
 def uniform(seed: int, row: int, index: int) -> float:
@@ -115,23 +122,22 @@ def plain_decode(
     return written
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.5])
-@pytest.mark.parametrize("slots", [1, 4])
+@pytest.mark.parametrize(("temperature", "slots"), [(0.0, 4), (0.7, 4), (1.5, 1)])
 def test_it_writes_what_a_plain_decoder_writes(temperature: float, slots: int) -> None:
     model = random_model(**SHAPES["grouped"])
     prompts = [[5, 9], [7], [5, 9], list(range(2, 40)), [7], [5, 9], [8, 8, 8]]
     ends = [1, 3, 30, 31, 32, 33]
-    found = decoder.decode(model, prompts, 25, temperature, ends, seed=3, slots=slots)
+    found = decoder.decode(model, prompts, 18, temperature, ends, seed=3, slots=slots)
     rows = [row[:length].tolist() for row, length in zip(found.tokens, found.lengths, strict=True)]
-    assert rows == plain_decode(model, prompts, 25, temperature, ends, seed=3)
+    assert rows == plain_decode(model, prompts, 18, temperature, ends, seed=3)
     assert temperature == 0 or len({*found.lengths.tolist()}) > 2  # some stop by themselves
 
 
 def test_the_bytes_do_not_depend_on_slots_and_threads(bundled: TinyForCausalLM) -> None:
-    prompts = countdown_prompts(24, 8)
+    prompts = countdown_prompts(20, 8)
 
     def written(seed: int, slots: int, threads: int) -> list[bytes]:
-        found = decoder.decode(bundled, prompts, 60, 1.0, [1], seed, slots=slots, threads=threads)
+        found = decoder.decode(bundled, prompts, 40, 1.0, [1], seed, slots=slots, threads=threads)
         return [part.tobytes() for part in found]
 
     first = written(5, 64, 1)
@@ -161,7 +167,7 @@ def test_a_prompt_is_read_once(bundled: TinyForCausalLM, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
 def test_log_probabilities_are_those_of_the_trainer(bundled: TinyForCausalLM, temperature: float) -> None:
-    prompts = countdown_prompts(8, 4)
+    prompts = countdown_prompts(6, 2)
     found = decoder.decode(bundled, prompts, 120, temperature, [1], seed=2, threads=2)
     worst = 0.0
     for prompt, ids, length, logprobs in zip(prompts, *found, strict=True):
@@ -183,7 +189,7 @@ def test_it_draws_as_often_as_the_probabilities_say() -> None:
 
 
 @pytest.mark.parametrize("shape", ["grouped", "wide, untied"])
-def test_any_small_llama_is_decoded(shape: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_small_llama_is_decoded(shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     random_model(LlamaForCausalLM, **SHAPES[shape]).save_pretrained(tmp_path)
     model, theirs = load_model(tmp_path).eval(), LlamaForCausalLM.from_pretrained(tmp_path).eval()
     ids = torch.tensor([[0, 0, 5, 9], [7, 6, 5, 4], [0, 3, 2, 2]])

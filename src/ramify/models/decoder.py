@@ -106,7 +106,7 @@ def decode(
     temperature: float,
     end_ids: list[int],
     seed: int,
-    slots: int = SLOTS,
+    slots: int | None = None,
     threads: int = 1,
 ) -> Decoded:
     """Write after each prompt until a token of `end_ids` or `max_new_tokens`; temperature 0 is greedy.
@@ -116,6 +116,7 @@ def decode(
     Args:
         prompts: token ids, at least one each.
         seed: 64 bits, of which the random numbers of all rows follow.
+        slots: rows that a thread decodes together; None is `SLOTS`.
     """
     capacity = -(-(max(map(len, prompts)) + max_new_tokens) // PANEL) * PANEL
     weights = pack(model, capacity)
@@ -123,9 +124,10 @@ def decode(
     for row, prompt in enumerate(prompts):
         groups.setdefault(tuple(prompt), []).append(row)
     parts = 1 if len(groups) >= threads else threads  # else a thread would have nothing to do
-    queue = ((prompt, rows[part::parts]) for prompt, rows in groups.items() for part in range(parts))
+    shares = ((prompt, rows[part::parts]) for prompt, rows in groups.items() for part in range(parts))
+    queue = (share for share in shares if share[1])
     slot_bytes = 8 * len(weights.qkv) * weights.kv_heads * weights.head_dim * capacity
-    slots = max(1, min(slots, -(-len(prompts) // threads), CACHE // slot_bytes))
+    slots = max(1, min(slots or SLOTS, -(-len(prompts) // threads), CACHE // slot_bytes))
     written = Decoded(
         np.zeros((len(prompts), max_new_tokens), np.int64),
         np.zeros(len(prompts), np.int64),
