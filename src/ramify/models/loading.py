@@ -22,11 +22,18 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 LARGEST = {"num_hidden_layers": 1000, "hidden_size": 1 << 20, "vocab_size": 10**7}
 """What a configuration can ask for; more would take memory before anything else is looked at."""
 
+Decoder = Literal["auto", "torch"]
+"""What samples from a small Llama on a CPU: the compiled decoder where it knows the model, or always torch."""
+LARGEST_DECODED = 512
+"""Hidden size up to which a Llama on a CPU is decoded by us: in wider ones the products dominate, where torch is as
+fast."""
 
-def load_model(model: str | Path, attention: Attention = "auto", half: bool = False) -> Any:
+
+def load_model(model: str | Path, attention: Attention = "auto", half: bool = False, decoder: Decoder = "auto") -> Any:
     """A model, on the CPU; a LoRA adapter is merged into its base.
 
-    A model with the tiny model's vocabulary gets the tiny model's `generate`.
+    A Llama with the tiny model's vocabulary gets the tiny model's `generate`, and so does any that is small, without a
+    GPU.
 
     Args:
         half: whether the weights are bfloat16, for sampling on a GPU; training keeps float32 and computes in bfloat16.
@@ -45,12 +52,13 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
         require("a LoRA adapter", "lora")
         from peft import PeftModel
 
-        base = load_model(named, attention, half)
+        base = load_model(named, attention, half, decoder)
         with as_one_sentence(model, "cannot be loaded as an adapter"):
             return PeftModel.from_pretrained(base, str(model)).merge_and_unload()
     with as_one_sentence(model, "cannot be loaded as a model"):
         config = _config(model)
-        tiny = config.model_type == "llama" and config.vocab_size == len(VOCABULARY)
+        is_small = config.hidden_size <= LARGEST_DECODED and not torch.cuda.is_available()
+        tiny = config.model_type == "llama" and (is_small or config.vocab_size == len(VOCABULARY))
         name, revision = hub_name(model)
         loaded, found = (TinyForCausalLM if tiny else AutoModelForCausalLM).from_pretrained(
             name,
@@ -63,6 +71,8 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
         missing = sorted(found["missing_keys"])
         if missing:  # they would be drawn at random
             raise ValueError(f"its files lack {len(missing)} weights, such as {missing[0]}")
+        if tiny:
+            loaded.decoder = decoder
         return loaded
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import Field
 
 from ramify.config import MOST, Temperature
+from ramify.models.loading import Decoder
 from ramify.processes import rank
 from ramify.records import Puzzle
 from ramify.run import Run
@@ -34,6 +35,7 @@ class OnlineConfig(TrainerConfig):
     samples_per_prompt: int = Field(8, ge=2, le=MOST_SAMPLES)
     temperature: Temperature = 1.0
     max_new_tokens: int = Field(224, ge=1, le=MOST)
+    decoder: Decoder = "auto"
     beta: float = Field(0.0, ge=0, le=1000)
     """Weight of the KL divergence to the model at the start."""
 
@@ -55,7 +57,7 @@ class OnlineConfig(TrainerConfig):
         def make(arguments: dict[str, Any]) -> Any:
             import datasets
 
-            policy = load_model(job.model, self.attention)
+            policy = load_model(job.model, self.attention, decoder=self.decoder)
             policy.config._name_or_path = str(job.model)  # TRL loads the reference of the KL term from here
             prompts = [{"prompt": job.task.prompt.said(puzzles[row]), "puzzle": row} for row in rows]
             arguments |= {
