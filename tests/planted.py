@@ -56,6 +56,7 @@ def planted_cells(
                     seed=pl.lit(seed),
                     step=pl.lit(step),
                     attempts=pl.lit(2 * k),
+                    patternless=pl.lit(0),
                     stated=pl.lit(2 * k),
                     right=pl.lit(2 * k),
                     truncated=pl.lit(0),

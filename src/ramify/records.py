@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from ramify.algebra.expression import Expression
-from ramify.algebra.pattern import Pattern
+from ramify.algebra.pattern import MAX_SIZE, Pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,19 @@ class Grade:
     expression: Expression | None = None
     value: Fraction | None = None
 
+    @property
+    def pattern(self) -> Pattern | None:
+        """The pattern of the answer; None if there is none: no expression, a sign before the whole, over 200 leaves."""
+        if self.expression is None or self.expression.negated or len(self.expression.postfix) > 2 * MAX_SIZE:
+            return None
+        return Pattern.of(self.expression)
+
 
 class Attempt(NamedTuple):  # the one record that is made a million times a minute
     """An expression in a completion that uses each number of the puzzle exactly once, written whole or in steps.
 
     Attributes:
+        pattern: None where a minus sign is before the whole, as in -(9*2); no pattern has one.
         start, end: where it stands in the text, from its first step on, stated values included.
         is_answer: whether it stands in the answer.
         stepwise: whether it is built of steps, rather than written whole.
@@ -95,7 +103,7 @@ class Attempt(NamedTuple):  # the one record that is made a million times a minu
     start: int
     end: int
     expression: Expression
-    pattern: Pattern
+    pattern: Pattern | None
     hits_target: bool
     is_answer: bool
     stepwise: bool

@@ -134,7 +134,7 @@ def test_what_is_no_file_is_skipped(tmp_path: Path) -> None:
         "null.json is a device",
         "pipe.parquet is a FIFO",
     ]
-    for path, reason in ((tmp_path / "7.jsonl", "is a FIFO"), (Path("/dev/null"), "is a device")):
+    for path, reason in ((tmp_path / "7.jsonl", "a FIFO, not a file"), (Path("/dev/null"), "a device, not a file")):
         with pytest.raises(RunError, match=reason):
             list_files(path)
     assert (

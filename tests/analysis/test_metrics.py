@@ -44,6 +44,7 @@ def test_ratios_by_hand() -> None:
         "correct": [0, 1, 3],
         "greedy": [0, 1, None],
         "attempts": [4, 8, 6],
+        "patternless": [0, 1, 2],
         "stated": [4, 6, 0],
         "right": [2, 6, 0],
         "truncated": [1, 0, 0],
@@ -58,6 +59,7 @@ def test_ratios_by_hand() -> None:
         "greedy": 1 / 2,
         "execution": 0.8,
         "attempts": 1.5,
+        "without a pattern": 3 / 18,
         "truncated": 1 / 12,
         "substitution": 2 / 4,
     }
@@ -196,11 +198,11 @@ def by_hand(known_run: Run) -> tuple[Run, list[dict]]:
     other = next(text for text in first["solving"] if text != own)
     missing = next(text for text in ("A+B+C", "A*B*C") if text not in first["solving"])
 
-    def attempt(puzzle: str, sample: int, pattern: str, hits: bool, answer: bool, wrong: bool = False) -> tuple:
+    def attempt(puzzle: str, sample: int, pattern: str | None, hits: bool, answer: bool, wrong: bool = False) -> tuple:
         return (puzzle, sample, 0, 9, "1+2+3", pattern, hits, answer, False, 1, wrong)
 
     grades = [(a, -1, "correct", 9, 1), (a, 0, "correct", 9, 2), (a, 1, "wrong value", 9, 1)]
-    grades += [(b, -1, "no answer", 9, 0), (b, 0, "correct", 9, 0), (b, 1, "truncated", 9, 1)]
+    grades += [(b, -1, "no answer", 9, 0), (b, 0, "correct", 9, 0), (b, 1, "truncated", 9, 2)]
     attempts = [
         attempt(a, -1, own, True, True),
         attempt(a, 0, missing, False, False, wrong=True),
@@ -209,6 +211,7 @@ def by_hand(known_run: Run) -> tuple[Run, list[dict]]:
         attempt(a, 1, own, False, False),
         attempt(b, 0, second["pattern"], True, True),
         attempt(b, 1, second["pattern"], False, False),
+        attempt(b, 1, None, False, False),
     ]
     for step in (0, 4):
         annotated(known_run, 1, step, grades, attempts)
@@ -224,6 +227,7 @@ def test_cells_by_hand(by_hand: tuple[Run, list[dict]]) -> None:
         "correct": 1,
         "truncated": 0,
         "attempts": 3,
+        "patternless": 0,
         "stated": 3,
         "right": 2,
         "placed": 1,
@@ -231,7 +235,7 @@ def test_cells_by_hand(by_hand: tuple[Run, list[dict]]) -> None:
         "greedy": 1,
     }
     assert (second["correct"], second["truncated"], second["placed"], second["substituted"]) == (1, 1, 1, 0)
-    assert (second["stated"], second["greedy"]) == (1, 0)
+    assert (second["attempts"], second["patternless"], second["stated"], second["greedy"]) == (2, 1, 2, 0)
 
 
 def test_uses_by_hand(by_hand: tuple[Run, list[dict]]) -> None:

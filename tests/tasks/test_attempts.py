@@ -255,7 +255,7 @@ def seconds(unit: str, length: int) -> float:
 @pytest.mark.parametrize("unit", HOSTILE)
 def test_time_is_linear_in_hostile_texts(unit: str, largest: int) -> None:
     """Eight times the text takes far less than the 64 times the time of anything quadratic."""
-    assert seconds(unit, largest) < 24 * max(seconds(unit, largest // 8), 1e-3)
+    assert seconds(unit, largest) < 24 * max(seconds(unit, largest // 8), 5e-3)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_time_is_linear_in_gaps(before: str, unit: str, after: str) -> None:
         find_attempts(PUZZLE, f"{before}{unit * length}{after}")
         return time.perf_counter() - start
 
-    assert min(gap(200_000), gap(200_000)) < 24 * max(gap(25_000), 1e-3)
+    assert min(gap(200_000), gap(200_000)) < 24 * max(gap(25_000), 5e-3)
 
 
 def test_time_is_linear_in_steps_of_one_breath() -> None:
@@ -284,7 +284,7 @@ def test_time_is_linear_in_steps_of_one_breath() -> None:
         find_attempts(Puzzle((1, 2, 3), 7), text)
         return time.perf_counter() - start
 
-    assert min(breath(4000), breath(4000)) < 24 * max(breath(500), 1e-3)
+    assert min(breath(4000), breath(4000)) < 24 * max(breath(500), 5e-3)
 
 
 def test_segments_of_one_shape_are_read_once() -> None:

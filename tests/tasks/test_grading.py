@@ -11,7 +11,6 @@ PUZZLE = Puzzle((3, 7, 8), 29)
     ("text", "verdict"),
     [
         ("3*7+8", Verdict.NO_ANSWER),
-        ("<answer>3*7+8", Verdict.NO_ANSWER),
         ("<answer>3*7+8</answer>", Verdict.CORRECT),
         ("<ANSWER>\n3*7+8\n</Answer>", Verdict.CORRECT),
         (r"so \boxed{3 \cdot 7+8 = 29}", Verdict.CORRECT),
@@ -26,11 +25,43 @@ PUZZLE = Puzzle((3, 7, 8), 29)
         ("<answer>(3*7=20)+8</answer>", Verdict.WRONG_VALUE),
         ("<answer>3+7</answer> <answer>3*7+8</answer>", Verdict.CORRECT),
         ("<answer>3*7+8</answer> <answer>3+7</answer>", Verdict.WRONG_NUMBERS),
-        ("<answer>3*7+8</answer></answer>", Verdict.UNPARSABLE),
+        ("<answer>3*7+8</answer></answer>", Verdict.CORRECT),
+        ("<answer><answer>3*7+8</answer>", Verdict.CORRECT),
+        ("<answer>3*7+8<answer>", Verdict.CORRECT),
+        ("<answer>3*7+8", Verdict.CORRECT),
+        ("<answer>3*7+8</ans", Verdict.CORRECT),
+        ("<answer>3*7+8<|eot_id|>\n", Verdict.CORRECT),
+        ("<answer>3*7+8</answer> then <answer>", Verdict.CORRECT),
+        (r"<answer> tags or not, \boxed{3*7+8}", Verdict.CORRECT),
+        (r"\boxed{3+7} no: <answer>3*7+8", Verdict.CORRECT),
+        (r"\boxed{1} is not it, \fbox{3*7+8} is", Verdict.CORRECT),
+        ("<answer>29 = 3*7+8</answer>", Verdict.CORRECT),
+        ("<answer>29 = 3*7+8 = 21+8</answer>", Verdict.CORRECT),
+        ("<answer>30 = 3*7+8</answer>", Verdict.WRONG_VALUE),
+        ("<answer>21+8 = 3*7+8</answer>", Verdict.WRONG_NUMBERS),
+        ("<answer>-(3-7)*8</answer>", Verdict.WRONG_VALUE),
+        ("<answer>the answer is 3*7+8</answer>", Verdict.UNPARSABLE),
     ],
 )
 def test_verdicts(text: str, verdict: Verdict) -> None:
     assert grade(PUZZLE, text).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("answer", "numbers", "target"),
+    [
+        ("-2*(3-9)", (9, 2, 3), 12),
+        ("(9-2)*(-(5-11))", (9, 2, 11, 5), 42),
+        ("-(9*2)", (9, 2), -18),
+        ("-9-2", (9, 2), -11),
+        ("20 - -5", (5, 20), 25),
+        ("８ × ３ ＋ ７", (3, 7, 8), 31),
+    ],
+)
+def test_signs_and_lookalikes(answer: str, numbers: tuple[int, ...], target: int) -> None:
+    result = grade(Puzzle(numbers, target), f"<answer>{answer}</answer>")
+    assert result.verdict is Verdict.CORRECT
+    assert (result.pattern is None) is (target < 0)
 
 
 def test_undefined_comes_before_wrong_value_and_after_wrong_numbers() -> None:
@@ -41,6 +72,8 @@ def test_undefined_comes_before_wrong_value_and_after_wrong_numbers() -> None:
 
 def test_truncated_only_without_an_answer() -> None:
     assert grade(PUZZLE, "3*7", truncated=True).verdict is Verdict.TRUNCATED
+    assert grade(PUZZLE, "<answer>3*7+8", truncated=True).verdict is Verdict.TRUNCATED
+    assert grade(PUZZLE, r"\boxed{3*7+8} or <answer>3", truncated=True).verdict is Verdict.CORRECT
     assert grade(PUZZLE, "<answer>3*7+8</answer> and", truncated=True).verdict is Verdict.CORRECT
 
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ramify.algebra.expression import Expression
+from ramify.algebra.signs import NEGATION, fold_signs
 
 MAX_LEVELS = 1_000
 MAX_DIGITS = 1_000
 GROUP = "}group"
 _FRACTION = "fraction"
 
-Node = int | tuple[str, "Node", "Node"]
+Node = int | tuple[str, "Node", "Node"] | tuple[str, "Node"]
+"""A number, an operator with its operands, or `NEGATION` with its operand."""
 
 
 class ParseError(ValueError):
@@ -75,6 +77,7 @@ class _Frame:
     sign: str = "+"
     term: Node | None = None
     pending: str | None = None
+    negated: bool = False  # a minus sign of its own is before the next operand
     last: Node | None = None
 
     @property
@@ -134,7 +137,9 @@ class Builder:
                 frame.terms.append((frame.sign, frame.term))
                 frame.sign, frame.term = symbol, None
         elif symbol == "-" and frame.term is None and frame.sign == "+":
-            frame.sign = "-"  # a sign before an operand of a sum; a second one does not fit
+            frame.sign = "-"  # a sign before an operand of a sum
+        elif symbol == "-" and not frame.negated and (frame.pending is not None or frame.terms):
+            frame.negated = True  # one after another operator: 3*-2, 7--2; a second one does not fit
         else:
             raise ParseError("a number or bracket is missing", position)
 
@@ -185,6 +190,11 @@ class Builder:
         return self._statement(self.frames[0])
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been read."""
+        return len(self.frames) == 1 and self.frames[0].is_empty
+
+    @property
     def is_whole(self) -> bool:
         """Whether the text could end here."""
         return len(self.frames) == 1 and not self.expects_operand
@@ -193,6 +203,11 @@ class Builder:
     def in_tail(self) -> bool:
         """Whether the value of a whole expression is being stated."""
         return len(self.frames) == 1 and self.frames[0].first is not None
+
+    @property
+    def states_value(self) -> bool:
+        """Whether a value is being stated, inside brackets too."""
+        return self.frames[-1].first is not None
 
     def salvage(self) -> Statement | None:
         """The statement in what has been read.
@@ -204,7 +219,7 @@ class Builder:
         if len(self.frames) == 2 and self.frames[1].is_empty and self.frames[0].pending is None:
             del self.frames[1]
         frame = self.frames[0]
-        frame.pending = None
+        frame.pending, frame.negated = None, False
         if len(self.frames) == 1 and frame.term is None and frame.terms:
             frame.sign, frame.term = frame.terms.pop()
         if self.is_whole:
@@ -215,10 +230,13 @@ class Builder:
         return None if frame.first is None else self._statement(frame)
 
     def _statement(self, frame: _Frame) -> Statement:
-        """The statement of a frame; its last part is its first where nothing was stated."""
+        """The statement of a frame; its last part is its first where nothing was stated.
+
+        What was stated inside brackets around the whole was stated of the whole.
+        """
         first = frame.first if frame.first is not None else frame.last
         assert first is not None
-        tails = tuple(_flatten(stated) for part, stated in self.claims if part is first and frame.first is not None)
+        tails = tuple(_flatten(stated) for part, stated in self.claims if part is first)
         return Statement(_flatten(first), tails, tuple(self.claims))
 
     def _pop(self, position: int) -> None:
@@ -229,6 +247,8 @@ class Builder:
 
     def _operand(self, node: Node, position: int) -> None:
         frame = self.frames[-1]
+        if frame.negated:
+            node, frame.negated = (NEGATION, node), False
         if frame.term is None:
             frame.term = node
         elif frame.pending is not None:
@@ -245,12 +265,12 @@ class Builder:
         terms = [*frame.terms, (frame.sign, frame.term)]
         # The first plain operand goes in front, the others keep their order.
         lead = next((index for index, (sign, _) in enumerate(terms) if sign == "+"), None)
-        if lead is None and frame.first is None:
-            raise ParseError("a sum without a plain operand", position)
-        node: Node = 0 if lead is None else terms[lead][1]  # only a stated value may be negative as a whole
+        node: Node = terms[lead or 0][1]
         for index, (sign, term) in enumerate(terms):
-            if index != lead:
-                node = (sign, node, term)
+            if index != (lead or 0):
+                node = (sign if lead is not None else "+", node, term)
+        if lead is None:
+            node = (NEGATION, node)
         if frame.first is None:
             frame.last = node
             return node
@@ -259,15 +279,17 @@ class Builder:
 
 
 def _flatten(node: Node) -> Expression:
-    """Postfix of a tree, without recursion."""
+    """The expression of a tree, signs folded, without recursion."""
     items: list[int | str] = []
+    signed = False
     stack: list[Node] = [node]
     while stack:  # right operand before left, then reversed
         current = stack.pop()
         if isinstance(current, tuple):
             items.append(current[0])
-            stack.append(current[1])
-            stack.append(current[2])
+            stack.extend(current[1:])
+            signed = signed or len(current) == 2
         else:
             items.append(current)
-    return Expression(tuple(reversed(items)))
+    postfix = tuple(reversed(items))
+    return Expression(*fold_signs(postfix)) if signed else Expression(postfix)

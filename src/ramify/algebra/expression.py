@@ -16,7 +16,10 @@ _ATOM = 3
 class Expression:
     """A tree of integer leaves and binary operators.
 
-    `postfix` lists leaves (int) and operators (str) so that each operator follows its two operands.
+    Attributes:
+        postfix: leaves (int) and operators (str), each operator after its two operands.
+        negated: whether a minus sign is before the whole. The parser folds signs into subtractions, so it is left over
+            only where there is none, as in -(9*2).
 
     >>> e = Expression((3, 7, "*", 8, "+"))
     >>> e.text, e.value, e.numbers
@@ -24,6 +27,7 @@ class Expression:
     """
 
     postfix: tuple[int | str, ...]
+    negated: bool = False
 
     @classmethod
     def of(cls, number: int) -> "Expression":
@@ -33,13 +37,21 @@ class Expression:
     def join(self, operator: str, other: "Expression") -> "Expression":
         """`self operator other`.
 
+        Raises:
+            ValueError: one of them is negated.
+
         >>> Expression.of(8).join("/", Expression.of(4).join("/", Expression.of(2))).text
         '8/(4/2)'
         """
+        if self.negated or other.negated:
+            raise ValueError("an expression with a sign before the whole cannot be an operand")
         return Expression((*self.postfix, *other.postfix, operator))
 
     def fold(self, leaf: Callable[[int], T], node: Callable[[str, T, T], T]) -> T:
-        """Compute a value bottom-up: `leaf(number)` at leaves, `node(operator, left, right)` above them."""
+        """Compute a value bottom-up: `leaf(number)` at leaves, `node(operator, left, right)` above them.
+
+        A sign before the whole is left out.
+        """
         stack: list[T] = []
         for item in self.postfix:
             if isinstance(item, str):
@@ -62,7 +74,7 @@ class Expression:
         True
         """
         pair = self.fold(_leaf_value, _node_value)
-        return None if pair is None else Fraction(*pair)
+        return None if pair is None else -Fraction(*pair) if self.negated else Fraction(*pair)
 
     def intermediates(self) -> list[Fraction]:
         """The values of all operations but the last; empty where a division by zero occurs.
@@ -94,7 +106,8 @@ class Expression:
 
     def render(self, leaf: Callable[[int], str]) -> str:
         """The text with each leaf written by `leaf`."""
-        return self.fold(lambda number: (leaf(number), _ATOM), _node_text)[0]
+        text, level = self.fold(lambda number: (leaf(number), _ATOM), _node_text)
+        return text if not self.negated else f"-{text}" if level == _ATOM else f"-({text})"
 
     def uses(self, numbers: tuple[int, ...]) -> bool:
         """Whether the leaves are exactly these numbers, each as often as it is given."""

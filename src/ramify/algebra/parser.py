@@ -1,36 +1,39 @@
 r"""Read expressions from text: a grammar, never `eval`; bounded, linear in the text, without recursion.
 
-    statement = part ("=" part)*              at the top, and inside brackets: (3*7=21)+8=29
-    part      = ["-"] term (("+" | "-" | "+-") term)*
-    term      = operand (("*" | "/") operand)*
-    operand   = integer | "(" statement ")" | "[" statement "]" | \frac{statement}{statement}
+    answer    = part ("=" part)* [end]        end: a full stop or a tick, tokens of a chat template
+    statement = part ("=" part)*              inside brackets: (3*7=21)+8=29
+    part      = ["-"] term (("+" | "-") ["-"] term)*
+    term      = operand (("*" | "/") ["-"] operand)*
+    operand   = integer | "(" statement ")" | "[" statement "]" | "{" statement "}" | \frac{statement}{statement}
 
-The signs × ÷ − · ∗ \times \div \cdot and an x between operands are operators; \left and \right are white space. A
-minus sign before an operand of a sum folds into a subtraction (-3+5 is 5-3, 7+-2 is 7-2); a sum of which no operand
-is plain (-3-5) is not an expression. Leading zeros, decimals, `**`, `//`, digits joined by spaces, digits of other
-scripts and implicit multiplication are errors.
+What else stands for a sign, and what is white space, is in notation.py: × ÷ − · ∗ \times \div \cdot, an x between
+operands, dollar signs, \boxed, \left, bold stars or a code fence around the whole. A minus sign before an operand folds
+into a subtraction: -3+5 is 5-3, 7--2 is 7+2, (-(4-9))*6 is (9-4)*6. Leading zeros, decimals (except whole ones that are
+stated, = 29.0), `**`, `//`, digits joined by spaces, digits of other scripts and implicit multiplication are errors.
 """
 
 import re
 
-from ramify.algebra.builder import Builder, ParseError, Statement
+from ramify.algebra.builder import GROUP, Builder, ParseError, Statement
 from ramify.algebra.expression import Expression
+from ramify.algebra.notation import CLOSERS, FRACTION, MEANING, OPERATORS, RESIDUE, SPACES, as_they_look
 
 MAX_LENGTH = 20_000
 
 _TOKEN = re.compile(
-    r"(?P<space>\s+|\\(?:left|right)(?![a-zA-Z])|\\[,;:! ])"
+    rf"(?P<space>\s+|\$|{SPACES}|\\[,;:! ]|`++(?:(?:[a-z]{{1,20}}+)?(?=\n))?+)"
     r"|(?P<number>[0-9]+)"
-    r"|(?P<operator>[-+*/×÷−·∗xX]|\\(?:times|div|cdot)(?![a-zA-Z]))"
-    r"|(?P<fraction>\\[dt]?frac\s*\{)"
-    r"|(?P<open>[(\[])"
+    r"|(?P<stars>\*\*)"
+    r"|(?P<equals>={1,2}>?|->|[→⇒⟹]|\\(?:implies|[rR]ightarrow|to)(?![A-Za-z]))"
+    rf"|(?P<operator>{OPERATORS})"
+    rf"|(?P<fraction>{FRACTION})"
+    r"|\\?(?P<open>[(\[])"
     r"|(?P<brace>\{)"
-    r"|(?P<close>[)\]}])"
-    r"|(?P<equals>=)"
+    r"|\\?(?P<close>[)\]])"
+    r"|(?P<shut>\})"
+    r"|(?P<zeros>\.0{1,20}+(?![0-9]))"
+    rf"|(?P<end>(?:[\s.,;。、✓✔✅☑\ufe0f$`]|\*\*|{RESIDUE})++\Z)"
 )
-MEANING = {"×": "*", "·": "*", "∗": "*", "x": "*", "X": "*", "\\times": "*", "\\cdot": "*"}
-MEANING |= {"÷": "/", "\\div": "/", "−": "-"}
-CLOSERS = {"(": ")", "[": "]"}
 
 
 def parse(text: str) -> Expression:
@@ -45,7 +48,7 @@ def parse(text: str) -> Expression:
     '12/4*5'
     >>> parse("2**3")
     Traceback (most recent call last):
-    ramify.algebra.parser.ParseError: a number or bracket is missing at position 2
+    ramify.algebra.parser.ParseError: two stars are no operator at position 1
     """
     return parse_statement(text).expression
 
@@ -59,13 +62,16 @@ def parse_statement(text: str) -> Statement:
     """
     if len(text) > MAX_LENGTH:
         raise ParseError(f"longer than {MAX_LENGTH} characters", MAX_LENGTH)
+    text = as_they_look(text)
     builder = Builder()
+    bold = False  # whether two stars were opened before the expression
     position, end = 0, len(text)
     while position < end:
         token = _TOKEN.match(text, position)
         if token is None:
             raise ParseError(f"unexpected {text[position]!r}", position)
-        kind, word = token.lastgroup, token.group()
+        kind = token.lastgroup or ""
+        word = token[kind]
         match kind:
             case "number":
                 builder.number(word, position)
@@ -76,15 +82,22 @@ def parse_statement(text: str) -> Statement:
             case "fraction":
                 builder.open_fraction(position)
             case "brace":
-                builder.open("}", position)
-            case "close":
+                builder.open("}" if builder.expects_second_part else GROUP, position)
+            case "close" | "shut":
                 builder.close(word, position)
             case "equals":
                 builder.equals(position)
+            case "stars":
+                if not (builder.is_empty or (bold and builder.is_whole)):
+                    raise ParseError("two stars are no operator", position)
+                bold = not bold
+            case "zeros":
+                if not builder.states_value or text[position - 1 : position] not in "0123456789":
+                    raise ParseError("a decimal", position)
             case _:
                 pass
         position = token.end()
     return builder.finish(end)
 
 
-__all__ = ["CLOSERS", "MAX_LENGTH", "MEANING", "ParseError", "parse", "parse_statement"]
+__all__ = ["MAX_LENGTH", "ParseError", "parse", "parse_statement"]

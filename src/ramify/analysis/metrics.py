@@ -36,7 +36,8 @@ def measured(k: int) -> dict[str, Ratio]:
     """All metrics of cells with k samples, by name.
 
     >>> list(measured(4))
-    ['mean@4', 'pass@2', 'pass@4', 'greedy', 'execution', 'attempts', 'truncated', 'substitution']
+    ['mean@4', 'pass@2', 'pass@4', 'greedy', 'execution', 'attempts', 'without a pattern',
+    'truncated', 'substitution']
     """
     budgets = sorted({k, *(2**power for power in range(1, k.bit_length()) if 2**power <= k)} - {1})
     found = {}
@@ -98,6 +99,12 @@ def execution(k: int) -> Ratio:
 def attempts(k: int) -> Ratio:
     """Attempts a completion, the answer not counted."""
     return Ratio(pl.col("attempts"), pl.col("k"), "mean")
+
+
+@metric("without a pattern")
+def without_a_pattern(k: int) -> Ratio:
+    """Share of the attempts with a minus sign before the whole, as in -(9*2); they count in no pattern's row."""
+    return Ratio(pl.col("patternless"), pl.col("attempts"))
 
 
 @metric("truncated")

@@ -6,6 +6,7 @@ none was. Where a number could be either, it is the result of the step just befo
 long as it is not used up; else an earlier result, the latest first. A step on results takes over their mistakes.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,16 +14,20 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from ramify.algebra.builder import Statement
 from ramify.algebra.expression import Expression
+from ramify.algebra.notation import FRACTION, OPERATORS, as_they_look
 from ramify.algebra.pattern import MAX_SIZE, Pattern
+from ramify.algebra.signs import NEGATION, fold_signs
 from ramify.records import Attempt, Puzzle
-from ramify.tasks.grading import ANSWER_TAGS, answer_span
+from ramify.tasks.grading import ANSWER_TAGS, answer_span, read_answer
 from ramify.tasks.statements import Postfix, Segment, Template, segments
 
 MAX_LINKED = 8
 """Steps are linked in puzzles of up to so many numbers."""
 _KEPT_RESULTS = 2  # trees that are remembered for a value
 _LONGEST_CLAIM = 40  # leaves of a stated value that is checked
+_OPERATION = re.compile(rf"{OPERATORS}|{FRACTION}")  # an answer without one is a value, and no attempt
 
 Value = int | Fraction
 Values = Sequence[Value]
@@ -62,32 +67,60 @@ def find_attempts(
     """
     if not 2 <= len(puzzle.numbers) <= MAX_SIZE:
         return []
-    answer = answer_span(text, tags) or (len(text), len(text))
-    # Brackets that open the answer, such as the brace of \boxed{ or a tag [[, are read with the expression.
-    tag = tags[0].strip()
-    opening = len(tag) if text[: answer[0]][-len(tag) :].lower() == tag.lower() else len("{")
-    search = _Search(puzzle, (answer[0] - opening, answer[1]), partial)
-    # To the grader the lines of an answer are one; list items are for what stands before it.
-    text = text[: answer[0]] + text[slice(*answer)].replace("\n", " ") + text[answer[1] :]
-    for segment in segments(text):
-        values = segment.values()
-        last = segment.shape.statements[-1]
-        for readings in segment.shape.statements:
-            search.read(segment, values, readings, segment.stated if readings is last else None)
+    text = as_they_look(text)
+    search = _Search(puzzle, partial)
+    span = answer_span(text, tags)
+    if span is None or not _OPERATION.search(text, *span):
+        search.read_text(text)
+        return search.found
+    # Cut at the answer, so that no statement goes on across its borders.
+    search.read_text(text[: span[0]])
+    search.read_answer(text[slice(*span)], span[0])
+    search.read_text(text[span[1] :], span[1])
     return search.found
 
 
 class _Search:
     """The attempts found so far, and the results that later steps may use."""
 
-    def __init__(self, puzzle: Puzzle, answer: tuple[int, int], partial: bool) -> None:
+    def __init__(self, puzzle: Puzzle, partial: bool) -> None:
+        self.puzzle, self.partial = puzzle, partial
         self.numbers, self.target = puzzle.numbers, puzzle.target
         self.size = len(puzzle.numbers)
         self.wanted = sorted(map(str, puzzle.numbers))
-        self.answer, self.partial = answer, partial
+        self.in_answer = False
         self.found: list[Attempt] = []
         self.results: dict[Value, list[_Result]] = {}
         self.latest: Value | None = None  # the result of the last step
+
+    def read_text(self, text: str, offset: int = 0) -> None:
+        """Read a part of the completion that begins at this offset."""
+        for segment in segments(text, offset):
+            values = segment.values()
+            last = segment.shape.statements[-1]
+            for readings in segment.shape.statements:
+                self.read(segment, values, readings, segment.stated if readings is last else None)
+
+    def read_answer(self, answer: str, offset: int) -> None:
+        """Read the answer as prose is read; where that finds no attempt, as the grader reads it.
+
+        To the grader the lines of an answer are one; list items are for what stands before it.
+        """
+        known = len(self.found)
+        self.in_answer = True
+        self.read_text(answer.replace("\n", " "), offset)
+        self.in_answer = False
+        if not any(len(attempt.expression.postfix) == 2 * self.size - 1 for attempt in self.found[known:]):
+            statement = read_answer(self.puzzle, answer)
+            if statement is not None and statement.expression.uses(self.numbers):
+                self._keep_answer(statement, offset, offset + len(answer))
+
+    def _keep_answer(self, statement: Statement, start: int, end: int) -> None:
+        expression, value = statement.expression, statement.expression.value
+        stated, wrong = len(statement.claims), not statement.holds
+        hits = value is not None and value == self.target
+        pattern = _pattern(expression.postfix, expression.negated)
+        self.found.append(Attempt(start, end, expression, pattern, hits, True, False, stated, wrong))
 
     def read(self, segment: Segment, values: Values, readings: tuple[Template, ...], stated: str | None) -> None:
         """Read one statement: a whole attempt, a step, or neither.
@@ -106,22 +139,19 @@ class _Search:
                 if self._chain(segment, template, values, stated):
                     return
 
-    def _is_answer(self, start: int) -> bool:
-        return self.answer[0] <= start < self.answer[1]
-
     def _whole(self, segment: Segment, values: Values, template: Template, part: Postfix, stated: str | None) -> None:
         value = _value(part, values)
         wrong = bool(template.claims) and not _all_hold(template, segment, values, {id(part): value}, None)
         wrong = wrong or (stated is not None and not _is(value, stated))
-        start = segment.place(template.start)
+        postfix, negated = (part[:-1], True) if part[-1] == NEGATION else (part, False)
         self.found.append(
             Attempt(
-                start,
+                segment.place(template.start),
                 segment.place(template.end),
-                Expression(tuple([item if item.__class__ is str else values[item] for item in part])),  # type: ignore
-                _pattern(part),
+                Expression(tuple([item if item.__class__ is str else values[item] for item in postfix]), negated),  # type: ignore
+                _pattern(postfix, negated),
                 value is not None and value[0] == self.target * value[1],
-                self._is_answer(start),
+                self.in_answer,
                 False,
                 len(template.claims) + (stated is not None),
                 wrong,
@@ -159,7 +189,8 @@ class _Search:
         pieces: list[int | str] = []
         for item in template.parts[chosen]:
             pieces.extend((item,) if isinstance(item, str) else next(results).tree)
-        tree = tuple(pieces)
+        postfix, negated = fold_signs(tuple(pieces)) if NEGATION in pieces else (tuple(pieces), False)
+        tree = (*postfix, NEGATION) if negated else postfix
         value = _value(tree)
         said = _said(template, chosen, values) if stated is None else Fraction(stated.replace("−", "-"))
         wrong = any(result.wrong for result in linked) or not _all_hold(template, segment, values, {}, value)
@@ -167,22 +198,22 @@ class _Search:
         count = len(template.claims) + (stated is not None) + sum(result.stated for result in linked)
         steps = [result for result in linked if len(result.tree) > 1]
         result = _Result(tree, min([start, *(step.start for step in steps)]), count, wrong)
-        if len(tree) == 2 * self.size - 1 or self.partial:
+        if len(postfix) == 2 * self.size - 1 or self.partial:
             self.found.append(
                 Attempt(
                     start=result.start,
                     end=end,
-                    expression=Expression(tree),
-                    pattern=_pattern(tuple(item if isinstance(item, str) else 0 for item in tree)),
+                    expression=Expression(postfix, negated),
+                    pattern=_pattern(tuple(item if isinstance(item, str) else 0 for item in postfix), negated),
                     hits_target=value is not None and value[0] == self.target * value[1],
-                    is_answer=self._is_answer(start),
+                    is_answer=self.in_answer,
                     stepwise=bool(steps),
                     stated=count,
                     miscalculated=wrong,
                 )
             )
         self.latest = None
-        if len(tree) < 2 * self.size - 1:
+        if len(postfix) < 2 * self.size - 1:
             known = said if said is not None else Fraction(*value) if value is not None else None
             if known is not None:
                 others = [other for other in self.results.get(known, []) if other.tree != tree]
@@ -205,8 +236,8 @@ class _Search:
 
 
 @lru_cache(maxsize=1 << 14)
-def _pattern(shape: Postfix) -> Pattern:
-    return Pattern.of(Expression(shape))
+def _pattern(shape: Postfix, negated: bool = False) -> Pattern | None:
+    return None if negated else Pattern.of(Expression(shape))
 
 
 def _combinations(choices: Sequence[list[_Result]], left: Counter[int]) -> Iterator[list[_Result]]:
@@ -288,6 +319,9 @@ def _value(part: Postfix, values: Values | None = None) -> Pair | None:
         if isinstance(item, int):
             leaf = item if values is None else values[item]
             stack.append((leaf, 1) if leaf.__class__ is int else leaf.as_integer_ratio())
+            continue
+        if item == NEGATION:
+            stack[-1] = (-stack[-1][0], stack[-1][1])
             continue
         c, d = stack.pop()
         a, b = stack.pop()

@@ -57,6 +57,11 @@ class PromptConfig(Config):
     answer_tags: tuple[str, str] = Field(ANSWER_TAGS)
     """What opens and closes an answer; the grader ignores their case."""
 
+    @classmethod
+    def spelled_out(cls, name: str) -> dict[str, Any]:
+        """The name of a template, or a template, stands for the settings with it."""
+        return {"template": name}
+
     @model_validator(mode="after")
     def _whole(self) -> "PromptConfig":
         wanted = [field for field in ("{numbers}", "{target}") if field not in self.template]

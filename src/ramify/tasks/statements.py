@@ -16,21 +16,25 @@ from functools import lru_cache
 from itertools import accumulate
 
 from ramify.algebra.builder import GROUP, Builder, ParseError
-from ramify.algebra.parser import CLOSERS, MEANING
+from ramify.algebra.expression import Expression
+from ramify.algebra.notation import CLOSERS, MEANING, SPACES
+from ramify.algebra.signs import NEGATION
 
 Postfix = tuple[int | str, ...]
-"""An expression in postfix order; its leaves are indices into the values of a segment."""
+"""An expression in postfix order; its leaves are indices into the values of a segment.
+
+A last item `NEGATION` is a minus sign before the whole.
+"""
 
 _HOLE = "\0"
 _KEPT = 400
 """Shapes that are longer are read, but what was read is not kept."""
 
-_SPACES = r"\\(?:left|right|[bB]igg?[lr]?|quad|boxed|mathbf|textbf|underbrace)(?![A-Za-z])"
-_COMMANDS = rf"(?:{_SPACES}|\\(?:times|div|cdot|[dt]?frac)(?![A-Za-z]))"
+_COMMANDS = rf"(?:{SPACES}|\\(?:times|div|cdot|[dt]?frac)(?![A-Za-z]))"
 _GOES_ON = r"(?:&{0,2}=(?!=)|[×÷·/)\]}]|\\(?:times|div|cdot)|&\s*[-+*/−])"  # at the beginning of a line
 _SEGMENT = re.compile(
     rf"""(?:[0-9(\[{{−√-]|{_COMMANDS}|\\[(-])
-    (?:[0-9 \t\r\u00a0\u2009\u202f+\-*/()\[\]{{}}=×÷−·∗^%!√⁰¹²³⁴-⁹&$]++
+    (?:[0-9 \t\r\u00a0\u2009\u202f+\-*/()\[\]{{}}=×÷−·∗^%!√⁰¹²³⁴-⁹&$`]++
     |\n(?:(?=[^\S\n]*{_GOES_ON})|(?<=[-+*/×÷−·∗=(\[{{]\n)|(?<=[-+*/×÷−·∗=(\[{{][ ]\n)|(?<=\\\\\n))
     |(?<=[0-9])[.,](?=[0-9])
     |{_COMMANDS}
@@ -47,7 +51,7 @@ _HARMLESS = re.compile(r"\b(?:print|eval)$")
 
 _TOKEN = re.compile(
     rf"(?P<line>\\\\\s*+(?!{_GOES_ON}))"
-    rf"|(?P<space>\s+|\\\\|{_SPACES}|\\[,;: ]|\$|&(?!&?=))"
+    rf"|(?P<space>\s+|\\\\|{SPACES}|\\[,;: ]|[$`]|&(?!&?=))"
     r"|(?P<compound>\0(?:,\0)*\.\0(?![.,]\0)|\0(?:,\0)+(?!\.\0))"
     r"|(?P<number>\0)"
     r"|(?P<stop>!=|=/=|(?:print|eval)(?=\())"
@@ -137,8 +141,11 @@ class Segment:
         return values
 
 
-def segments(text: str) -> Iterator[Segment]:
+def segments(text: str, offset: int = 0) -> Iterator[Segment]:
     """The segments of a text that have statements; linear in the text.
+
+    Args:
+        offset: where the text begins in the completion.
 
     >>> [segment.numbers for segment in segments("First 3*7 = 21, then sqrt(4+5), then 21 + 8.")]
     [['3', '7', '21'], ['21', '8']]
@@ -158,7 +165,7 @@ def segments(text: str) -> Iterator[Segment]:
         shape = _kept_shape(key) if len(key) <= _KEPT else read_shape(key)
         if shape.statements:
             said = None if shape.statements[-1][0].claims else _STATES.match(text, found.end())
-            yield Segment(start, pieces[1::2], shape, said["value"] if said else None)
+            yield Segment(start + offset, pieces[1::2], shape, said["value"] if said else None)
 
 
 def read_shape(shape: str) -> Shape:
@@ -190,6 +197,10 @@ def _compound(numbers: list[str], separators: str) -> int | Fraction:
     return Fraction(f"{''.join(whole)}.{places}")
 
 
+def _signed(expression: Expression) -> Postfix:
+    return (*expression.postfix, NEGATION) if expression.negated else expression.postfix
+
+
 class _Reader:
     """The statement at hand and those found so far."""
 
@@ -211,9 +222,10 @@ class _Reader:
         if self.started and not self.spoiled:
             statement = self.builder.salvage()
             if statement is not None and (len(statement.expression.postfix) > 1 or statement.claims):
-                parts = tuple(part.postfix for part in (statement.expression, *statement.tails))
+                parts = tuple(map(_signed, (statement.expression, *statement.tails)))
                 same = {part: part for part in parts}  # so that a claim about a part is known by identity
-                claims = tuple((same.get(a.postfix, a.postfix), b.postfix) for a, b in statement.flat_claims())
+                pairs = ((_signed(part), _signed(stated)) for part, stated in statement.flat_claims())
+                claims = tuple((same.get(part, part), stated) for part, stated in pairs)
                 leaves = tuple(tuple(item for item in part if not isinstance(item, str)) for part in parts)
                 self.found.append(Template(self.start, self.end, parts, claims, leaves))
         self._reset()
@@ -262,7 +274,6 @@ class _Reader:
     def _add(self, kind: str, token: re.Match[str], holes: int) -> None:
         builder, position = self.builder, token.start()
         word = token.group().removeprefix("\\") if kind in ("operator", "open", "close") else token.group()
-        word = word if word not in ("times", "div", "cdot") else f"\\{word}"
         if kind in ("number", "compound", "open", "fraction") and not builder.expects_operand:
             if position == self.end[0]:  # 3(5+2): a product without its sign
                 self.spoiled = True
