@@ -59,14 +59,14 @@ def list_files(path: Path) -> Listing:
         for name in [name for name in below if suffix_of(Path(name)) or name.startswith(".")]:
             below.remove(name)
             if not name.startswith("."):
-                skipped[here / name] = "is a folder with the name of a data file"
+                skipped[here / name] = "a folder with the name of a data file"
         below.sort()
         for name in sorted(names):
             kind = what_is(here / name)
             if kind is None and not name.startswith("."):
                 files.append(here / name)
             elif kind is not None and suffix_of(here / name):
-                skipped[here / name] = f"is {kind}" if (here / name).exists() else "is a link to nothing"
+                skipped[here / name] = kind if (here / name).exists() else "a link to nothing"
     return Listing(files, skipped)
 
 
@@ -102,7 +102,7 @@ def files_in(path: Path) -> dict[str, Path]:
         return {bare(path).name: path}
     found = [file for file in listing.files if is_table(file)]
     if not found:
-        others = "".join(f"; {file.name} {reason}" for file, reason in list(listing.skipped.items())[:1])
+        others = "".join(f"; {file.name} is {reason}" for file, reason in list(listing.skipped.items())[:1])
         raise RunError(f"{path}: no data there; looked for {', '.join(SUFFIXES)}{others}")
     return {str(bare(file).relative_to(path)): file for file in found}
 

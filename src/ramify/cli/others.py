@@ -16,6 +16,7 @@ from ramify.console import (
     print_unanswered,
     progress,
     say,
+    warn,
 )
 from ramify.errors import RamifyError
 from ramify.tasks.grading import ANSWER_TAGS
@@ -72,6 +73,8 @@ def import_(
     )
     with progress() as report:
         found = import_run(folders, name if name is not None else _name_of(folders[0], root), root, config, report)
+    for name_and_reason in found.skipped:
+        warn(f"skipped {name_and_reason}")
     for line in import_lines(found):
         say(line)
     with progress() as report:
