@@ -60,16 +60,16 @@ def test_what_has_the_name_of_a_data_file_and_is_none(verb: str, tmp_path: Path)
     os.mkfifo(tmp_path / "fifo.jsonl")
     done = ramify(verb, str(tmp_path / "fifo.jsonl"), cwd=tmp_path)
     assert done.returncode == 2
-    assert "fifo.jsonl: is a FIFO, not a file" in done.stderr
+    assert "fifo.jsonl: a FIFO, not a file" in done.stderr
     if verb == "regrade":
         (tmp_path / "a.json").mkdir()
-        assert "a.json: is a folder, not a file" in ramify(verb, "a.json", cwd=tmp_path).stderr
+        assert "a.json: a folder, not a file" in ramify(verb, "a.json", cwd=tmp_path).stderr
     else:
         row = {"numbers": [3, 7, 8], "target": 29, "completion": "<answer>3*7+8</answer>", "step": 3}
         (tmp_path / "good.jsonl").write_text(json.dumps(row) + "\n")
         done = ramify(verb, ".", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert "fifo.jsonl is a FIFO" in done.stdout + done.stderr
+        assert "skipped fifo.jsonl: a FIFO" in done.stderr
 
 
 def test_numbers_that_no_integer_is(tmp_path: Path) -> None:

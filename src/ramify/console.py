@@ -244,10 +244,6 @@ def import_lines(imported: "Imported") -> Iterator[str]:
             yield f"  and {_many(len(unread) - MOST_REASONS, 'other reason')}"
     for note in imported.notes:
         yield f"note: {printable(note)}"
-    for name in imported.skipped[:MOST_REASONS]:
-        yield f"skipped: {printable(name)}"
-    if len(imported.skipped) > MOST_REASONS:
-        yield f"skipped: {_many(len(imported.skipped) - MOST_REASONS, 'other')}"
     for name, count in imported.others.items():
         yield f"not read: {_many(count, 'file')} of {name}; --format {name} reads these instead"
 

@@ -128,17 +128,17 @@ def test_what_is_no_file_is_skipped(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert found.files == 1
     assert sorted(found.skipped) == [
-        "7.jsonl is a FIFO",
-        "folder.jsonl is a folder with the name of a data file",
-        "gone.csv is a link to nothing",
-        "null.json is a device",
-        "pipe.parquet is a FIFO",
+        "7.jsonl: a FIFO",
+        "folder.jsonl: a folder with the name of a data file",
+        "gone.csv: a link to nothing",
+        "null.json: a device",
+        "pipe.parquet: a FIFO",
     ]
-    for path, reason in ((tmp_path / "7.jsonl", "is a FIFO"), (Path("/dev/null"), "is a device")):
+    for path, reason in ((tmp_path / "7.jsonl", "a FIFO, not a file"), (Path("/dev/null"), "a device, not a file")):
         with pytest.raises(RunError, match=reason):
             list_files(path)
     assert (
-        "skipped: 7.jsonl is a FIFO"
+        "skipped 7.jsonl: a FIFO"
         in CliRunner().invoke(app, ["import", str(tmp_path), "--root", str(tmp_path / "r")]).output
     )
 

@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import IO, Any, NamedTuple, cast
 import polars as pl
 
 from ramify.adapters.columns import HOLDERS, ROLES, plan_of
+from ramify.adapters.paths import file_or_folder, what_is
 from ramify.adapters.steps import bare
-from ramify.errors import RunError
+from ramify.errors import RunError, reason
 from ramify.run import Run, is_run
 
 BROKEN = "\0broken"
@@ -26,13 +26,6 @@ MOST_OF_A_FILE = 2_000_000_000
 """Characters of a JSON document that are read."""
 _NOT_ROWS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json"})
 """What `datasets` writes beside the rows of a data set."""
-_KINDS = {
-    stat.S_ISFIFO: "a FIFO",
-    stat.S_ISSOCK: "a socket",
-    stat.S_ISCHR: "a device",
-    stat.S_ISBLK: "a device",
-    stat.S_ISDIR: "a folder",
-}
 
 
 class Listing(NamedTuple):
@@ -53,13 +46,10 @@ def list_files(path: Path) -> Listing:
     Raises:
         RunError: there is neither.
     """
-    kind = _kind(path)
-    if kind is None:
+    if not path.exists():
+        raise RunError(f"{path}: no such folder or file")
+    if not file_or_folder(path).is_dir():
         return Listing([path], {})
-    if kind != "a folder":
-        raise RunError(
-            f"{path}: {'no such folder or file' if kind == 'nothing' else f'is {kind}, not a file or folder'}"
-        )
     files, skipped = [], {}
     for folder, below, names in os.walk(path):
         here = Path(folder)
@@ -69,24 +59,15 @@ def list_files(path: Path) -> Listing:
         for name in [name for name in below if suffix_of(Path(name)) or name.startswith(".")]:
             below.remove(name)
             if not name.startswith("."):
-                skipped[here / name] = "is a folder with the name of a data file"
+                skipped[here / name] = "a folder with the name of a data file"
         below.sort()
         for name in sorted(names):
-            kind = _kind(here / name)
+            kind = what_is(here / name)
             if kind is None and not name.startswith("."):
                 files.append(here / name)
             elif kind is not None and suffix_of(here / name):
-                skipped[here / name] = "is a link to nothing" if kind == "nothing" else f"is {kind}"
+                skipped[here / name] = kind if (here / name).exists() else "a link to nothing"
     return Listing(files, skipped)
-
-
-def _kind(path: Path) -> str | None:
-    """None for a regular file, else what is there."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        return "nothing"
-    return next((said for test, said in _KINDS.items() if test(mode)), None)
 
 
 def suffix_of(path: Path) -> str:
@@ -121,7 +102,7 @@ def files_in(path: Path) -> dict[str, Path]:
         return {bare(path).name: path}
     found = [file for file in listing.files if is_table(file)]
     if not found:
-        others = "".join(f"; {file.name} {reason}" for file, reason in list(listing.skipped.items())[:1])
+        others = "".join(f"; {file.name} is {reason}" for file, reason in list(listing.skipped.items())[:1])
         raise RunError(f"{path}: no data there; looked for {', '.join(SUFFIXES)}{others}")
     return {str(bare(file).relative_to(path)): file for file in found}
 
@@ -133,15 +114,13 @@ def records_of(path: Path) -> list[dict[str, Any]]:
         RunError: the file as a whole cannot be read.
     """
     suffix = suffix_of(path)
-    if (kind := _kind(path)) not in (None, "nothing"):
-        raise RunError(f"{path}: is {kind}, not a file")  # reading a FIFO or a device waits for ever
     try:
         return [_object(one) for one in _read(path, suffix)]
     except pl.exceptions.NoDataError:
         return []
     except (OSError, ValueError, EOFError, RecursionError, zlib.error, pl.exceptions.PolarsError) as error:
         raise RunError(
-            f"{path}: cannot be read as {suffix.removeprefix('.') or 'data'}: {cause(error, path)}"
+            f"{path}: cannot be read as {suffix.removeprefix('.') or 'data'}: {reason(error, path)}"
         ) from None
 
 
@@ -155,7 +134,7 @@ def document_of(path: Path) -> Any:
         with _opened(path) as file:
             return json.loads(file.read(MOST_OF_A_FILE))
     except (OSError, ValueError, EOFError, RecursionError, zlib.error) as error:
-        raise RunError(f"{path}: cannot be read as json: {cause(error, path)}") from None
+        raise RunError(f"{path}: cannot be read as json: {reason(error, path)}") from None
 
 
 def _read(path: Path, suffix: str) -> Iterable[Any]:
@@ -171,13 +150,6 @@ def _read(path: Path, suffix: str) -> Iterable[Any]:
             separator = "\t" if suffix == ".tsv" else ","
             return pl.read_csv(text, infer_schema=False, separator=separator).iter_rows(named=True)
         return list(_lines(file))
-
-
-def cause(error: Exception, path: Path) -> str:
-    """What an error of a reader says, in a line, without the path."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    lines = said.replace(f": {path}", "").replace(str(path), "it").strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
 
 
 def _opened(path: Path) -> IO[str]:

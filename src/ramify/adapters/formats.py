@@ -88,7 +88,7 @@ def find_format(folder: Path, name: str | None = None) -> Chosen:
             return Chosen(known[chosen], files, {other: n for other, n in others.items() if n}, listing.skipped)
     if name and there:
         raise RunError(f"{folder}: no {known[name].said} there; --format {next(iter(there))} reads what is there")
-    skipped = "".join(f"; {file.name} {reason}" for file, reason in list(listing.skipped.items())[:1])
+    skipped = "".join(f"; {file.name} is {reason}" for file, reason in list(listing.skipped.items())[:1])
     names = [file.name for file in listing.files[:3]]
     has = (
         f"the folder has {', '.join(names)}{', ...' * (len(listing.files) > 3)}" if names else "the folder has no files"

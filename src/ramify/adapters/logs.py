@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ramify.adapters.columns import value_at
-from ramify.adapters.files import BROKEN, cause, document_of, records_of
-from ramify.errors import RunError
+from ramify.adapters.files import BROKEN, document_of, records_of
+from ramify.errors import RunError, reason
 
 MOST_OF_A_MEMBER = 500_000_000
 """Bytes of a file in a .eval log that are read."""
@@ -67,7 +67,7 @@ def _read_eval(file: Path) -> tuple[dict[str, Any], Iterator[Any]]:
             infos = [info for name, info in names.items() if name.startswith("samples/") and name.endswith(".json")]
             samples = [_sample(archive, info) for info in infos]
     except (OSError, ValueError, RecursionError, EOFError, struct.error, zipfile.BadZipFile) as error:
-        raise RunError(f"{file}: cannot be read as a log of inspect: {cause(error, file)}") from None
+        raise RunError(f"{file}: cannot be read as a log of inspect: {reason(error, file)}") from None
     return log if isinstance(log, dict) else {}, iter(samples)
 
 

@@ -16,6 +16,7 @@ from ramify.console import (
     print_unanswered,
     progress,
     say,
+    warn,
 )
 from ramify.errors import RamifyError
 from ramify.tasks.grading import ANSWER_TAGS
@@ -72,6 +73,8 @@ def import_(
     )
     with progress() as report:
         found = import_run(folders, name if name is not None else _name_of(folders[0], root), root, config, report)
+    for name_and_reason in found.skipped:
+        warn(f"skipped {name_and_reason}")
     for line in import_lines(found):
         say(line)
     with progress() as report:
@@ -148,13 +151,14 @@ def regrade(
     """Grade completions again, and show where graders in use elsewhere would have said otherwise."""
     from ramify.adapters.answers import mark_answers
     from ramify.adapters.import_settings import ImportConfig, parse_fields
+    from ramify.adapters.paths import regular_file
     from ramify.adapters.row_files import each_text, read_rows
     from ramify.analysis.regrade import OTHERS, disagreements, examples
     from ramify.analysis.regrade import regrade as grade_again
 
     given = {"numbers": numbers, "target": target, "text": text, "prompt": prompt, "answer_pattern": answer_pattern}
     reader = ImportConfig.check({**given, "fields": parse_fields(field or [])}).reader()
-    rows = read_rows(file, reader, texts=True, verb="regrade")
+    rows = read_rows(regular_file(file), reader, texts=True, verb="regrade")
     if answer_pattern is not None:
         rows = rows._replace(texts=[mark_answers(some, answer_pattern, ANSWER_TAGS) for some in rows.texts])
     graded = grade_again(each_text(rows))

@@ -97,7 +97,7 @@ def generate(source: Source, overrides: Overrides = None, root: Root = Path("run
     from ramify import experiment
 
     config = experiment.ExperimentConfig.load(source, overrides or [])
-    with experiment.begun(config, root, loads_models=False) as opened, progress() as report:
+    with experiment.begun(config, root) as opened, progress() as report:
         experiment.generate(config, opened, report)
     say(f"puzzles: {opened.path / 'puzzles'}\ncertificate: {opened.certificate_file}")
 
@@ -138,7 +138,7 @@ def verify_split(
     held_out = held_out_patterns(hold_out or [], range(2, MAX_CHECKED + 1))
     for path in data:
         for file, what in list_files(path).skipped.items():
-            warn(f"skipped: {file} {what}")
+            warn(f"skipped {file}: {what}")
     files = {name if len(data) == 1 else f"{path}/{name}": f for path in data for name, f in files_in(path).items()}
     given = {"numbers": numbers, "target": target, "prompt": prompt, "fields": parse_fields(field or [])}
     reader = ImportConfig.check(given).reader()
