@@ -106,7 +106,8 @@ def translate(text: str) -> str:
         raise Wrong
     text = re.sub(r"\\?[(\[{]", "(", text)
     text = re.sub(r"\\?[)\]}]", ")", text).replace("=", ",")
-    text = f"({text})".replace("\n", " ").replace("(", " same(").lstrip()
+    text = f"({text})".replace("(", " same(").lstrip()
+    text = re.sub(r"\s", " ", text)
     return re.sub(r"(?<![0-9.])[0-9]+\.0{1,20}(?![0-9.])", whole, text)
 
 
@@ -123,11 +124,11 @@ def plain(c: str) -> str:
     """A character as what it looks like."""
     if "！" <= c <= "～":
         return chr(ord(c) - 0xFEE0)
-    if unicodedata.category(c) == "Pd" and c in "‐‑‒–—―﹣" or c in "−➖":
+    if (unicodedata.category(c) == "Pd" and c in "‐‑‒–—―﹣") or c in "−➖":
         return "-"
-    return {"➕": "+", "﹢": "+", "➗": "/", "∕": "/", "⁄": "/"}.get(
-        c, "*" if c in "⋅•∙✕✖⨯" else " " if c.isspace() and c != "\n" else c
-    )
+    if c in "⋅•∙✕✖⨯":
+        return "·"
+    return {"➕": "+", "﹢": "+", "➗": "/", "∕": "/", "⁄": "/", "\u3000": " "}.get(c, c)
 
 
 def without_tail(text: str) -> str:
@@ -135,10 +136,12 @@ def without_tail(text: str) -> str:
     kept = ""
     while True:
         text = text.rstrip()
+        if text.endswith("\\"):
+            raise Unsure
         if not kept.strip("*") and (token := CHAT_TOKEN.search(text)):
             text = text[: token.start()]
         elif re.search(r"\\[,;:!]$", text):
-            if kept or text[-3:-2] in ".,;":
+            if kept or text[-3:-2] in ".,;*":
                 raise Unsure
             text = text[:-2]
         elif text[-1:] and text[-1] in ".,;。、✓✔✅☑\ufe0f$`":
