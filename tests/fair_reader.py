@@ -8,6 +8,7 @@ import ast
 import re
 import unicodedata
 from fractions import Fraction
+from itertools import pairwise
 
 WRAPPERS = "boxed fbox mbox text textbf textit texttt mathrm mathbf mathit mathsf bm underbrace displaystyle left right"
 WRAPPERS += " big bigg Big Bigg bigl bigr biggl biggr Bigl Bigr Biggl Biggr quad qquad"
@@ -49,7 +50,7 @@ def find(text: str, truncated: bool) -> str | None:
     """The text of the answer; None if there is none."""
     lower = "".join(c.lower() if c.isascii() else c for c in text)
     marks = [(m.start(), m.group()) for m in re.finditer("<answer>|</answer>", lower)]
-    for (at, one), (end, other) in reversed(list(zip(marks, marks[1:], strict=False))):
+    for (at, one), (end, other) in reversed(list(pairwise(marks))):
         if (one, other) == ("<answer>", "</answer>"):
             return text[at + 8 : end]
     boxes = [m.end() for m in re.finditer(r"\\(boxed|fbox)\s?\{", text)]
@@ -80,7 +81,7 @@ def partner(text: str, at: int) -> int | None:
 def translate(text: str) -> str:
     """The answer as Python."""
     text = "".join(plain(c) for c in text)
-    if re.search(r"\*\*\s*```", text):
+    if re.search(r"\*\*\s*```|\S\s*```+[a-z]+\n", text):
         raise Unsure
     text = without_tail(re.sub(r"```+([a-z]{1,20}(?=\n))?", "\n", text))
     text = re.sub(r"\\(implies|[rR]ightarrow|to)(?![A-Za-z])|==?>?|->|[→⇒⟹]", " = ", text)

@@ -2,8 +2,8 @@
 
     pip install atheris && python tests/fuzz.py answers -runs=1000000 -max_len=200 corpus/
 
-The first argument names a target. Any exception that is not an error of ramify's own ends the run, and so does a verdict
-that the reader in fair_reader.py does not share.
+The first argument names a target. Any exception that is not an error of ramify's own ends the run, and so does a
+verdict that the reader in fair_reader.py does not share.
 """
 
 import contextlib
