@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ramify import CountdownConfig
-from ramify.adapters.dumps import ImportConfig
 from ramify.adapters.foreign import import_run
+from ramify.adapters.import_settings import ImportConfig
 from ramify.experiment import score
 from ramify.report.page import write_report
 from ramify.sampling.oracle import Oracle

@@ -231,9 +231,9 @@ def test_answers_in_other_tags_are_told(tmp_path: Path) -> None:
     row = {"numbers": [3, 7, 8], "target": 29, "completion": "[[3*7+8]]", "step": 0}
     (tmp_path / "mine.jsonl").write_text(json.dumps(row) + "\n")
     done = ramify("import", "mine.jsonl", cwd=tmp_path)
-    assert "warning: 100% of the completions hold no answer in <answer> </answer>" in done.stdout.replace("\n", " ")
+    assert "warning: 100% of the completions hold no answer in <answer> </answer>" in done.stderr
     done = ramify("import", "mine.jsonl", "--answer-tags", "[[", "]]", "--name", "own", cwd=tmp_path)
-    assert "warning" not in done.stdout
+    assert "warning" not in done.stderr
     assert "100.0%" in done.stdout
 
 

@@ -19,6 +19,7 @@ from server import NAME, Server, serving
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "foreign"
+EVALS = ROOT / "tests" / "golden" / "evals"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = [page for page in PAGES if "<!-- run -->" in page.read_text()]
 
@@ -82,7 +83,11 @@ def test_marked_commands_run(page: Path, tmp_path: Path) -> None:
     shutil.copytree(GOLDEN / "trl", tmp_path / "my-trl-run")
     for step in (50, 100):
         shutil.copytree(model_path("bundled"), tmp_path / "my-checkpoints" / f"checkpoint-{step}")
-    row = '{"puzzle": {"nums": [3, 7, 8], "goal": 29}, "reply": "<answer>3*7+8</answer>", "at": 10}\n'
+    shutil.copytree(EVALS / "reasoning-gym", tmp_path / "my-gym-results")
+    (tmp_path / "my-logs").mkdir()
+    shutil.copy(EVALS / "countdown.eval", tmp_path / "my-logs")
+    shutil.copy(EVALS / "served.jsonl", tmp_path)
+    row = '{"puzzle": {"nums": [3, 7, 8], "goal": 29}, "reply": "<answer>3*7+8</answer>", "at": 10, "paid": 1}\n'
     (tmp_path / "mine.jsonl").write_text(row)
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     script = "\n".join(re.findall(r"<!-- run -->\n```bash\n(.*?)```", page.read_text(), re.DOTALL))

@@ -1,23 +1,39 @@
 """Settings: TOML files and dotted overrides, checked into frozen records with a digest.
 
 TOML and not YAML, which reads `1e-6` as a text. Every settings class stands beside the code that it configures and
-derives from `Config`; unknown keys are errors.
+derives from `Config`; unknown keys are errors. Every number has bounds, so that no setting asks for work without end.
 """
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ramify.errors import ConfigError
 
 MAX_EXTENDS = 8
 """So many files may extend each other in a row."""
+MAX_BYTES = 1 << 18
+"""The size of a file of settings."""
+MAX_DEPTH = 16
+"""Tables and lists within each other."""
+MOST = 1_000_000
+"""The largest count that nothing else bounds: of steps, sequences, tokens, puzzles."""
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+"""What the generators of numpy and torch and a column of 32 bits all take."""
+Temperature = Annotated[float, Field(ge=1e-3, le=100)]
+"""Logits are divided by it, in 32 bits."""
+Rate = Annotated[float, Field(ge=1e-12, le=100)]
+"""A learning rate."""
+Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=60)]
+"""What a folder can be called."""
 
 
 class Config(BaseModel):
@@ -32,7 +48,22 @@ class Config(BaseModel):
     ramify.errors.ConfigError: stepz = 20: unknown setting; did you mean steps?
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @classmethod
+    def spelled_out(cls, name: str) -> dict[str, Any] | None:
+        """The settings that a name stands for; None where a text is no such name.
+
+        Raises:
+            ValueError: the settings have names, and this is none of them.
+        """
+        return None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, settings: Any) -> Any:
+        spelled = cls.spelled_out(settings) if isinstance(settings, str) else None
+        return settings if spelled is None else spelled
 
     @classmethod
     def load(cls, source: str | Path | None = None, overrides: Iterable[str] = ()) -> Self:
@@ -46,9 +77,9 @@ class Config(BaseModel):
         Raises:
             ConfigError: one sentence that names the setting and its value.
         """
-        settings = read_toml(source) if source is not None else {}
+        settings = read_toml(source, cls=cls) if source is not None else {}
         for text in sorted(overrides, key=_names_kind, reverse=True):
-            _override(settings, text)
+            _override(cls, settings, text)
             if _names_kind(text):
                 _drop_unknown(cls, settings, text.partition("=")[0].strip().split(".")[:-1])
         return cls.check(settings)
@@ -56,6 +87,7 @@ class Config(BaseModel):
     @classmethod
     def check(cls, settings: Mapping[str, Any]) -> Self:
         """Validate a nested mapping; pydantic's complaint becomes one sentence."""
+        _check_values(settings)
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
@@ -64,7 +96,16 @@ class Config(BaseModel):
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that change when any setting changes."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
+        return digest_of(self.model_dump(mode="json"))
+
+
+def digest_of(settings: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits of settings as plain data, which stay when JSON has carried them.
+
+    >>> digest_of({"steps": 30, "seeds": (1, 2)}) == digest_of({"seeds": [1, 2], "steps": 30})
+    True
+    """
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def presets() -> dict[str, str]:
@@ -74,17 +115,23 @@ def presets() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def read_toml(source: str | Path, depth: int = 0) -> dict[str, Any]:
+def read_toml(source: str | Path, depth: int = 0, cls: type[BaseModel] | None = None) -> dict[str, Any]:
     """The settings in a TOML file or preset, as plain data.
 
     A file with `extends = "another"` holds only what differs from another preset, or from a file beside it; a count
     of 0 takes a size out of a set of puzzles.
+
+    Args:
+        cls: whose settings they are; with it, a table is merged into the settings that a name stands for.
+
+    Raises:
+        ConfigError: there is no such file or preset, or it is not a TOML file of a sensible size and depth.
     """
     path = Path(source)
     if path.suffix == ".toml":
         if not path.is_file():
-            raise ConfigError(f"{path}: no such file")
-        text = path.read_text()
+            raise ConfigError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
+        text = _text(path)
     else:
         known = presets()
         if str(source) not in known:
@@ -92,44 +139,129 @@ def read_toml(source: str | Path, depth: int = 0) -> dict[str, Any]:
         text = known[str(source)]
     try:
         found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source}: not valid TOML: {error}") from None
-    return _on_top_of_parent(found, str(source), path.parent, depth)
+    except (ValueError, RecursionError) as error:  # also an integer of thousands of digits
+        raise ConfigError(f"{source}: not valid TOML: {_one_line(error)}") from None
+    _check_values(found, f"{source}: ")
+    return _on_top_of_parent(found, str(source), path.parent, depth, cls)
 
 
-def _on_top_of_parent(settings: dict[str, Any], source: str, folder: Path, depth: int) -> dict[str, Any]:
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        read = file.read(MAX_BYTES + 1)
+    if len(read) > MAX_BYTES:
+        raise ConfigError(f"{path}: a file of settings has up to {MAX_BYTES // 1024} KiB")
+    try:
+        return read.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not a text in UTF-8 (byte {error.start}); save it as UTF-8") from None
+
+
+def _on_top_of_parent(
+    settings: dict[str, Any], source: str, folder: Path, depth: int, cls: type[BaseModel] | None
+) -> dict[str, Any]:
     """Settings merged into those that they extend: a preset, or a file beside theirs."""
     parent = settings.pop("extends", None)
     if parent is None:
         return settings
+    if not isinstance(parent, str) or not parent.strip():
+        raise ConfigError(f"{source}: extends = {_shown(parent)}: must be a preset's name or a .toml file beside this")
     if depth > MAX_EXTENDS:
         raise ConfigError(f"{source}: extends = {parent}: files that extend each other")
-    return _merged(read_toml(folder / parent if parent.endswith(".toml") else parent, depth + 1), settings)
+    under = read_toml(folder / parent if parent.endswith(".toml") else parent, depth + 1, cls)
+    return _merged(under, settings, [cls] if cls else [])
 
 
-def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _merged(under: dict[str, Any], over: dict[str, Any], options: list[type[BaseModel]]) -> dict[str, Any]:
     found = dict(under)
     for key, value in over.items():
+        inner = _below(options, key)
+        if isinstance(value, dict):
+            found[key] = _spelled_out(inner, found.get(key))
         both = isinstance(value, dict) and isinstance(found.get(key), dict)
         # Settings of another kind share nothing with those that they replace.
         both = both and value.get("kind", found[key].get("kind")) == found[key].get("kind")
-        found[key] = _merged(found[key], value) if both else value
+        found[key] = _merged(found[key], value, inner) if both else value
     return found
 
 
-def _override(settings: dict[str, Any], text: str) -> None:
+def _override(cls: type[BaseModel], settings: dict[str, Any], text: str) -> None:
     dotted, equals, right = text.partition("=")
-    if not equals or not dotted:
-        raise ConfigError(f"{text}: an override is written setting=value, for example train.steps=20")
     *parents, last = dotted.strip().split(".")
+    if not equals or not all([*parents, last]):
+        raise ConfigError(f"{_shown(text)}: an override is written setting=value, for example train.steps=20")
+    if len(parents) >= MAX_DEPTH:
+        raise ConfigError(f"{_shown(dotted)}: settings are at most {MAX_DEPTH} tables deep")
+    options = [cls]
     for parent in parents:
-        settings = settings.setdefault(parent, {})
+        options = _below(options, parent)
+        settings[parent] = _spelled_out(options, settings.get(parent, {}))
+        settings = settings[parent]
         if not isinstance(settings, dict):
             raise ConfigError(f"{dotted}: {parent} is a value, not a table of settings")
     try:
         settings[last] = tomllib.loads(f"value = {right}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         settings[last] = right.strip()
+
+
+def _spelled_out(options: list[type[BaseModel]], value: Any) -> Any:
+    """The table that a name stands for, where it is one: a table can be merged into it."""
+    for model in options if isinstance(value, str) else []:
+        if issubclass(model, Config):
+            try:
+                spelled = model.spelled_out(value)
+            except ValueError:
+                continue  # pydantic says where it stands
+            if spelled is not None:
+                return spelled
+    return value
+
+
+def _below(options: list[type[BaseModel]], key: str) -> list[type[BaseModel]]:
+    """The settings classes that can stand under a key of these."""
+    fields = [model.model_fields[key] for model in options if key in model.model_fields]
+    return [model for field in fields for model in _models(field.annotation)]
+
+
+def _check_values(settings: Any, where: str = "") -> None:
+    """Refuse what no setting can be, before anything is done with it that recurses, computes or prints.
+
+    Raises:
+        ConfigError: it is too deep, a number is not finite or does not fit into 64 bits, or a text has a character that
+            cannot be written.
+    """
+    waiting: list[tuple[str, Any, int]] = [("", settings, 0)]
+    while waiting:
+        name, value, depth = waiting.pop()
+        if isinstance(value, Mapping | list | tuple) and depth > MAX_DEPTH:
+            raise ConfigError(f"{where}{_shown(name)}: settings are at most {MAX_DEPTH} tables deep")
+        if isinstance(value, Mapping):
+            for key, part in value.items():
+                below = f"{name}.{key}" if name else str(key)
+                waiting += [(below, part, depth + 1), (name or "settings", str(key), depth + 1)]
+        elif isinstance(value, list | tuple):
+            waiting += [(name, part, depth + 1) for part in value]
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{where}{name} = {value}: must be a finite number")
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ConfigError(f"{where}{name}: a number of {value.bit_length()} bits; settings have up to 63")
+        elif isinstance(value, str) and ("\0" in value or _is_broken(value)):
+            raise ConfigError(f"{where}{name} = {_shown(value)}: has a character that is none")
+
+
+def _is_broken(text: str) -> bool:
+    """Whether a text holds half of a surrogate pair, as an argument that is not in UTF-8 does."""
+    return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _shown(value: Any) -> str:
+    """A value in at most 80 characters."""
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _one_line(error: BaseException) -> str:
+    return _shown((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 def _names_kind(text: str) -> bool:
@@ -138,11 +270,10 @@ def _names_kind(text: str) -> bool:
 
 def _drop_unknown(cls: type[BaseModel], settings: dict[str, Any], parents: list[str]) -> None:
     """Where an override names another kind, drop what the file says and that kind does not know."""
-    options = [cls]
+    options: list[type[BaseModel]] = [cls]
     for parent in parents:
         settings = settings[parent]
-        fields = [model.model_fields[parent] for model in options if parent in model.model_fields]
-        options = [model for field in fields for model in _models(field.annotation)]
+        options = _below(options, parent)
     for model in options:
         if _kind(model) == settings["kind"]:
             for name in settings.keys() - model.model_fields.keys():
@@ -155,7 +286,7 @@ def _sentence(cls: type[BaseModel], error: ValidationError) -> str:
     where = ".".join(parts) or cls.__name__
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
-        return f"{where} = {first['input']}: unknown setting; {_nearest(parts[-1], options)}{more}"
+        return f"{where} = {_shown(first['input'])}: unknown setting; {_nearest(parts[-1], options)}{more}"
     if first["type"] == "missing":
         return f"{where}: this setting is required{more}"
     if first["type"].startswith("union_tag"):
@@ -165,7 +296,7 @@ def _sentence(cls: type[BaseModel], error: ValidationError) -> str:
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error" and isinstance(first["input"], dict):
         return f"{reason}{more}"
-    return f"{where} = {first['input']}: {reason[:1].lower()}{reason[1:]}{more}"
+    return f"{where} = {_shown(first['input'])}: {reason[:1].lower()}{reason[1:]}{more}"
 
 
 def _place(cls: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list[str], list[type[BaseModel]]]:
@@ -178,8 +309,7 @@ def _place(cls: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list[
             options = chosen
             continue
         parts.append(part)
-        fields = [model.model_fields[part] for model in options if part in model.model_fields]
-        options = [model for field in fields for model in _models(field.annotation)] or options
+        options = _below(options, part) or options
     return parts, options
 
 

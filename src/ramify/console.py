@@ -1,39 +1,169 @@
-"""What the command line prints besides plain lines: progress bars and tables."""
+"""What the command line prints: results to stdout; progress, warnings and errors to stderr.
 
+Everything goes through here, so that no text of a file or a server steers the terminal: `say`, `warn` and the tables
+of `console` show control characters as they are written in Python. What is told of the work also goes to the log.
+"""
+
+import logging
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from ramify.processes import rank
+from ramify.processes import LINE, Report, rank
 
 if TYPE_CHECKING:
     import polars as pl
 
     from ramify.adapters.foreign import Imported
+    from ramify.doctor import Checked
 
 MOST_STEPS = 12
 """Steps that are listed; of more, the first and the last."""
 MOST_REASONS = 5
 MOST_UNANSWERED = 0.9
+MOST_BARS = 8
+"""Bars on a terminal; of more stages, those that ended are lines above them."""
+
+log = logging.getLogger("ramify")
+
+
+class _Terminal(Console):
+    """A console that shows texts, whatever they hold, and takes no part of them for markup."""
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        return super().render_str(printable(text), **settings)
+
 
 # Into a pipe a table is as wide as it needs to be.
-console = Console(width=None if sys.stdout.isatty() else 140)
+console = _Terminal(width=None if sys.stdout.isatty() else 140, markup=False, emoji=False)
+
+
+@dataclass
+class Loudness:
+    """What is shown of the work: `--quiet` shows nothing but results and errors, `--verbose` all that is logged."""
+
+    quiet: bool = False
+    verbose: bool = False
+
+
+loudness = Loudness()
+
+
+def listen(quiet: bool, verbose: bool) -> None:
+    """Show so much of the work from now on."""
+    loudness.quiet, loudness.verbose = quiet, verbose
+    for handler in [each for each in log.handlers if each.get_name() == "stderr"]:
+        log.removeHandler(handler)
+    if verbose:
+        shown = logging.StreamHandler()
+        shown.set_name("stderr")
+        shown.setFormatter(LINE)
+        log.addHandler(shown)
+
+
+def say(*lines: object, end: str = "\n") -> None:
+    """Print results."""
+    for line in lines:
+        print(printable(str(line)), end=end)
+
+
+def warn(line: object) -> None:
+    """Print what is no result, to stderr."""
+    print(printable(str(line)), file=sys.stderr, flush=True)
+
+
+@dataclass
+class Stage:
+    """How far a stage is."""
+
+    name: str
+    started: float = field(default_factory=time.monotonic)
+    done: int = -1
+    total: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.done} of {self.total} ({time.monotonic() - self.started:.0f} s)"
+
+
+class _Lines:
+    """A line a stage, when it ends; `stop` tells of those that did not."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, Stage] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = self.stages.setdefault(stage, Stage(stage))
+        before, now.done, now.total = now.done, done, total
+        if before < 0:
+            log.info("%s: begins, %d of %d", stage, done, total)
+        elif total and done < total and done * 10 // total > before * 10 // total:
+            log.info("%s", now)
+        if done == total > before:
+            log.info("%s", now)
+            self.ended(now)
+
+    def ended(self, stage: Stage) -> None:
+        if not (loudness.quiet or loudness.verbose):  # with --verbose the log is shown
+            warn(stage)
+
+    def stop(self) -> None:
+        for stage in self.stages.values():
+            if stage.done < stage.total:
+                log.info("%s, stopped", stage)
+                self.ended(stage)
+
+
+class _Bars(_Lines):
+    """A bar a stage; one that ends stays as it is."""
+
+    def __init__(self, bars: Any) -> None:
+        super().__init__()
+        self.bars = bars
+        self.tasks: dict[str, Any] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if not self.tasks:
+            self.bars.start()  # where there is nothing to do, nothing is shown
+        if stage not in self.tasks:
+            self.tasks[stage] = self.bars.add_task(printable(stage), total=total)
+        self.bars.update(self.tasks[stage], completed=done, total=total)
+        super().__call__(stage, done, total)
+
+    def ended(self, stage: Stage) -> None:
+        if stage.done == stage.total and stage.name in self.tasks and len(self.tasks) > MOST_BARS:
+            warn(stage)  # above the bars
+            self.bars.remove_task(self.tasks.pop(stage.name))
+
+    def stop(self) -> None:
+        super().stop()
+        self.bars.stop()
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar a stage, with the time left; yields the callback that the stages report to.
+def progress() -> Iterator[Report]:
+    """Yields what the stages report to: bars with the time left on a terminal, else a line a stage; all on stderr.
 
     Of several processes only the first shows anything.
     """
     if rank() > 0:
         yield lambda stage, done, total: None
         return
+    stages = _Lines() if loudness.quiet or loudness.verbose or not sys.stderr.isatty() else _Bars(_bars())
+    try:
+        yield stages
+    finally:
+        stages.stop()
+
+
+def _bars() -> Any:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -44,30 +174,14 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
     )
 
     columns = (
-        TextColumn("{task.description:<26}"),
+        TextColumn("{task.description:<26}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    bars = Progress(*columns, console=console)
-    tasks: dict[str, Any] = {}
-
-    def report(stage: str, done: int, total: int) -> None:
-        if not tasks:
-            bars.start()  # where there is nothing to do, nothing is shown
-        if stage not in tasks:
-            tasks[stage] = bars.add_task(stage, total=total)
-        bars.update(tasks[stage], completed=done, total=total)
-        if not console.is_terminal and (done in (0, total) or done * 10 // total > (done - 1) * 10 // total):
-            print(f"{stage}: {done} of {total}", flush=True)
-
-    try:
-        yield report
-    finally:
-        if tasks:
-            bars.stop()
+    return Progress(*columns, console=Console(stderr=True))
 
 
 def print_summary(run: Any) -> None:
@@ -75,7 +189,7 @@ def print_summary(run: Any) -> None:
     from ramify.report.page import view_of
     from ramify.report.terminal import story_text
 
-    console.print(story_text(view_of(run)), soft_wrap=True, markup=False, highlight=False)
+    console.print(story_text(view_of(run)), soft_wrap=True, highlight=False)
 
 
 def print_forecast(name: str, expected: Any) -> None:
@@ -87,6 +201,8 @@ def print_forecast(name: str, expected: Any) -> None:
     for set_name, count in expected.puzzles.items():
         table.add_row(f"{set_name} puzzles", f"{count:,}", "")
     short = f"{expected.shortages:,} patterns have fewer than asked" if expected.shortages else ""
+    if expected.shortages is None:
+        short = "too many puzzles to see here whether all patterns have so many"
     table.add_row("training steps", f"{expected.steps:,}", short)
     table.add_row("training sequences", f"{expected.training_sequences:,}", _time(expected.training_seconds))
     table.add_row("evaluation completions", f"{expected.evaluation_completions:,}", _time(expected.evaluation_seconds))
@@ -123,9 +239,15 @@ def import_lines(imported: "Imported") -> Iterator[str]:
     if unread:
         yield f"{_many(unread.total(), 'row')} could not be read, kept in {imported.run.unread_file}:"
         for reason, count in unread.most_common(MOST_REASONS):
-            yield f"  {count:,} × {printable(reason)}"
+            yield f"  {count:,} × {reason}"
         if len(unread) > MOST_REASONS:
             yield f"  and {_many(len(unread) - MOST_REASONS, 'other reason')}"
+    for note in imported.notes:
+        yield f"note: {printable(note)}"
+    for name in imported.skipped[:MOST_REASONS]:
+        yield f"skipped: {printable(name)}"
+    if len(imported.skipped) > MOST_REASONS:
+        yield f"skipped: {_many(len(imported.skipped) - MOST_REASONS, 'other')}"
     for name, count in imported.others.items():
         yield f"not read: {_many(count, 'file')} of {name}; --format {name} reads these instead"
 
@@ -134,22 +256,47 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
     """A warning, if hardly any completion holds an answer between the tags."""
     import polars as pl
 
-    from ramify.tables import scan_table
+    from ramify.tables import GRADES
 
     files = [run.derived_file("grades", seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
-    verdicts = pl.concat([scan_table(file).select("verdict") for file in files])
+    verdicts = pl.concat([run.scan(file, GRADES).select("verdict") for file in files])
     share = verdicts.select(pl.col("verdict").is_in(["no answer", "truncated"]).mean()).collect().item()
     if share > MOST_UNANSWERED:
-        console.print(
+        warn(
             f"warning: {share:.0%} of the completions hold no answer in {tags[0]} {tags[1]} or \\boxed{{}}; "
-            "--answer-tags names others",
-            markup=False,
+            "--answer-tags names others, --answer-pattern finds answers behind words"
         )
 
 
+def print_health(found: "list[Checked]") -> None:
+    """How many files of each kind are whole; and of the others each, with what to do."""
+    from ramify.doctor import STATES
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    states = [state for state in STATES if any(one.state == state for one in found)]
+    for column in ("", *states):
+        table.add_column(column, justify="right" if column else "left")
+    for kind in dict.fromkeys(one.kind for one in found):
+        counts = [sum((one.kind, one.state) == (kind, state) for one in found) for state in states]
+        table.add_row(kind, *(f"{count:,}" if count else "" for count in counts))
+    console.print(table)
+    for one in found:
+        if one.said:
+            print(printable(f"{one.file}: {one.said}"))
+
+
 def printable(text: str) -> str:
-    """A message without what would steer a terminal; it may quote a file or a server."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+    r"""A text with what would steer a terminal shown as an escape; it may quote a file or a server.
+
+    >>> print(printable("red\x1b[31m, back\u202eward"))
+    red\x1b[31m, back\u202eward
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 def _many(count: int, word: str) -> str:

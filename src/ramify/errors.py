@@ -38,9 +38,32 @@ _MODULES = {
     "ray": ("ray",),
     "verifiers": ("verifiers",),
     "vllm": ("vllm",),
-    "report": ("statsmodels", "resvg_py"),
+    "report": ("resvg_py",),
     "train": ("torch", "transformers", "trl", "datasets", "accelerate", "safetensors"),
 }
+
+
+MOST_SAID = 200
+"""Characters of another library's message."""
+
+
+def reason(error: BaseException, *named: object) -> str:
+    """What an error of another library says: one short line, without the paths that the sentence names already.
+
+    >>> reason(ValueError("./model: broken header\\nmore"), "./model")
+    'broken header'
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, KeyError):
+        return f"it lacks {error}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    lines = str(error).strip().splitlines()
+    line = lines[0] if lines else type(error).__name__
+    for name in named:
+        line = line.removeprefix(f"{name}: ").replace(str(name), "it")
+    return line if len(line) <= MOST_SAID else f"{line[: MOST_SAID - 3]}..."
 
 
 def require(part: str, extra: str) -> None:

@@ -1,12 +1,9 @@
 """One experiment, from puzzles to report: the stages of `ramify run`, each of which skips what exists."""
 
-import os
-import platform
-import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -14,33 +11,42 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from ramify.adapters.puzzles import write_puzzles
-from ramify.analysis.annotate import annotate_files, annotate_on_ray
-from ramify.config import Config
-from ramify.errors import ConfigError, RunError, require
+from ramify.analysis import annotate
+from ramify.config import Config, Name, Seed
+from ramify.errors import ConfigError, RamifyError, RunError, require
+from ramify.layout import DERIVED
+from ramify.manifest import manifest
 from ramify.models.checkpoints import BUNDLED, is_model, model_path
-from ramify.processes import Report, world_size
+from ramify.processes import Report, rank, world_size
 from ramify.run import Run
+from ramify.run_log import log_to
 from ramify.sampling.batches import Sampler
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.samplers import AnySampler
 from ramify.sampling.sweep import sample_checkpoint
-from ramify.tables import is_current, write_json, write_table
-from ramify.tasks.countdown import SETS, CountdownConfig
+from ramify.storage import write_json
+from ramify.tables import COMPLETIONS, ESTIMATES, PUZZLES, is_current, write_table
+from ramify.tasks.countdown import SETS, CountdownConfig, puzzles_asked, trained_patterns
 from ramify.tasks.grading import ANSWER_TAGS
+from ramify.train.curriculum import check_patterns
 from ramify.train.existing import CheckpointsConfig
 from ramify.train.job import Job, TrainerConfig
 from ramify.train.online import GRPOConfig
 from ramify.train.trainers import AnyTrainer
 
+SCALES = (1e-6, 1000)
+"""The smallest and the largest factor of `--scale`."""
+MOST_PUZZLES = 10_000_000
+"""Puzzles of all sets together."""
 Tracker = Literal["tensorboard", "wandb", "trackio"]
 
 
 class ExperimentConfig(Config):
     """Everything that a run needs to know."""
 
-    name: str = Field("quickstart", pattern=r"^\w[\w.-]*$")
+    name: Name = "quickstart"
     """The run's folder under `runs/`."""
-    seeds: tuple[int, ...] = Field((1,), min_length=1)
+    seeds: tuple[Seed, ...] = Field((1,), min_length=1, max_length=1000)
     """Training seeds; each is a training run of its own over the same puzzles."""
     model: str = "bundled"
     """The base model: `bundled` or `bundled-naive` (docs/base.md), a folder, or a name on the hub."""
@@ -49,6 +55,20 @@ class ExperimentConfig(Config):
     sample: AnySampler = HFSamplerConfig()
     track: tuple[Tracker, ...] = ()
     """Trackers that are told of the estimates."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is there twice; each is a training run of its own")
+        return seeds
+
+    @field_validator("model")
+    @classmethod
+    def _named(cls, model: str) -> str:
+        if not model.strip():
+            raise ValueError("names no model; give bundled, a model folder, or a name on the hub")
+        return model
 
     @field_validator("train", mode="before")
     @classmethod
@@ -79,10 +99,10 @@ class ExperimentConfig(Config):
         ('quickstart-x0.1', {3: 20, 4: 27}, [1, 2, 3])
 
         Raises:
-            ConfigError: the factor is not above 0.
+            ConfigError: the factor is not from 1e-6 to 1000, or makes a setting too large.
         """
-        if factor <= 0:
-            raise ConfigError(f"--scale {factor:g}: must be above 0")
+        if not SCALES[0] <= factor <= SCALES[1]:  # nor is nan
+            raise ConfigError(f"--scale {factor:g}: must be above 0, from {SCALES[0]:g} to {SCALES[1]:g}")
 
         def part(count: int) -> int:
             return max(1, round(count * factor)) if count else 0
@@ -98,7 +118,10 @@ class ExperimentConfig(Config):
             }
             changed["train"] = self.train.model_copy(update=steps)
         changed["sample"] = self.sample.model_copy(update={"samples": max(2, part(self.sample.samples))})
-        return self.model_copy(update=changed)
+        try:
+            return self.check(self.model_copy(update=changed).model_dump())
+        except ConfigError as error:
+            raise ConfigError(f"--scale {factor:g}: {error}") from None
 
     def checked(self) -> "ExperimentConfig":
         """These settings, if the run could start: what does not depend on one setting alone is tested here.
@@ -117,12 +140,25 @@ class ExperimentConfig(Config):
         is_local = is_folder and not served and self.model not in BUNDLED
         if is_local and 0 in self.steps(self.seeds[0]) and not is_model(Path(self.model).expanduser()):
             raise ConfigError(f"model = {self.model}: no model folder with a config.json is there")
-        if self.trains and not self.task.puzzles and not any(self.task.train.values()):
-            raise ConfigError("task.train: there are no puzzles to train on; give it, for example, {3 = 1000}")
+        if not self.task.puzzles:
+            self._check_puzzles()
         self.sample.checked()
         for tracker in self.track:
             require(f"track = {tracker}", tracker)
         return self
+
+    def _check_puzzles(self) -> None:
+        """What can be said of the puzzles before they are drawn."""
+        asked = puzzles_asked(self.task)
+        if sum(asked.values()) > MOST_PUZZLES:
+            raise ConfigError(f"task: {sum(asked.values()):,} puzzles asked for; the most are {MOST_PUZZLES:,} in all")
+        if isinstance(self.train, TrainerConfig):
+            if not asked["train"]:
+                raise ConfigError(
+                    "task.train: there are no puzzles to train on; give it, for example, {3 = 1000}, of patterns that "
+                    "are not held out"
+                )
+            check_patterns(trained_patterns(self.task), self.train.curriculum)
 
 
 def open_run(config: ExperimentConfig, root: Path) -> Run:
@@ -131,12 +167,73 @@ def open_run(config: ExperimentConfig, root: Path) -> Run:
     Raises:
         RunError: it holds a run with other settings.
     """
-    return Run.open(root / config.name, config.model_dump(mode="json"), config.digest)
+    return Run.open(root / config.name, config.model_dump(mode="json"), _complete)
+
+
+def _complete(saved: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run as this version would have saved them."""
+    return ExperimentConfig.check(saved).model_dump(mode="json")
+
+
+@contextmanager
+def begun(config: ExperimentConfig, root: Path, loads_models: bool = True) -> Iterator[Run]:
+    """The run's folder; a new one is made when nothing is found wrong, and goes again if an error leaves it empty.
+
+    So settings that could not work are corrected and tried again under the same name.
+
+    Args:
+        loads_models: whether what follows loads models, so that they are looked at first.
+
+    Raises:
+        ConfigError: the settings contradict each other.
+        RunError: a model cannot be loaded, or the folder holds a run with other settings.
+    """
+    folder = root / config.checked().name
+    is_new, had_root = not folder.exists(), root.exists()
+    if is_new and loads_models:
+        _check_models(config)
+    run = open_run(config, root)
+    log_to(run)
+    try:
+        yield run
+    except RamifyError:
+        if is_new and rank() == 0 and run.drop_if_empty():
+            log_to(None)
+            if not had_root and not any(root.iterdir()):
+                root.rmdir()
+        raise
+
+
+def saved(run: Run) -> str:
+    """What a run keeps when it is cut off, in words."""
+    if not run.certificate_file.is_file():
+        return "its settings"
+    parts = ["its puzzles"]
+    for seed in run.seeds:
+        if steps := run.checkpoints(seed):
+            parts.append(f"the checkpoints of seed {seed} to step {max(steps)}")
+        if sampled := run.sampled(seed):
+            parts.append(f"{len(sampled)} tables of completions of seed {seed}")
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
+
+
+def _check_models(config: ExperimentConfig) -> None:
+    """Whether the models can be loaded and asked, as far as their files say."""
+    if config.sample.kind == "openai" or find_spec("transformers") is None:
+        return
+    from ramify.models.loading import check_model
+
+    named: list[Path | str] = [model_path(config.model)] if 0 in config.steps(config.seeds[0]) else []
+    if isinstance(config.train, CheckpointsConfig):
+        named += [model_path(str(each)) for seed in config.seeds for each in config.train.whole(seed)]
+    for model in dict.fromkeys(named):
+        check_model(model, config.task.prompt.chat)
 
 
 def generate(config: ExperimentConfig, run: Run, report: Report) -> None:
     """Draw the puzzles, or take those that are named, tag them, certify the split."""
-    write_puzzles(config.task, run, report)
+    with run.writing():
+        write_puzzles(config.task, run, report)
 
 
 def train(config: ExperimentConfig, run: Run, report: Report) -> None:
@@ -151,7 +248,8 @@ def train(config: ExperimentConfig, run: Run, report: Report) -> None:
         stage = f"training, seed {seed}"
         report(stage, done, total)
         on_step = partial(_stepped, report, stage, total)
-        config.train.train(Job(run, seed, model_path(config.model), config.task, on_step))
+        with run.writing():
+            config.train.train(Job(run, seed, model_path(config.model), config.task, on_step))
 
 
 def _stepped(report: Report, stage: str, total: int, step: int) -> None:
@@ -160,10 +258,11 @@ def _stepped(report: Report, stage: str, total: int, step: int) -> None:
 
 def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
     """Sample every checkpoint on every evaluation set; a batch that is on disk is not made again."""
-    for seed in config.seeds:
-        for step in config.steps(seed):
-            build = partial(_sampler_at, config, run, seed, step)
-            sample_checkpoint(run, seed, step, config.sample, build, config.task.prompt, report)
+    with run.writing():
+        for seed in config.seeds:
+            for step in config.steps(seed):
+                build = partial(_sampler_at, config, run, seed, step)
+                sample_checkpoint(run, seed, step, config.sample, build, config.task.prompt, report)
 
 
 def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sampler:
@@ -191,29 +290,50 @@ def score(run: Run, report: Report, groupings: Sequence[str] = (), ray: str | No
         groupings: more than the usual ones, such as "n,split,forced".
         ray: the address of a Ray cluster to score on, "local" for one on this machine; None: no Ray.
     """
-    from ramify.analysis.estimate import GROUPINGS, estimate  # scipy takes a while to import
-
-    work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
+    work, jobs, known = _to_score(run)
     if not work:
         raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
-    tags = _answer_tags(run)
+    if jobs or known is None or not known.issuperset(groupings):
+        with run.scoring(report):
+            _score(run, report, groupings, ray)
+
+
+def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
+    """How many tables of completions there are, those to grade, and by what there are estimates; None: there are none.
+
+    Derived tables that are damaged, or of another grader, are to be made again.
+    """
+    work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     jobs = []
     for seed, name, step in work:
-        grades, attempts = (run.derived_file(kind, seed, name, step) for kind in ("grades", "attempts"))
+        grades, attempts = (run.derived_file(kind, seed, name, step) for kind in DERIVED)
         if not (is_current(grades) and is_current(attempts)):
             jobs.append((run.puzzles_file(name), run.completions_file(seed, name, step), grades, attempts))
     known = set(run.estimates()["by"]) if is_current(run.estimates_file, estimates=True) else None
+    return len(work), jobs, known
+
+
+def _score(run: Run, report: Report, groupings: Sequence[str], ray: str | None) -> None:
+    from ramify.analysis.estimate import GROUPINGS, estimate  # scipy takes a while to import
+
+    total, jobs, known = _to_score(run)  # another process may just have done it
     if not jobs and known is not None and known.issuperset(groupings):
         return
+    tags = _answer_tags(run)
+    for puzzles, completions, *_ in jobs:
+        run.scan(puzzles, PUZZLES)
+        run.scan(completions, COMPLETIONS)
     if jobs:
         run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
-    report("scoring", len(work) - len(jobs), len(work) + 1)
+    done = total - len(jobs)
+    report("scoring", done, total + 1)
     cluster = None if ray == "local" else ray
-    for done in annotate_on_ray(jobs, cluster, tags) if ray else annotate_files(jobs, tags=tags):
-        report("scoring", len(work) - len(jobs) + done, len(work) + 1)
-    report("scoring", len(work), len(work) + 1)
-    write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file)
-    report("scoring", len(work) + 1, len(work) + 1)
+    of_jobs = annotate.annotate_on_ray(jobs, cluster, tags) if ray else annotate.annotate_files(jobs, tags=tags)
+    for count in of_jobs:
+        report("scoring", done + count, total + 1)
+    report("scoring", total, total + 1)
+    write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file, ESTIMATES)
+    report("scoring", total + 1, total + 1)
 
 
 def _answer_tags(run: Run) -> tuple[str, str]:
@@ -230,55 +350,17 @@ def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
         raise ConfigError("ramify run works on one process; train with torchrun -m ramify train, then run the rest")
     from ramify.report.page import write_report
 
-    run = open_run(config.checked(), root)
     started = time.time()
-    generate(config, run, report)
-    train(config, run, report)
-    sample(config, run, report)
-    score(run, report)
-    if not run.manifest_file.is_file():
-        write_json(manifest(config, time.time() - started), run.manifest_file)
-    write_report(run)
+    with begun(config, root) as run, run.writing():
+        generate(config, run, report)
+        train(config, run, report)
+        sample(config, run, report)
+        score(run, report)
+        if not run.manifest_file.is_file():
+            write_json(manifest(config.seeds, config.digest, time.time() - started), run.manifest_file)
+        write_report(run)
     if config.track:
         from ramify.report.trackers import track
 
         track(run, config.track)
     return run
-
-
-def manifest(config: ExperimentConfig, seconds: float) -> dict:
-    """What a run was made with: versions, machine, seeds, time of the last start."""
-    packages = ["ramify", "torch", "transformers", "trl", "polars", "numpy"]
-    return {
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
-        "commit": _commit(),
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
-        "device": _device(),
-        "seeds": list(config.seeds),
-        "digest": config.digest,
-        "seconds": round(seconds),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    try:
-        folder = Path(__file__).parent
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=folder, check=True)
-        return found.stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _device() -> str:
-    if find_spec("torch") is None:
-        return "cpu"
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

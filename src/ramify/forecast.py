@@ -1,27 +1,38 @@
 """What a run will make and how long it will take, before it is made: `ramify run --dry-run`.
 
-All puzzles are made, in a folder that is thrown away. Times come from a probe of the base model: three steps
-of training and one batch of evaluation. A trained model may write longer or shorter texts.
+What will be made is arithmetic. Up to `MOST_DRAWN` puzzles are drawn in a folder that is thrown away, which also tells
+shortages; of more, a few for the probe. Times come from a probe of the base model: three steps of training and one
+batch of evaluation, of bounded size, scaled up. A trained model may write longer or shorter texts.
 """
 
 import time
 from dataclasses import dataclass
 from itertools import pairwise
+from math import gcd
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from ramify import experiment
+from ramify.errors import ConfigError
 from ramify.experiment import ExperimentConfig, model_path
-from ramify.processes import Report
+from ramify.processes import Report, world_size
 from ramify.run import Run
 from ramify.tables import completion_frame, puzzles_in, write_table
-from ramify.tasks.countdown import EVALUATION_SETS, SETS
+from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked
 from ramify.train.job import Job, TrainerConfig
+from ramify.train.online import OnlineConfig
 from ramify.train.rft import RFTConfig
 from ramify.train.sft import SFTConfig
 
 PROBED_STEPS = 3
+MOST_DRAWN = 20_000
+"""Puzzles that are drawn to see whether there are so many."""
+PROBED_PUZZLES = 20
+"""Puzzles of each set where they are not."""
+PROBED_COMPLETIONS, PROBED_TOKENS = 64, 256
+"""The largest probe: completions, or sequences of a training step, and tokens of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +41,7 @@ class Forecast:
 
     Attributes:
         puzzles: in each set.
-        shortages: how many patterns have fewer puzzles than were asked for.
+        shortages: how many patterns have fewer puzzles than were asked for; None where that was not tried.
         steps: of training, over all seeds.
         checkpoints: over all seeds, the base not counted.
         training_sequences: completions or examples that are trained on, over all seeds.
@@ -40,7 +51,7 @@ class Forecast:
     """
 
     puzzles: dict[str, int]
-    shortages: int
+    shortages: int | None
     steps: int
     checkpoints: int
     training_sequences: int
@@ -51,18 +62,26 @@ class Forecast:
 
 
 def forecast(config: ExperimentConfig, report: Report) -> Forecast:
-    """Make the puzzles, probe training and sampling, and throw all of it away.
+    """Make puzzles, probe training and sampling, and throw all of it away.
 
     Raises:
         ConfigError: the run could not start with these settings.
     """
     seeds, steps = len(config.seeds), config.checked().steps(config.seeds[0])
+    asked_of = puzzles_asked(config.task)
+    is_drawn = bool(config.task.puzzles) or sum(asked_of.values()) <= MOST_DRAWN
     with TemporaryDirectory() as folder:
-        run = experiment.open_run(config, Path(folder))
-        experiment.generate(config, run, report)
+        made = config if is_drawn else config.model_copy(update={"task": _few(config.task)})
+        run = experiment.open_run(made, Path(folder))
+        experiment.generate(made, run, report)
         sets = {name: run.puzzles(name).height for name in SETS}
-        shortages = len((run.certificate() or {}).get("shortages", []))
         puzzle_bytes = _size(run.path)
+        shortages = len((run.certificate() or {}).get("shortages", [])) if is_drawn else None
+        if not is_drawn:
+            puzzle_bytes = round(puzzle_bytes / max(1, sum(sets.values())) * sum(asked_of.values()))
+            sets = asked_of
+        if not any(sets[name] for name in EVALUATION_SETS):
+            raise ConfigError("task.test: there are no puzzles to evaluate on; give it, for example, {3 = 200}")
         report("probing evaluation", 0, 1)
         rate, bytes_each = _probe_sampler(config, run)
         report("probing evaluation", 1, 1)
@@ -93,25 +112,33 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
 
 def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
     """Completions a second, and bytes a completion on disk."""
-    sampler = config.sample.build(experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0]))
+    limits = {"samples": PROBED_COMPLETIONS, "batch_size": PROBED_COMPLETIONS, "max_new_tokens": PROBED_TOKENS}
+    limited = {name: min(most, getattr(config.sample, name)) for name, most in limits.items()}
+    small = config.sample.model_copy(update=limited)
+    sampler = small.build(experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0]))
     puzzles = max((puzzles_in(run.puzzles(name)) for name in EVALUATION_SETS), key=len)
-    batch = next(puzzles for greedy, puzzles in config.sample.batches(puzzles) if not greedy)
+    batch = next(puzzles for greedy, puzzles in small.batches(puzzles) if not greedy)
     sampler.sample(batch[:4], config.task.prompt, False, "warm up")
     started = time.perf_counter()
     found = sampler.sample(batch, config.task.prompt, False, "probe")
     seconds = time.perf_counter() - started
     file = run.path / "probe.parquet"
     write_table(completion_frame(found), file)
-    return len(found) / seconds, file.stat().st_size / len(found)
+    # What the probe's limit ended would have gone on, perhaps to its own limit.
+    longer = config.sample.max_new_tokens / small.max_new_tokens
+    factor = 1 + (longer - 1) * sum(completion.truncated for completion in found) / len(found)
+    return len(found) / seconds / factor, factor * file.stat().st_size / len(found)
 
 
 def _probe_trainer(config: ExperimentConfig, run: Run, report: Report) -> tuple[float, int]:
     """Seconds a step, and bytes a checkpoint."""
     changed = {"steps": PROBED_STEPS, "save_steps": PROBED_STEPS, "report_to": ()}
-    trainer = config.train.model_copy(update=changed)
+    trainer: Any = config.train.model_copy(update=changed)
     if isinstance(trainer, RFTConfig):  # its steps, on other texts; what it samples is counted apart
         shared = {name: getattr(trainer, name) for name in SFTConfig.model_fields if name != "kind"}
         trainer = SFTConfig(**shared)
+    sequences = trainer.sequences_per_step
+    trainer = _shortened(trainer)
     ends: list[float] = []
 
     def on_step(step: int) -> None:
@@ -121,7 +148,33 @@ def _probe_trainer(config: ExperimentConfig, run: Run, report: Report) -> tuple[
     report("probing training", 0, PROBED_STEPS)
     trainer.train(Job(run, config.seeds[0], model_path(config.model), config.task, on_step))
     seconds = median(after - before for before, after in pairwise(ends))
-    return seconds, _size(run.checkpoints(config.seeds[0])[PROBED_STEPS])
+    # Sequences as long as the limit cost more than in proportion; this is a lower bound.
+    longer = getattr(config.train, "max_new_tokens", 1) / getattr(trainer, "max_new_tokens", 1)
+    factor = sequences / trainer.sequences_per_step * longer
+    return seconds * factor, _size(run.checkpoints(config.seeds[0])[PROBED_STEPS])
+
+
+def _shortened(trainer: TrainerConfig) -> TrainerConfig:
+    """A trainer whose step is bounded: fewer puzzles, and shorter completions where they are sampled."""
+    if trainer.sequences_per_step <= PROBED_COMPLETIONS * world_size():
+        changed: dict[str, int] = {}
+    elif isinstance(trainer, OnlineConfig):
+        samples = min(trainer.samples_per_prompt, PROBED_COMPLETIONS)
+        prompts = max(1, PROBED_COMPLETIONS // samples)
+        changed = {"samples_per_prompt": samples, "prompts_per_step": prompts, "micro_batch": samples}
+    else:
+        changed = {"examples_per_step": PROBED_COMPLETIONS, "micro_batch": PROBED_COMPLETIONS}
+    if isinstance(trainer, OnlineConfig):
+        changed["max_new_tokens"] = min(trainer.max_new_tokens, PROBED_TOKENS)
+    if "micro_batch" in changed:
+        changed["micro_batch"] = gcd(changed["micro_batch"], trainer.micro_batch)
+    return trainer.model_copy(update=changed)
+
+
+def _few(task: CountdownConfig) -> CountdownConfig:
+    """The same sets, of fewer puzzles."""
+    few = {name: {size: min(count, PROBED_PUZZLES) for size, count in getattr(task, name).items()} for name in SETS}
+    return task.model_copy(update={**few, "per_pattern": False})
 
 
 def _size(folder: Path) -> int:

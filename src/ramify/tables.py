@@ -1,36 +1,61 @@
-"""Tables and small files on disk: parquet with a schema version, written to another name and then renamed.
+"""Tables on disk: parquet whose columns are stated, with a schema version and a hash of the content in the file itself.
 
-A file at its final name is complete, so work that was cut off goes on by skipping what exists.
+Tables of schema version 1 have no hash and are read unchecked.
 """
 
-import json
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from ramify import content_hash
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
 from ramify.errors import RunError
 from ramify.records import Completion, Puzzle
+from ramify.storage import write_bytes
 from ramify.tasks.grading import GRADER_VERSION
 from ramify.tasks.tagging import Tagged
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
+UNCHECKED_VERSION = "1"
+"""Of tables without a hash."""
 ANALYSIS_VERSION = "3"
 """Raised when the same annotated tables give other estimates."""
 
-COMPLETIONS = {
+Schema = Mapping[str, Any]
+"""Column to type."""
+PUZZLES: Schema = {
+    "puzzle_id": pl.String,
+    "numbers": pl.List(pl.Int32),
+    "target": pl.Int32,
+    "n": pl.Int32,
+    "pattern": pl.String,  # null: no source pattern; so are the four below
+    "shape_class": pl.String,
+    "split": pl.String,
+    "depth": pl.Int32,
+    "lookahead": pl.Int32,
+    "forced": pl.Boolean,
+    "solving": pl.List(pl.String),
+    "multiplicity": pl.Int32,
+}
+COMPLETIONS: Schema = {
     "puzzle_id": pl.String,
     "sample": pl.Int32,  # -1: greedy
     "text": pl.String,
     "tokens": pl.Int32,  # null: not told
     "truncated": pl.Boolean,
 }
-GRADES = {"puzzle_id": pl.String, "sample": pl.Int32, "verdict": pl.String, "tokens": pl.Int32, "attempts": pl.Int32}
-ATTEMPTS = {
+GRADES: Schema = {
+    "puzzle_id": pl.String,
+    "sample": pl.Int32,
+    "verdict": pl.String,
+    "tokens": pl.Int32,
+    "attempts": pl.Int32,
+}
+ATTEMPTS: Schema = {
     "puzzle_id": pl.String,
     "sample": pl.Int32,
     "start": pl.Int32,
@@ -43,7 +68,7 @@ ATTEMPTS = {
     "stated": pl.Int32,
     "miscalculated": pl.Boolean,
 }
-ESTIMATES = {
+ESTIMATES: Schema = {
     "metric": pl.String,
     "set": pl.String,
     "step": pl.Int32,
@@ -59,58 +84,110 @@ ESTIMATES = {
     "status": pl.String,  # of an acquisition step: acquired, already present, not acquired, lost again
 }
 
+ROLLOUTS: Schema = {"puzzle_id": pl.String, "pattern": pl.String, "text": pl.String, "reward": pl.Float64}
+"""What every table of training completions has; those of our own training have more."""
+
 _MADE_BY = {"ramify_grader": str(GRADER_VERSION), "ramify_analysis": ANALYSIS_VERSION}
+_AGAIN = "the command that wrote it writes it again"
 
 
-def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """Write a parquet file; it appears under its name when it is complete."""
-    metadata = {"ramify_schema": SCHEMA_VERSION, **_MADE_BY}
-    _atomic(path, lambda temporary: frame.write_parquet(temporary, metadata=metadata))
+def write_table(frame: pl.DataFrame, path: Path, schema: Schema | None = None) -> None:
+    """Write a parquet file; it appears under its name when it is complete.
 
-
-def read_table(path: Path) -> pl.DataFrame:
-    """Read a parquet file that ramify wrote.
+    Args:
+        schema: the columns, which are cast to these types; None: the frame states its own.
 
     Raises:
-        RunError: there is no such file, or another version of ramify wrote it.
+        TypeError: a column has no type, as one that was built of nothing but nulls.
     """
-    return scan_table(path).collect()
+    if schema is not None:
+        frame = stated(frame, schema)
+    for column, kind in frame.schema.items():
+        if kind == pl.Null or kind == pl.List(pl.Null):
+            raise TypeError(f"{path.name}: the column {column} has no type")
+    metadata = {"ramify_schema": SCHEMA_VERSION, content_hash.KEY: content_hash.UNKNOWN, **_MADE_BY}
+    buffer = BytesIO()
+    frame.write_parquet(buffer, metadata=metadata)
+    write_bytes(content_hash.stamped(buffer.getvalue()), path)
 
 
-def scan_table(path: Path) -> pl.LazyFrame:
+def stated(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """The columns of a schema, with its types.
+
+    >>> stated(pl.DataFrame({"pattern": [None], "step": [1]}), {"pattern": pl.String}).schema
+    Schema([('pattern', String)])
+    """
+    return frame.select(pl.col(column).cast(kind) for column, kind in schema.items())
+
+
+def read_table(path: Path, schema: Schema | None = None, again: str = _AGAIN) -> pl.DataFrame:
+    """Read a parquet file that ramify wrote.
+
+    Args:
+        schema: columns that it must have, and their types; None: as they are.
+        again: how it is made again, for the error.
+
+    Raises:
+        RunError: there is no such file, it is damaged, or another version of ramify wrote it.
+    """
+    return scan_table(path, schema, again).collect()
+
+
+def scan_table(path: Path, schema: Schema | None = None, again: str = _AGAIN) -> pl.LazyFrame:
     """The same, lazily: only what is asked of it is read."""
     if not path.is_file():
-        raise RunError(f"{path}: no such table")
-    version = pl.read_parquet_metadata(path).get("ramify_schema")
-    if version != SCHEMA_VERSION:
-        raise RunError(f"{path}: schema version {version}, this ramify reads {SCHEMA_VERSION}; make it again")
-    return pl.scan_parquet(path, glob=False)
+        raise RunError(f"{path}: no such table; {again}")
+    wrong = fault(path)
+    if wrong is not None:
+        raise RunError(f"{path}: {wrong}; delete it, and {again}")
+    frame = pl.scan_parquet(path, glob=False)
+    if schema is None:
+        return frame
+    there = frame.collect_schema()
+    other = [name for name, kind in schema.items() if name not in there or not _is_castable(there[name], kind)]
+    if other:
+        raise RunError(f"{path}: damaged, its column {other[0]} is missing or of another type; delete it, and {again}")
+    return frame.with_columns(pl.col(name).cast(kind) for name, kind in schema.items() if there[name] != kind)
+
+
+def _is_castable(there: pl.DataType, wanted: Any) -> bool:
+    return there == wanted or there == pl.Null or (there.is_numeric() and wanted.is_numeric())
+
+
+def fault(path: Path) -> str | None:
+    """What is wrong with the file of a table, in words; None: it is what was written, or is too old to tell."""
+    if not path.is_file():
+        return "no such table"
+    wrong = content_hash.fault(path)
+    if wrong is not None:
+        return wrong
+    stamped = is_stamped(path)
+    try:
+        # Without a hash only reading it tells whether it can be read.
+        version = pl.read_parquet_metadata(path).get("ramify_schema")
+        if not stamped and version == UNCHECKED_VERSION:
+            pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return "damaged, it cannot be read as parquet"
+    if version == (SCHEMA_VERSION if stamped else UNCHECKED_VERSION):
+        return None
+    if version == SCHEMA_VERSION:
+        return "damaged, it has no hash of its content"
+    return f"schema version {version}, this ramify reads {SCHEMA_VERSION}"
+
+
+def is_stamped(path: Path) -> bool:
+    """Whether a table has a hash of its content; those of earlier versions have none."""
+    return content_hash.is_stamped(path)
 
 
 def is_current(path: Path, estimates: bool = False) -> bool:
-    """Whether a derived table exists and was made by this grader (and, for estimates, by this analysis)."""
-    if not path.is_file():
+    """Whether a derived table is whole and was made by this grader (and, for estimates, by this analysis)."""
+    if fault(path) is not None:
         return False
     found = pl.read_parquet_metadata(path)
     names = ["ramify_grader", "ramify_analysis"] if estimates else ["ramify_grader"]
     return all(found.get(name) == _MADE_BY[name] for name in names)
-
-
-def write_json(data: Any, path: Path) -> None:
-    """Write plain data as JSON, atomically."""
-    write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", path)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a text file, atomically."""
-    _atomic(path, lambda temporary: temporary.write_text(text))
-
-
-def _atomic(path: Path, write: Callable[[Path], Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    write(temporary)
-    temporary.replace(path)
 
 
 def puzzle_frame(tagged: Iterable[Tagged]) -> pl.DataFrame:
@@ -141,21 +218,7 @@ def puzzle_frame(tagged: Iterable[Tagged]) -> pl.DataFrame:
                 "multiplicity": entry.multiplicity,
             }
         )
-    schema: dict[str, Any] = {
-        "puzzle_id": pl.String,
-        "numbers": pl.List(pl.Int32),
-        "target": pl.Int32,
-        "n": pl.Int32,
-        "pattern": pl.String,
-        "shape_class": pl.String,
-        "split": pl.String,
-        "depth": pl.Int32,
-        "lookahead": pl.Int32,
-        "forced": pl.Boolean,
-        "solving": pl.List(pl.String),
-        "multiplicity": pl.Int32,
-    }
-    return pl.DataFrame(rows, schema=schema)
+    return pl.DataFrame(rows, schema=PUZZLES)
 
 
 def puzzles_in(frame: pl.DataFrame) -> list[Puzzle]:

@@ -6,7 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ramify.adapters.files import each_text, files_in, read_rows
+from ramify.adapters.files import files_in
+from ramify.adapters.parsed_rows import RowReader
+from ramify.adapters.row_files import each_text, read_rows
 from ramify.errors import RunError
 
 
@@ -51,7 +53,7 @@ def test_our_own_completions_know_their_puzzle_by_its_id(tmp_path: Path) -> None
 def test_lines_csv_chats_and_named_columns(tmp_path: Path) -> None:
     lines = tmp_path / "a.jsonl"
     lines.write_text(json.dumps({"x": {"n": "[3, 7, 8]"}, "t": "29", "said": [{"role": "assistant", "content": "hm"}]}))
-    rows = read_rows(lines, "x.n", "t", "said", texts=True)
+    rows = read_rows(lines, RowReader({"numbers": "x.n", "target": "t", "text": "said"}), texts=True)
     assert (rows.puzzles[0].id, rows.texts) == ("3,7,8=29", [["hm"]])
     (tmp_path / "b.csv").write_text('nums,target\n"[3, 7, 8]",29\n')
     assert read_rows(tmp_path / "b.csv").puzzles[0].id == "3,7,8=29"
@@ -78,7 +80,7 @@ def test_rows_that_cannot_be_read_are_named_and_kept_aside(tmp_path: Path) -> No
     [
         ("a.json", "{", "cannot be read as json"),
         ("a.parquet", "PAR", "cannot be read as parquet"),
-        ("a.jsonl", '{"a": 1}', "no column for the numbers"),
+        ("a.jsonl", '{"a": 1}', "no numbers and no target"),
         ("a.json", "[" * 100_000, "cannot be read"),
     ],
 )

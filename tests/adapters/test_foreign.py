@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from ramify import ConfigError, Puzzle, Run, RunError
-from ramify.adapters.dumps import ImportConfig
 from ramify.adapters.foreign import Imported, import_run
 from ramify.adapters.formats import find_format
+from ramify.adapters.import_settings import ImportConfig
 from ramify.console import import_lines
 from ramify.experiment import score
 from ramify.report.page import render
@@ -161,7 +161,7 @@ def test_nothing_that_can_be_read(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no completions there; looked for \.parquet"):
         imported(tmp_path / "empty", tmp_path)
     lines(tmp_path / "e" / "a.jsonl", [{"question": "?", "reply": "!"}])
-    with pytest.raises(RunError, match=r"no completion .*the row has question, reply"):
+    with pytest.raises(RunError, match=r"no numbers and target in the prompt .*its columns are question, reply"):
         imported(tmp_path / "e", tmp_path)
     assert not (tmp_path / "back").exists()
     with pytest.raises(RunError, match="--format other: there are trl, verl"):

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from ramify import ExperimentConfig, Run, RunError
+from ramify.adapters import hub
 from ramify.adapters.export import export
 from ramify.adapters.hub import push
 from ramify.adapters.puzzles import load_sets
@@ -124,8 +125,8 @@ def test_parts_as_the_hub_names_them_and_a_certificate_that_is_none(tmp_path: Pa
 
 
 def test_an_imported_run_is_a_source_of_puzzles(tmp_path: Path) -> None:
-    from ramify.adapters.dumps import ImportConfig
     from ramify.adapters.foreign import import_run
+    from ramify.adapters.import_settings import ImportConfig
 
     row = {"numbers": [3, 7, 8], "target": 29, "completion": "x", "step": 0}
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
@@ -144,3 +145,12 @@ def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         load_sets("nobody/nothing")
     with pytest.raises(RunError, match="nobody/nothing: the hub did not take it"):
         push(tmp_path, "nobody/nothing")
+
+
+def test_a_card_of_what_is_missing(known_run: Run, tmp_path: Path) -> None:
+    row = {"set": "test", "group": "3", "metric": "mean@4", "value": float("nan"), "low": None, "high": 0.5, "n": 3}
+    assert hub._estimate_row(row) == "| test | 3 | mean@4 |  |  | 3 |"
+    for bad in ("mit\nlicense_name: x", "a b", "", "[x]"):
+        with pytest.raises(RunError, match="not an identifier"):
+            hub.write_dataset(known_run, tmp_path / "data", bad)
+    assert not (tmp_path / "data").exists()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ramify import CountdownConfig, Puzzle, Run, RunError, grade
-from ramify.adapters.dumps import ImportConfig
 from ramify.adapters.foreign import import_run
+from ramify.adapters.import_settings import ImportConfig
 from ramify.adapters.trl import Diagnosis, countdown_reward
 from ramify.experiment import sample, score
 from ramify.models.checkpoints import model_path
@@ -126,3 +126,12 @@ def test_the_example_works(tmp_path: Path) -> None:
     run = Run(tmp_path / "runs" / "my-grpo")
     assert {step for _, step in run.sampled(1)} == {0, 4, 8}
     assert json.loads((run.path / "config.json").read_text())["config"]["train"]["kind"] == "checkpoints"
+
+
+def test_rows_without_a_puzzle_have_no_reward() -> None:
+    """Other tasks in the same data set leave gaps, and a column with gaps is one of floats."""
+    nan, inf = float("nan"), float("inf")
+    numbers: list = [[3.0, 7.0, 8.0], None, [3, 7, None], [3, 7, 8], [3, 7, 8], [3, 7, inf], [], [3, 7.5, 8]]
+    target: list = [29.0, 29, 29, None, nan, 29, 29, 29]
+    rewards = countdown_reward(["<answer>3*7+8</answer>"] * 8, numbers=numbers, target=target)
+    assert rewards == [1.0] + [None] * 7

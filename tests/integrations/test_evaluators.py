@@ -12,9 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from others import called, small_run, tool
 
 from ramify import Run, grade
-from ramify.adapters.dumps import ImportConfig
 from ramify.adapters.export import export
 from ramify.adapters.foreign import import_run
+from ramify.adapters.import_settings import ImportConfig
 from ramify.models.checkpoints import model_path
 from ramify.tables import puzzles_in, read_table
 from server import NAME, Server, serving

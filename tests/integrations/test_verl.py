@@ -12,8 +12,8 @@ from others import called, small_run, tool
 
 from ramify import Puzzle, Run, grade
 from ramify.adapters import verl
-from ramify.adapters.dumps import ImportConfig
 from ramify.adapters.foreign import import_run
+from ramify.adapters.import_settings import ImportConfig
 from ramify.experiment import ExperimentConfig, run_all
 from ramify.models.checkpoints import model_path
 from ramify.tables import read_table

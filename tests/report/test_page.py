@@ -27,7 +27,7 @@ from ramify.report.figures import (
 from ramify.report.page import render, view_of
 from ramify.report.svg import standalone, tree
 from ramify.report.terminal import story_text
-from ramify.report.view import answers, changes, learned
+from ramify.report.view import View, answers, changes, learned
 from ramify.sampling.oracle import Oracle, play
 from ramify.tables import read_table, write_table
 
@@ -148,6 +148,16 @@ def test_the_terminal_tells_it_in_fifty_lines(known_run: Run) -> None:
     lines = story_text(view_of(known_run)).splitlines()
     assert 15 <= len(lines) <= 55
     assert max(map(len, lines)) <= 110
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.04, False), (0.06, True)])
+def test_the_terminal_says_what_the_limit_on_length_cut(known_run: Run, share: float, said: bool) -> None:
+    cut = (pl.col("metric") == "truncated") & (pl.col("set") == "length") & (pl.col("by") == "n")
+    estimates = known_run.estimates().with_columns(value=pl.when(cut).then(share).otherwise("value"))
+    _, found, after = story_text(View("known", estimates)).partition("raise max_new_tokens\n")
+    assert bool(found) is said
+    if said:
+        assert "(longer)" in after.splitlines()[0]
 
 
 def test_several_runs_side_by_side(known_run: Run) -> None:

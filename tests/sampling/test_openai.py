@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ramify import ConfigError, ExperimentConfig, Puzzle, RunError
+from ramify.errors import RamifyError
 from ramify.experiment import run_all
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.openai import OpenAISamplerConfig
@@ -30,7 +31,7 @@ def url(server: Server) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def well_behaved(server: Server) -> None:
     server.asked.clear()
-    server.ignores_n, server.failures, server.status, server.odd = False, 0, 503, None
+    server.ignores_n, server.failures, server.status, server.odd, server.cut_off = False, 0, 503, None, 0
 
 
 def sampler(url: str, **settings: object) -> OpenAISamplerConfig:
@@ -93,7 +94,17 @@ def test_nobody_there() -> None:
         sampler(nowhere, retries=0).build(NAME).sample(PUZZLES, PromptConfig(), False, "x")
 
 
-@pytest.mark.parametrize("answer", ["<html></html>", {"no": "choices"}, [1], {"choices": [1]}])
+def choice(said: object, **more: object) -> dict:
+    return {"index": 0, "text": said, "message": {"content": said}, "finish_reason": "stop", **more}
+
+
+ODD = [
+    *("<html></html>", {"no": "choices"}, [1], {"choices": [1]}, 3, {"choices": 3}, {"choices": {"a": 1}}),
+    *({"choices": [choice(said)] * 3} for said in (5, ["a"], {"text": "a"}, True)),
+]
+
+
+@pytest.mark.parametrize("answer", ODD, ids=str)
 @pytest.mark.parametrize("chat", [False, True])
 def test_what_is_no_completion(url: str, server: Server, answer: object, chat: bool) -> None:
     server.odd = answer
@@ -102,6 +113,31 @@ def test_what_is_no_completion(url: str, server: Server, answer: object, chat: b
     server.odd = {"choices": [{"index": 0, "text": None, "message": {"content": None}, "finish_reason": "stop"}] * 3}
     found = sampler(url).build(NAME).sample(PUZZLES[:1], PromptConfig(chat=chat), False, "x")
     assert [one.text for one in found] == ["", "", ""]
+
+
+@pytest.mark.parametrize("told", [-4, 10**30, 2.5, "many", True, [3], {"a": 1}], ids=str)
+def test_absurd_counts_of_tokens_are_not_known(url: str, server: Server, told: object) -> None:
+    server.odd = {"choices": [choice("text")], "usage": {"completion_tokens": told}}
+    found = sampler(url).build(NAME).sample(PUZZLES[:1], PromptConfig(), True, "x")
+    assert [(one.text, one.tokens) for one in found] == [("text", None)]
+    server.odd = {"choices": [choice("text")], "usage": told}
+    assert sampler(url).build(NAME).sample(PUZZLES[:1], PromptConfig(), True, "x")[0].tokens is None
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_again(url: str, server: Server) -> None:
+    server.cut_off = 1
+    assert len(sampler(url).build(NAME).sample(PUZZLES[:1], PromptConfig(), False, "x")) == 3
+    server.cut_off = 9
+    with pytest.raises(RunError, match="the answer is no JSON"):
+        sampler(url, retries=1).build(NAME).sample(PUZZLES[:1], PromptConfig(), False, "x")
+    assert server.cut_off == 7
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://a b/v1", "http://\u2603.invalid:99999/v1"])
+def test_addresses_that_are_none(address: str) -> None:
+    with pytest.raises(RamifyError) as error:
+        sampler(address, retries=0).build(NAME).sample(PUZZLES[:1], PromptConfig(), True, "x")
+    assert "\n" not in str(error.value)
 
 
 def test_at_most_so_many_requests_at_once(url: str, server: Server) -> None:

@@ -37,6 +37,16 @@ def test_a_folder_is_swept_and_what_is_new_is_added(tmp_path: Path) -> None:
     assert run.estimates().filter(metric="mean@2 gain", by="all")["step"].to_list() == [10, 20]
 
 
+def test_copies_beside_checkpoints_do_not_count(tmp_path: Path) -> None:
+    for name in ("checkpoint-5", "checkpoint-5-backup", "checkpoint-5.old", "global_step_7-best"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    assert {step: path.name for step, path in find_checkpoints(tmp_path).items()} == {
+        5: "checkpoint-5",
+        7: "global_step_7-best",
+    }
+
+
 def test_names_seeds_and_the_base(tmp_path: Path) -> None:
     names = {50: str(model_path("bundled-naive"))}
     run = run_all(ExperimentConfig.check(settings(names=names, base=True)), tmp_path, silent)

@@ -2,61 +2,32 @@
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import Field, field_validator
 
+from ramify.adapters.advice import found_in, remedy
+from ramify.adapters.answers import mark_answers
 from ramify.adapters.files import BROKEN
-from ramify.adapters.formats import Format, find_format, read
-from ramify.config import Config
+from ramify.adapters.formats import Format, find_format
+from ramify.adapters.import_settings import ImportConfig
+from ramify.adapters.origins import named_origin, origin_of, recur
+from ramify.adapters.parsed_rows import RowReader, is_usable
+from ramify.adapters.steps import LAST, bare, step_of_file, without_steps
 from ramify.errors import RunError
-from ramify.models.checkpoints import step_of, without_step
 from ramify.processes import Report
 from ramify.records import Puzzle
 from ramify.tables import storable
-from ramify.tasks.grading import ANSWER_TAGS
-from ramify.tasks.prompts import PromptConfig
 
 MAIN = "test"
 """The set of an imported run that the report is about."""
 MOST_OF_A_NAME = 60
+NO_STEP = -1
 ROWS = {"puzzle_id": pl.String, "step": pl.Int64, "text": pl.String, "truncated": pl.Boolean, "reward": pl.Float64}
 """The columns of completions that were read."""
-
-
-class ImportConfig(Config):
-    """How foreign completions are read; what is not given is found."""
-
-    format: str | None = None
-    numbers: str | None = None
-    """Name of a column, a dot between levels; so are those below."""
-    target: str | None = None
-    text: str | None = None
-    pattern: str | None = None
-    step: str | None = None
-    prompt: str | None = None
-    """Template of the prompts, with {numbers} and {target}, to find the puzzle in."""
-    answer_tags: tuple[str, str] = ANSWER_TAGS
-    every: int | None = Field(None, ge=1)
-    """Steps in a window of training completions."""
-    training: bool | None = None
-    """Whether they are training completions; found by the format if not given."""
-
-    @field_validator("answer_tags")
-    @classmethod
-    def _two_tags(cls, tags: tuple[str, str]) -> tuple[str, str]:
-        PromptConfig(template="{numbers}{target}", answer_tags=tags)
-        return tags
-
-    @field_validator("prompt")
-    @classmethod
-    def _whole(cls, prompt: str | None) -> str | None:
-        if prompt is not None and ("{target}" not in prompt or not re.search(r"\{(numbers|slots)\}", prompt)):
-            raise ValueError("the words of a prompt have {numbers} and {target} in them")
-        return prompt
 
 
 @dataclass
@@ -68,6 +39,8 @@ class Found:
         rows: completions by (whether training made them, set).
         puzzles: those of each, by id, once for each label that they came with.
         unread: rows that could not be read, as they are kept.
+        skipped: names of data files that are none, with the reason.
+        notes: what was taken for granted and may be doubted.
     """
 
     format: Format
@@ -76,6 +49,20 @@ class Found:
     rows: dict[tuple[bool, str], list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
     puzzles: dict[tuple[bool, str], dict[str, list[Puzzle]]] = field(default_factory=lambda: defaultdict(dict))
     unread: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Part:
+    """Completions of one file and set that agree in what they say of training."""
+
+    file: Path
+    set: str
+    trains: bool | None
+    frame: pl.DataFrame
+    puzzles: dict[str, list[Puzzle]]
+    has_reward: bool
 
 
 def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stage, done, total: None) -> Found:
@@ -84,57 +71,177 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
     Raises:
         RunError: there are no such files, or not one row could be read.
     """
-    folder = folder.resolve()
-    form, files, others = find_format(folder, config.format)
+    folder = folder.absolute() if not folder.exists() else folder.resolve()
+    form, files, others, skipped = find_format(folder, config.format)
     found = Found(form, len(files), others)
-    given = {
-        name: (value,) for name in ("numbers", "target", "text", "pattern", "step") if (value := getattr(config, name))
-    }
-    columns = replace(form.columns, **given)
+    found.skipped = [f"{file.relative_to(folder)} {reason}" for file, reason in skipped.items()]
+    reader = config.reader(dict(form.columns))
+    parts: list[_Part] = []
+    first: tuple[list[dict[str, Any]], Exception] | None = None
     for done, file in enumerate(files):
         report(f"reading {form.name}", done, len(files))
-        rows: dict[tuple[bool, str], list[tuple]] = defaultdict(list)
-        own = _set_of(file, folder)
-        named = step_of(file.relative_to(folder.parent) if file != folder else file)
-        own_step = form.step if named is None else named
         try:
             records = form.rows(file)
         except Exception as error:  # a file of others may hold anything
-            found.unread.append({"file": str(file), "row": 0, "reason": "the file cannot be read", "error": str(error)})
+            said = str(error).removeprefix(f"{file}: ")
+            found.unread.append({"file": str(file), "row": 0, "reason": "the file cannot be read", "error": said})
             continue
-        for number, row in enumerate(records, start=1):
-            try:
-                said = read(row, columns, config.prompt, own_step)
-            except Exception as error:
-                kept = {"file": str(file), "row": number, "reason": _kind(str(error)), "error": str(error)}
-                found.unread.append({**kept, "record": row.get("text") if BROKEN in row else row})
-                continue
-            trains = form.trains(row) if config.training is None else config.training
-            key = trains, said.set or own
-            rows[key] += [
-                (said.puzzle.id, said.step, storable(text), cut, said.reward)
-                for text, cut in zip(said.texts, said.truncated, strict=True)
-            ]
-            same = found.puzzles[key].setdefault(said.puzzle.id, [])
-            if all(said.puzzle.pattern != other.pattern for other in same):
-                same.append(said.puzzle)
-        for key, some in rows.items():
-            found.rows[key].append(pl.DataFrame(some, schema=ROWS, orient="row"))
+        some, failed = _read_file(file, folder, records, form, reader, config, found.unread)
+        parts += some
+        if first is None and failed is not None:
+            first = records, failed
     report(f"reading {form.name}", len(files), len(files))
-    if not found.rows and not found.unread:
+    if not parts and not found.unread:
         raise RunError(f"{folder}: the files of {form.said} there are empty")
-    if not found.rows:
-        first = found.unread[0]
-        has = f"; the row has {', '.join(first['record'])}" if isinstance(first.get("record"), dict) else ""
-        raise RunError(
-            f"{folder}: not one of {len(found.unread):,} rows could be read as {form.said}: {first['file']}, row "
-            f"{first['row']}: {first['error']}{has}"
-        )
+    if not parts:
+        raise RunError(_nothing(folder, found, reader, first))
+    _settle_steps(parts, found)
+    _settle_origins(parts, found, folder, config.training)
     return found
+
+
+def _read_file(
+    file: Path,
+    folder: Path,
+    records: list[dict[str, Any]],
+    form: Format,
+    reader: RowReader,
+    config: ImportConfig,
+    unread: list[dict[str, Any]],
+) -> tuple[list[_Part], Exception | None]:
+    """The completions of a file, and the first error."""
+    own, named, first = _set_of(file, folder), step_of_file(file, folder), None
+    file_step = form.step if named is None else named
+    rows: dict[tuple[bool | None, str], list[tuple]] = defaultdict(list)
+    puzzles: dict[tuple[bool | None, str], dict[str, list[Puzzle]]] = defaultdict(dict)
+    rewarded: set[tuple[bool | None, str]] = set()
+    seen: dict[tuple[tuple[bool | None, str], int], Puzzle] = {}
+    for number, row in enumerate(records, start=1):
+        try:
+            said = reader.read(row, file_step=file_step)
+            if not is_usable(said.puzzle):
+                raise ValueError("not a puzzle of 2 to 6 numbers below 10^9")
+        except Exception as error:
+            first = first or error
+            kept = {"file": str(file), "row": number, "reason": _kind(str(error)), "error": str(error)}
+            unread.append({**kept, "record": row.get("text") if BROKEN in row else row})
+            continue
+        key = form.trains(row) if config.training is None else config.training, said.set or own
+        at = NO_STEP if said.step is None else said.step
+        puzzle = said.puzzle
+        rows[key] += [
+            (puzzle.id, at, storable(text), cut, reward)
+            for (text, cut), reward in zip(said.completions, said.rewards, strict=True)
+        ]
+        if (key, id(puzzle)) not in seen:  # a puzzle is the same object in all of its rows, as long as it is kept
+            seen[key, id(puzzle)] = puzzle
+            same = puzzles[key].setdefault(puzzle.id, [])
+            if all(puzzle.pattern != other.pattern for other in same):
+                same.append(puzzle)
+        if "reward" in row:
+            rewarded.add(key)
+    parts = []
+    for key, some in rows.items():
+        frame = pl.DataFrame(some, schema=ROWS, orient="row")
+        if config.answer_pattern is not None:
+            marked = mark_answers(frame["text"].to_list(), config.answer_pattern, config.answer_tags)
+            frame = frame.with_columns(text=pl.Series(marked, dtype=pl.String))
+        parts.append(_Part(file, key[1], key[0], frame, puzzles[key], key in rewarded))
+    return parts, first
+
+
+def _nothing(
+    folder: Path, found: Found, reader: RowReader, first: tuple[list[dict[str, Any]], Exception] | None
+) -> str:
+    """Why not one row could be read, and what would help."""
+    row = next((row for row in found.unread if row["row"]), found.unread[0])
+    name = Path(row["file"])
+    where = f"{name.relative_to(folder)}, " if name != folder else ""
+    said = f"{folder}: not one of {len(found.unread):,} rows could be read as {found.format.said}: {where}"
+    if first is None:
+        return f"{folder}: {where}{row['error']}"
+    records, error = first
+    how = remedy("import", str(folder), records, reader, error, texts=True)
+    return f"{said}row {row['row']}: {row['error']}; {found_in(records)}{how}"
+
+
+def _settle_steps(parts: list[_Part], found: Found) -> None:
+    """Rows without a step are one checkpoint where no row has one, and cannot be read beside others that do."""
+    without = sum(int((part.frame["step"] == NO_STEP).sum()) for part in parts)
+    if without and without == sum(part.frame.height for part in parts):
+        found.notes.append(
+            "no step is named anywhere: all are taken for one checkpoint, step 0; --step N names another"
+        )
+        for part in parts:
+            part.frame = part.frame.with_columns(step=pl.lit(0, pl.Int64))
+    elif without:
+        reason = "no step in the row or in its file's name, which others have; --step names a column or a number"
+        for part in parts:
+            lost = int((part.frame["step"] == NO_STEP).sum())
+            found.unread += [{"file": str(part.file), "row": -1, "reason": reason, "error": reason}] * lost
+            part.frame = part.frame.filter(pl.col("step") != NO_STEP)
+
+
+def _settle_origins(parts: list[_Part], found: Found, folder: Path, training: bool | None) -> None:
+    """Say of every part whether training made it; those of a folder that do not say are weighed together."""
+    undecided: dict[Path, list[_Part]] = defaultdict(list)
+    for part in parts:
+        if part.trains is None:
+            undecided[part.file.parent].append(part)
+    for where, some in undecided.items():
+        below = where.relative_to(folder.parent) if folder.is_dir() else Path(where.name)
+        origin = origin_of(
+            str(below),
+            any(part.has_reward for part in some),
+            named_origin(below),
+            _by_step(some),
+            known_key=found.format.name == "verl",
+        )
+        found.notes += [origin.doubt] if origin.doubt else []
+        for part in some:
+            part.trains = origin.trains
+    evaluated = [part for part in parts if not part.trains]
+    if training is None and not undecided and found.format.name == "table" and recur(_by_step(evaluated)) is False:
+        found.notes.append("every step asks other puzzles, as training does; --training says that it made them")
+    for part in parts:
+        if part.frame.is_empty():
+            continue
+        key = bool(part.trains), part.set
+        found.rows[key].append(part.frame)
+        known = found.puzzles[key]
+        for identity, puzzles in part.puzzles.items():
+            same = known.setdefault(identity, [])
+            same += [puzzle for puzzle in puzzles if all(puzzle.pattern != other.pattern for other in same)]
+
+
+def _by_step(parts: list[_Part]) -> dict[int, set[str]]:
+    asked: dict[int, set[str]] = defaultdict(set)
+    for part in parts:
+        for step, ids in part.frame.group_by("step").agg(pl.col("puzzle_id").unique()).iter_rows():
+            asked[step].update(ids)
+    return asked
+
+
+def settle_last(found: Iterable[Found]) -> None:
+    """Give what is called `final` the step after the last that is known."""
+    frames = [frame for one in found for some in one.rows.values() for frame in some]
+    steps = {step for frame in frames for step in frame["step"].unique()}
+    if LAST not in steps:
+        return
+    last = max(steps - {LAST}, default=0) + 1
+    for one in found:
+        one.notes.append(f"what is called final is taken for step {last}; --step N names another")
+        for key, some in one.rows.items():
+            one.rows[key] = [
+                frame.with_columns(pl.col("step").replace({LAST: last})) if LAST in frame["step"] else frame
+                for frame in some
+            ]
 
 
 def _kind(error: str) -> str:
     """A reason without the value that it is about, so that rows can be counted by it."""
+    if error.startswith("the sample errored"):
+        return error[:100]
     shorter = re.sub(r"(in the prompt) .*", r"\1", error, flags=re.DOTALL)
     return re.sub(r"^.* is not ", "something is not ", shorter, flags=re.DOTALL)[:100]
 
@@ -145,6 +252,6 @@ def _set_of(file: Path, folder: Path) -> str:
     >>> _set_of(Path("a/global_step_50/balanced_n32.json"), Path("a")), _set_of(Path("a/val/50.jsonl"), Path("a"))
     ('balanced_n32', 'val')
     """
-    parts = file.relative_to(folder).with_suffix("").parts if file != folder else (file.stem,)
-    kept = [re.sub(r"\d{4}-\d\d-\d\dT[\d.:-]+", "", without_step(part)).strip("-_.") for part in parts]
+    parts = bare(file.relative_to(folder) if file != folder else Path(file.name)).parts
+    kept = [re.sub(r"\d{4}-\d\d-\d\dT[\d.:-]+", "", without_steps(part)).strip("-_.") for part in parts]
     return re.sub(r"[^\w.-]+", "-", "-".join(filter(None, kept))).strip("-_.")[-MOST_OF_A_NAME:].strip("-_.") or MAIN

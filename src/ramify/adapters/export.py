@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from shlex import quote
 
 from ramify.adapters import hub, verl
 from ramify.adapters.rows import write_rows
 from ramify.errors import RunError
 from ramify.run import Run
-from ramify.tables import write_text
+from ramify.storage import write_text
 
 TASKSET = """\"\"\"Puzzles for verifiers, which looks for tasksets by the names of modules.\"\"\"
 
@@ -29,10 +30,10 @@ def export(
     if kind == "model":
         chosen = step if step is not None else max(run.checkpoints(seed), default=0)
         hub.write_model(run, chosen, seed, folder, license_id)
-        return f"ramify run PRESET model={folder}"
+        return f"ramify run PRESET {quote(f'model={folder}')}"
     if kind == "dataset":
         hub.write_dataset(run, folder, license_id)
-        return f"ramify run PRESET task.puzzles={folder}"
+        return f"ramify run PRESET {quote(f'task.puzzles={folder}')}"
     if kind not in KINDS:
         raise RunError(f"export {kind}: there are {', '.join([*KINDS, 'dataset', 'model'])}")
     return KINDS[kind](run, folder)
@@ -41,7 +42,7 @@ def export(
 def _verl(run: Run, folder: Path) -> str:
     """Data, reward and command for verl."""
     verl.export(run, folder)
-    return f"MODEL=... GPUS=... {folder}/launch.sh && ramify import {folder}"
+    return f"MODEL=... GPUS=... {quote(f'{folder}/launch.sh')} && ramify import {quote(str(folder))}"
 
 
 def _lm_eval(run: Run, folder: Path) -> str:
@@ -68,16 +69,16 @@ def _lm_eval(run: Run, folder: Path) -> str:
         write_text(source.joinpath("task.yaml").read_text().format(**settings), folder / f"{tasks[-1]}.yaml")
     write_text(source.joinpath("countdown.py").read_text(), folder / "countdown.py")
     return (
-        f"lm_eval run --model hf --model_args pretrained=MODEL --tasks {','.join(tasks)} --include_path {folder} "
-        "--log_samples --output_path OUT/checkpoint-50 && ramify import OUT"
+        f"lm_eval run --model hf --model_args pretrained=MODEL --tasks {','.join(tasks)} "
+        f"--include_path {quote(str(folder))} --log_samples --output_path OUT/checkpoint-50 && ramify import OUT"
     )
 
 
 def _inspect(run: Run, folder: Path) -> str:
     """A file for each set, for the task in `adapters/inspect.py`."""
     return (
-        f"inspect eval ramify/countdown -T data={_main(_rows(run, folder))} -T k=4 --model MODEL --temperature 1 "
-        "--max-tokens 1024 --metadata step=50 --log-dir OUT && ramify import OUT"
+        f"inspect eval ramify/countdown -T {quote(f'data={_main(_rows(run, folder))}')} -T k=4 --model MODEL "
+        "--temperature 1 --max-tokens 1024 --metadata step=50 --log-dir OUT && ramify import OUT"
     )
 
 
@@ -86,7 +87,7 @@ def _verifiers(run: Run, folder: Path) -> str:
     files = _rows(run, folder)
     write_text(TASKSET, folder / "ramify_countdown.py")
     return (
-        f"PYTHONPATH={folder} vf-eval ramify_countdown --env.taskset.data {_main(files)} "
+        f"PYTHONPATH={quote(str(folder))} vf-eval ramify_countdown --env.taskset.data {quote(str(_main(files)))} "
         "--env.agent.runtime.type subprocess --env.agent.harness.id null --model MODEL --client.base-url URL -r 4 "
         "--no-push --output-dir OUT --run.name checkpoint-50 && ramify import OUT"
     )

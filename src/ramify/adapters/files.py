@@ -1,59 +1,111 @@
-"""Read puzzles and completions from files that others wrote: parquet, JSON, JSON lines, CSV.
+"""The data files of a folder, and their rows as plain data: parquet, arrow, JSON, JSON lines, CSV, also with gzip."""
 
-Known are the columns of Countdown-Tasks-3to4 and TinyZero (nums, target), of the paper's code (its JSON of puzzles and
-of outputs, and its parquet for verl), of verl data in general (reward_model.ground_truth, extra_info), and of ramify.
-"""
-
+import gzip
 import json
-from collections.abc import Iterator, Sequence
+import os
+import stat
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import polars as pl
 
-from ramify.algebra.paper import from_paper
-from ramify.algebra.parser import ParseError
+from ramify.adapters.columns import HOLDERS, ROLES, plan_of
+from ramify.adapters.steps import bare
 from ramify.errors import RunError
-from ramify.records import Puzzle
 from ramify.run import Run, is_run
-from ramify.tasks.countdown import MAX_SIZE
 
 BROKEN = "\0broken"
 """The name under which a row that is none says why."""
-MOST = 10**9
-"""Numbers and targets are below it."""
-MOST_JSON = 100_000
-"""Characters of a text that is looked into for JSON."""
-SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".json", ".csv")
-
-_NUMBERS = ("numbers", "nums", "extra_info.numbers", "extra_info.nums", "reward_model.ground_truth.numbers")
-_TARGET = ("target", "reward_model.ground_truth.target", "reward_model.ground_truth", "extra_info.target")
-_PATTERN = ("pattern", "canonical_pattern", "extra_info.canonical_pattern")
-_TEXT = (
-    "completion",
-    "completions",
-    "outputs",
-    "output",
-    "response",
-    "responses",
-    "generated_text",
-    "generation",
-    "text",
-)
+SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+"""Of data files; `.gz` may follow those of texts."""
+MOST_OF_A_LINE = 50_000_000
+"""Characters of a line that are read."""
+MOST_OF_A_FILE = 2_000_000_000
+"""Characters of a JSON document that are read."""
+_NOT_ROWS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json"})
+"""What `datasets` writes beside the rows of a data set."""
+_KINDS = {
+    stat.S_ISFIFO: "a FIFO",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+    stat.S_ISDIR: "a folder",
+}
 
 
-class Rows(NamedTuple):
-    """What was read of a file.
+class Listing(NamedTuple):
+    """What is below a path.
 
     Attributes:
-        puzzles: one for each row that could be read.
-        texts: the completions of each; empty where the file holds puzzles alone.
-        unread: why the other rows could not be read, as "row 7: …".
+        files: regular files, without hidden ones and those of runs of ours, which may be made of this very folder.
+        skipped: what has the name of a data file and is none, with the reason.
     """
 
-    puzzles: list[Puzzle]
-    texts: list[list[str]]
-    unread: list[str]
+    files: list[Path]
+    skipped: dict[Path, str]
+
+
+def list_files(path: Path) -> Listing:
+    """The files at a path, a file or a folder with all below it.
+
+    Raises:
+        RunError: there is neither.
+    """
+    kind = _kind(path)
+    if kind is None:
+        return Listing([path], {})
+    if kind != "a folder":
+        raise RunError(
+            f"{path}: {'no such folder or file' if kind == 'nothing' else f'is {kind}, not a file or folder'}"
+        )
+    files, skipped = [], {}
+    for folder, below, names in os.walk(path):
+        here = Path(folder)
+        if here != path and "config.json" in names and is_run(here):
+            below.clear()
+            continue
+        for name in [name for name in below if suffix_of(Path(name)) or name.startswith(".")]:
+            below.remove(name)
+            if not name.startswith("."):
+                skipped[here / name] = "is a folder with the name of a data file"
+        below.sort()
+        for name in sorted(names):
+            kind = _kind(here / name)
+            if kind is None and not name.startswith("."):
+                files.append(here / name)
+            elif kind is not None and suffix_of(here / name):
+                skipped[here / name] = "is a link to nothing" if kind == "nothing" else f"is {kind}"
+    return Listing(files, skipped)
+
+
+def _kind(path: Path) -> str | None:
+    """None for a regular file, else what is there."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return "nothing"
+    return next((said for test, said in _KINDS.items() if test(mode)), None)
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix of a data file, without `.gz`; nothing if it is none.
+
+    >>> suffix_of(Path("a.jsonl.gz")), suffix_of(Path("a.table.json")), suffix_of(Path("a.py"))
+    ('.jsonl', '.json', '')
+    """
+    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    known = suffix in SUFFIXES and not (path.suffix == ".gz" and suffix in (".parquet", ".arrow"))
+    return suffix if known else ".eval" if path.suffix == ".eval" else ""
+
+
+def is_table(file: Path) -> bool:
+    """Whether a file may hold rows, by its name."""
+    name = file.name
+    return (
+        suffix_of(file) in SUFFIXES and name not in _NOT_ROWS and not (name.startswith("cache-") and ".arrow" in name)
+    )
 
 
 def files_in(path: Path) -> dict[str, Path]:
@@ -62,60 +114,16 @@ def files_in(path: Path) -> dict[str, Path]:
     Raises:
         RunError: there is none.
     """
-    if path.is_file():
-        return {path.stem: path}
-    if is_run(path):
+    if path.is_dir() and is_run(path):
         path = Run(path).puzzles_file("train").parent  # a run, ours or imported: its puzzles, not its completions
-    found = sorted(data_files(path))
+    listing = list_files(path)
+    if listing.files == [path]:
+        return {bare(path).name: path}
+    found = [file for file in listing.files if is_table(file)]
     if not found:
-        raise RunError(f"{path}: no data there; looked for {', '.join(SUFFIXES)}")
-    return {str(file.relative_to(path).with_suffix("")): file for file in found}
-
-
-def data_files(folder: Path) -> list[Path]:
-    """The data files below a folder, without those of runs of ours, which may be made of this very folder."""
-    found = list(folder.rglob("*"))
-    own = {file.parent for file in found if file.name == "config.json" and is_run(file.parent)}
-    wanted = (file for file in found if file.suffix in SUFFIXES and file.is_file() and not file.name.startswith("."))
-    return [file for file in wanted if own.isdisjoint(file.parents)]
-
-
-def read_rows(
-    path: Path, numbers: str | None = None, target: str | None = None, text: str | None = None, texts: bool = False
-) -> Rows:
-    """The puzzles of a file, and their completions if `texts`.
-
-    Args:
-        numbers, target, text: names of the columns, a dot between levels; found by themselves if not given.
-
-    Raises:
-        RunError: the file cannot be read, or has no such columns.
-    """
-    records = records_of(path)
-    first = next((record for record in records if BROKEN not in record), None)
-    if first is None:
-        return Rows([], [], [f"row {number}: {record[BROKEN]}" for number, record in enumerate(records, start=1)])
-    names = {
-        "numbers": _column(path, first, (numbers,) if numbers else _NUMBERS, "numbers"),
-        "target": _column(path, first, (target,) if target else _TARGET, "target"),
-    }
-    pattern = next((name for name in _PATTERN if value_at(first, name) is not None), None)
-    said = _column(path, first, (text,) if text else _TEXT, "text") if texts else None
-    rows = Rows([], [], [])
-    for number, record in enumerate(records, start=1):
-        try:
-            if BROKEN in record:
-                raise ValueError(record[BROKEN])
-            puzzle = puzzle_of(
-                value_at(record, names["numbers"]), value_at(record, names["target"]), value_at(record, pattern)
-            )
-            written = texts_of(value_at(record, said)) if said else []
-        except (TypeError, ValueError) as error:
-            rows.unread.append(f"row {number}: {error}")
-            continue
-        rows.puzzles.append(puzzle)
-        rows.texts.append(written)
-    return rows
+        others = "".join(f"; {file.name} {reason}" for file, reason in list(listing.skipped.items())[:1])
+        raise RunError(f"{path}: no data there; looked for {', '.join(SUFFIXES)}{others}")
+    return {str(bare(file).relative_to(path)): file for file in found}
 
 
 def records_of(path: Path) -> list[dict[str, Any]]:
@@ -124,132 +132,131 @@ def records_of(path: Path) -> list[dict[str, Any]]:
     Raises:
         RunError: the file as a whole cannot be read.
     """
+    suffix = suffix_of(path)
+    if (kind := _kind(path)) not in (None, "nothing"):
+        raise RunError(f"{path}: is {kind}, not a file")  # reading a FIFO or a device waits for ever
     try:
-        if path.suffix == ".parquet":
-            return [_with_identity(row) for row in pl.read_parquet(path).iter_rows(named=True)]
-        if path.suffix == ".csv":
-            return [_with_identity(row) for row in pl.read_csv(path, infer_schema=False).iter_rows(named=True)]
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            loaded = [_line(line) for line in file if line.strip()] if path.suffix != ".json" else json.load(file)
-    except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as error:
-        raise RunError(f"{path}: cannot be read as {path.suffix.removeprefix('.') or 'data'}: {error}") from None
-    records = loaded if isinstance(loaded, list) else [loaded]
-    return [
-        _with_identity(record) if isinstance(record, dict) else {BROKEN: "not an object", "text": str(record)}
-        for record in records
+        return [_object(one) for one in _read(path, suffix)]
+    except pl.exceptions.NoDataError:
+        return []
+    except (OSError, ValueError, EOFError, RecursionError, zlib.error, pl.exceptions.PolarsError) as error:
+        raise RunError(
+            f"{path}: cannot be read as {suffix.removeprefix('.') or 'data'}: {cause(error, path)}"
+        ) from None
+
+
+def document_of(path: Path) -> Any:
+    """A JSON document as it is.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    try:
+        with _opened(path) as file:
+            return json.loads(file.read(MOST_OF_A_FILE))
+    except (OSError, ValueError, EOFError, RecursionError, zlib.error) as error:
+        raise RunError(f"{path}: cannot be read as json: {cause(error, path)}") from None
+
+
+def _read(path: Path, suffix: str) -> Iterable[Any]:
+    if suffix == ".parquet":
+        return pl.read_parquet(path, glob=False).iter_rows(named=True)
+    if suffix == ".arrow":
+        return _read_arrow(path).iter_rows(named=True)
+    with _opened(path) as file:
+        if suffix == ".json":
+            return rows_of_document(json.loads(file.read(MOST_OF_A_FILE)))
+        if suffix in (".csv", ".tsv"):
+            text = file.read(MOST_OF_A_FILE).encode()
+            separator = "\t" if suffix == ".tsv" else ","
+            return pl.read_csv(text, infer_schema=False, separator=separator).iter_rows(named=True)
+        return list(_lines(file))
+
+
+def cause(error: Exception, path: Path) -> str:
+    """What an error of a reader says, in a line, without the path."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = said.replace(f": {path}", "").replace(str(path), "it").strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def _opened(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return cast(IO[str], gzip.open(path, "rt", encoding="utf-8-sig", errors="replace"))
+    return path.open(encoding="utf-8-sig", errors="replace")
+
+
+def _read_arrow(path: Path) -> pl.DataFrame:
+    """A table that `datasets` saved (a stream), or a file in the format of Feather."""
+    with path.open("rb") as file:
+        is_file = file.read(6) == b"ARROW1"
+    return pl.read_ipc(path) if is_file else pl.read_ipc_stream(path)
+
+
+def _lines(file: IO[str]) -> Iterator[Any]:
+    while line := file.readline(MOST_OF_A_LINE):
+        if len(line) == MOST_OF_A_LINE and not line.endswith("\n"):
+            while line and not line.endswith("\n"):
+                line = file.readline(MOST_OF_A_LINE)
+            yield {BROKEN: f"a line of more than {MOST_OF_A_LINE:,} characters"}
+        elif line.strip():
+            try:
+                yield json.loads(line)
+            except (ValueError, RecursionError):  # also an integer with thousands of digits
+                yield {BROKEN: "not a line of JSON", "text": line}
+
+
+def _object(record: Any) -> dict[str, Any]:
+    return record if isinstance(record, dict) else {BROKEN: "not an object", "text": str(record)[:MOST_OF_A_LINE]}
+
+
+def rows_of_document(document: Any) -> list[Any]:
+    """The rows of a JSON document: a list, a table of W&B or pandas, a list in an object, or columns.
+
+    >>> rows_of_document({"columns": ["target", "nums"], "data": [[29, [3, 7, 8]]]})
+    [{'target': 29, 'nums': [3, 7, 8]}]
+    >>> rows_of_document({"step": 50, "samples": [{"target": 29}]})
+    [{'step': 50, 'target': 29}]
+    >>> rows_of_document({"target": [29, 6], "nums": [[3, 7, 8], [1, 2, 3]]})
+    [{'target': 29, 'nums': [3, 7, 8]}, {'target': 6, 'nums': [1, 2, 3]}]
+    """
+    if isinstance(document, list):
+        return document
+    if not isinstance(document, dict):
+        return [document]
+    names, data = document.get("columns"), document.get("data")
+    if isinstance(names, list) and isinstance(data, list) and all(isinstance(row, list) for row in data):
+        return [dict(zip(map(str, names), row, strict=False)) for row in data]
+    values = list(document.values())
+    known = any(role in plan_of(tuple(document)).roles for role in ("numbers", "target", "prompt", "truth", "text"))
+    tables = [
+        name
+        for name, value in document.items()
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
     ]
+    in_one = [name for name in tables if name in _TABLES] or (tables if not known else [])
+    if len(in_one) == 1:
+        kept = {
+            name: document[name]
+            for role in ("step", "checkpoint")
+            for name in plan_of(tuple(document)).roles.get(role, ())
+        }
+        return [{**kept, **row} for row in document[in_one[0]]]
+    columns = [list(value.values()) if isinstance(value, dict) else value for value in values]
+    if (
+        known
+        and len(values) > 1
+        and all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns)
+    ):
+        return [dict(zip(document, row, strict=True)) for row in zip(*columns, strict=True)]
+    if not known and values and all(isinstance(value, dict) for value in values) and not _holders(document):
+        return values
+    return [document]
 
 
-def _line(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):  # also an integer with thousands of digits
-        return {BROKEN: "not a line of JSON", "text": line}
+_TABLES = frozenset({"results", "samples", "rows", "data", "episodes", "examples", "records", "items", "instances"})
+"""Names under which an object keeps a list of rows."""
 
 
-def _with_identity(record: dict[str, Any]) -> dict[str, Any]:
-    """A row of ramify's own completions says its puzzle by its id, as in 3,7,8=29."""
-    identity = record.get("puzzle_id")
-    if isinstance(identity, str) and "numbers" not in record and identity.count("=") == 1:
-        numbers, target = identity.split("=")
-        return {**record, "numbers": numbers.split(","), "target": target}
-    return record
-
-
-def _column(path: Path, record: dict[str, Any], names: Sequence[str], what: str) -> str:
-    for name in names:
-        if value_at(record, name) is not None:
-            return name
-    raise RunError(f"{path}: no column for the {what} (looked for {', '.join(names)}); name it with --{what}")
-
-
-def value_at(record: Any, name: str | None) -> Any:
-    """What stands under a name such as extra_info.numbers, also in a text that is JSON; None if nothing does.
-
-    >>> value_at({"gts": '{"target": 29}'}, "gts.target")
-    29
-    """
-    for part in name.split(".") if name else ():
-        if isinstance(record, str):
-            record = _unpacked(record)
-        if isinstance(record, list) and part.isdigit() and int(part) < len(record):
-            record = record[int(part)]
-        else:
-            record = record.get(part) if isinstance(record, dict) else None
-    return record if name else None
-
-
-def _unpacked(text: str) -> Any:
-    """A text that holds a JSON object, as that object; else None."""
-    if not text.startswith("{") or len(text) > MOST_JSON:
-        return None
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
-        return None
-
-
-def puzzle_of(numbers: Any, target: Any, pattern: Any = None) -> Puzzle:
-    """A puzzle from what a file says of it.
-
-    Raises:
-        ValueError: it is not one; the text says why.
-
-    >>> puzzle_of("[3, 7, 8]", "29").id
-    '3,7,8=29'
-    """
-    if isinstance(numbers, str):
-        numbers = numbers.strip(" []()").replace(",", " ").split()
-    if not isinstance(numbers, list) or not numbers:
-        raise ValueError(f"numbers = {shortened(numbers)} is not a list of integers")
-    found = None
-    if isinstance(pattern, str):
-        try:
-            found = from_paper(pattern)
-        except ParseError:
-            raise ValueError(f"pattern = {shortened(pattern)} is not a pattern") from None
-    return Puzzle(tuple(_integer(number) for number in numbers), _integer(target), found)
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, bool) or value is None or (isinstance(value, float) and value != int(value)):
-        raise ValueError(f"{shortened(value)} is not an integer")
-    if isinstance(value, str) and len(value) > 30:
-        raise ValueError(f"{shortened(value)} is not an integer")
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{shortened(value)} is not an integer") from None
-
-
-def texts_of(value: Any) -> list[str]:
-    """The completions of a row: one, several, or messages of a chat, of which the last is read.
-
-    Raises:
-        ValueError: there is none.
-    """
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, list) and value and isinstance(value[-1], dict):
-        return texts_of(value[-1].get("content", value[-1].get("text")))
-    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
-        return value
-    raise ValueError(f"{shortened(value)} is not a completion")
-
-
-def is_usable(puzzle: Puzzle) -> bool:
-    """Whether a puzzle can be solved and kept: two to six numbers, none of them huge."""
-    return 2 <= len(puzzle.numbers) <= MAX_SIZE and all(abs(one) < MOST for one in (*puzzle.numbers, puzzle.target))
-
-
-def shortened(value: Any) -> str:
-    """A value in at most 60 characters."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def each_text(rows: Rows) -> Iterator[tuple[Puzzle, str]]:
-    """Every completion with its puzzle."""
-    for puzzle, texts in zip(rows.puzzles, rows.texts, strict=True):
-        for text in texts:
-            yield puzzle, text
+def _holders(document: dict[str, Any]) -> bool:
+    return not document.keys().isdisjoint({*HOLDERS, *ROLES["text"]})

@@ -11,23 +11,25 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from ramify.adapters.dumps import MAIN, ROWS, Found, ImportConfig, read_folder
+from ramify.adapters.dumps import MAIN, ROWS, Found, read_folder, settle_last
+from ramify.adapters.import_settings import ImportConfig
 from ramify.errors import RunError
 from ramify.processes import Report
 from ramify.records import Puzzle
 from ramify.run import Run
-from ramify.tables import COMPLETIONS, puzzle_frame, read_table, write_json, write_table, write_text
+from ramify.storage import write_json, write_text
+from ramify.tables import COMPLETIONS, PUZZLES, ROLLOUTS, Schema, fault, puzzle_frame, read_table, stated, write_table
 from ramify.tasks.tagging import Tagged, tag_by_solver
 
 WINDOWS = 10
 """Training completions of more steps than this are put together in so many windows."""
 EVALUATED = "the puzzles of this evaluation"
+SOURCES: Schema = {"puzzle_id": pl.String, "pattern": pl.String}
 TRAINED = "training puzzles, as training sampled them"
 
 
@@ -44,6 +46,8 @@ class Imported:
         window: steps in a window, at most; 1 where each stands alone.
         unread: reasons for which rows could not be read, with how many.
         others: files of other formats, which were not read.
+        skipped: names of data files that are none, with the reason.
+        notes: what was taken for granted and may be doubted.
     """
 
     run: Run
@@ -58,6 +62,8 @@ class Imported:
     window: int
     unread: Counter
     others: dict[str, int]
+    skipped: list[str]
+    notes: list[str]
 
 
 def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportConfig, report: Report) -> Imported:
@@ -74,11 +80,24 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
         )
     settings = {
         "name": name,
-        "imported": {"folders": [str(folder.resolve()) for folder in folders], **config.model_dump(mode="json")},
+        "imported": {"folders": [str(folder.resolve()) for folder in folders], **_told(config)},
         "task": {"prompt": {"answer_tags": list(config.answer_tags)}},
     }
-    digest = sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-    run = Run.open(root / name, settings, digest)
+    run = Run.open(root / name, settings, _complete)
+    with run.writing():
+        return _write(run, found, evaluated, config, report)
+
+
+def _complete(saved: dict[str, Any]) -> dict[str, Any]:
+    """The settings of an import as this version would have saved them."""
+    known = dict(saved["imported"])
+    folders = known.pop("folders")
+    config = ImportConfig.check(known)
+    return {**saved, "imported": {"folders": folders, **config.model_dump(mode="json")}}
+
+
+def _write(run: Run, found: Sequence[Found], evaluated: bool, config: ImportConfig, report: Report) -> Imported:
+    """Write what was found."""
     unread = [row for one in found for row in one.unread]
     write_text("".join(json.dumps(row, default=str) + "\n" for row in unread), run.unread_file)
     names = _set_names(found, evaluated)
@@ -108,6 +127,8 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
         max(Counter(ends.values()).values(), default=1),
         Counter(row["reason"] for row in unread),
         dict(sum((Counter(one.others) for one in found), Counter())),
+        [said for one in found for said in one.skipped],
+        list(dict.fromkeys(note for one in found for note in one.notes)),
     )
     told = {part.name: getattr(done, part.name) for part in fields(done) if part.name != "run"}
     about = {"format": found[0].format.said, "asked": EVALUATED if evaluated else TRAINED, "asked_again": evaluated}
@@ -115,12 +136,20 @@ def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportCon
     return done
 
 
+def _told(config: ImportConfig) -> dict[str, Any]:
+    """The settings of an import; those that came later stand there once they are used, so older runs stay whole."""
+    later = {name for name in ("fields", "answer_pattern") if not getattr(config, name)}
+    return config.model_dump(mode="json", exclude=later)
+
+
 def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: Report) -> list[Found]:
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise RunError(f"{', '.join(map(str, folders))}: a folder stands for a seed, and one is given twice")
     if re.fullmatch(r"\w[\w.-]*", name) is None:
         raise RunError(f"--name {name!r}: a name has letters, digits, _ . and - only")
-    return [read_folder(folder, config, report) for folder in folders]
+    found = [read_folder(folder, config, report) for folder in folders]
+    settle_last(found)
+    return found
 
 
 def _set_names(found: Sequence[Found], evaluated: bool) -> dict[str, str]:
@@ -153,7 +182,7 @@ def _write_puzzles(run: Run, found: Sequence[Found], names: dict[str, str], repo
             tagged[name] = tag_by_solver(chosen)
         except ValueError as error:
             raise RunError(f"{run.path}: the puzzles cannot be solved: {error}") from None
-        _write_if_new(puzzle_frame(tagged[name]), run.puzzles_file(name), run.drop_estimates)
+        _write_if_new(puzzle_frame(tagged[name]), PUZZLES, run.puzzles_file(name), run.drop_estimates)
     report("solving puzzles", len(together), len(together))
     return tagged
 
@@ -183,8 +212,8 @@ def _write_completions(
     for (at,), part in rows.sort("step", maintain_order=True).group_by("step", maintain_order=True):
         step = int(str(at))
         frame = part.with_columns(sample=pl.int_range(pl.len()).over("puzzle_id"), tokens=pl.lit(None))
-        frame = frame.select(pl.col(column).cast(kind) for column, kind in COMPLETIONS.items())
-        _write_if_new(frame, run.completions_file(seed, name, step), partial(run.drop_derived, seed, name, step))
+        drop = partial(run.drop_derived, seed, name, step)
+        _write_if_new(frame, COMPLETIONS, run.completions_file(seed, name, step), drop)
         written[seed, name, step] = len(frame)
     return written
 
@@ -203,7 +232,7 @@ def _write_rollouts(run: Run, seed: int, frames: Sequence[pl.DataFrame], tagged:
     """Training completions with their rewards."""
     rows = pl.concat([pl.DataFrame(schema=ROWS), *frames])
     sources = {e.puzzle.id: e.puzzle.pattern.text for some in tagged.values() for e in some if e.puzzle.pattern}
-    known = pl.DataFrame({"puzzle_id": list(sources), "pattern": list(sources.values())}, schema_overrides=ROWS)
+    known = pl.DataFrame(list(sources.items()), schema=SOURCES, orient="row")
     paid = rows.drop_nulls("reward").join(known, on="puzzle_id", how="left", maintain_order="left")
     steps = set(paid["step"])
     for step in run.rollout_steps(seed):
@@ -211,12 +240,12 @@ def _write_rollouts(run: Run, seed: int, frames: Sequence[pl.DataFrame], tagged:
             run.drop_estimates()
             run.rollouts_file(seed, step).unlink()
     for (step,), part in paid.sort("step", maintain_order=True).group_by("step", maintain_order=True):
-        kept = part.select("puzzle_id", "pattern", "text", "reward")
-        _write_if_new(kept, run.rollouts_file(seed, int(str(step))), run.drop_estimates)
+        _write_if_new(part, ROLLOUTS, run.rollouts_file(seed, int(str(step))), run.drop_estimates)
 
 
-def _write_if_new(frame: pl.DataFrame, path: Path, drop: Callable[[], None]) -> None:
-    """Write a table that is not there as it is; what was made of the one before is dropped first."""
-    if not path.is_file() or not read_table(path).equals(frame):
+def _write_if_new(frame: pl.DataFrame, schema: Schema, path: Path, drop: Callable[[], None]) -> None:
+    """Write a table that is not there as it is, or is damaged; what was made of the one before is dropped first."""
+    frame = stated(frame, schema)
+    if fault(path) is not None or not read_table(path, schema).equals(frame):
         drop()
-        write_table(frame, path)
+        write_table(frame, path, schema)

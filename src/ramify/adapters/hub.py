@@ -5,16 +5,19 @@ need no network.
 """
 
 import json
+import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from ramify.errors import RunError, require
+from ramify.errors import RunError, reason, require
 from ramify.models.checkpoints import BUNDLED, is_model
 from ramify.run import Run
-from ramify.tables import read_table, write_text
+from ramify.storage import write_text
+from ramify.tables import PUZZLES, write_table
 
 LICENSE = "apache-2.0"
 """Of puzzles that ramify draws, and of what is trained from its bundled models."""
@@ -28,13 +31,13 @@ def write_dataset(run: Run, folder: Path, license_id: str | None = None) -> Path
     Raises:
         RunError: the run has no puzzles yet.
     """
+    _check_license(license_id)
     names = [name for name in ("train", *run.evaluation_sets()) if run.puzzles_file(name).is_file()]
-    frames = {name: frame for name in names if (frame := read_table(run.puzzles_file(name))).height}
+    frames = {name: frame for name in names if (frame := run.puzzles(name)).height}
     if not frames:
         raise RunError(f"{run.path}: there are no puzzles to export; make some with ramify generate")
-    (folder / "data").mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
-        frame.write_parquet(folder / "data" / f"{name}.parquet")
+        write_table(frame, folder / "data" / f"{name}.parquet", PUZZLES)
     if run.certificate_file.is_file():
         shutil.copy(run.certificate_file, folder / "certificate.json")
     ours = run.imported() is None and not run.config.get("task", {}).get("puzzles")
@@ -48,6 +51,7 @@ def write_model(run: Run, step: int, seed: int, folder: Path, license_id: str | 
     Raises:
         RunError: there is no such checkpoint.
     """
+    _check_license(license_id)
     checkpoints = run.checkpoints(seed)
     if step not in checkpoints:
         there = f"there are {', '.join(map(str, checkpoints))}" if checkpoints else "it has none of its own training"
@@ -59,6 +63,12 @@ def write_model(run: Run, step: int, seed: int, folder: Path, license_id: str | 
     ours = run.config.get("model") in BUNDLED
     write_text(_model_card(run, step, seed, license_id or (LICENSE if ours else UNKNOWN)), folder / "README.md")
     return folder
+
+
+def _check_license(license_id: str | None) -> None:
+    """It stands in the card's YAML, which another text would break."""
+    if license_id is not None and not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,60}", license_id, re.ASCII):
+        raise RunError(f"--license {license_id}: not an identifier such as apache-2.0, mit or other")
 
 
 def push(folder: Path, name: str, private: bool = True) -> str:
@@ -76,7 +86,7 @@ def push(folder: Path, name: str, private: bool = True) -> str:
         api.create_repo(name, repo_type=kind, private=private, exist_ok=True)
         return str(api.upload_folder(repo_id=name, repo_type=kind, folder_path=str(folder)))
     except Exception as error:  # its HTTP client, which changes, has errors of its own
-        raise RunError(f"{name}: the hub did not take it: {str(error).strip().splitlines()[0]}") from None
+        raise RunError(f"{name}: the hub did not take it: {reason(error, name)}") from None
 
 
 def _dataset_card(run: Run, frames: dict[str, pl.DataFrame], license_id: str) -> str:
@@ -85,7 +95,7 @@ def _dataset_card(run: Run, frames: dict[str, pl.DataFrame], license_id: str) ->
     for name, frame in frames.items():
         sizes = ", ".join(map(str, sorted(frame["n"].unique())))
         cells = (name, f"{len(frame):,}", sizes, f"{frame['pattern'].drop_nulls().n_unique():,}")
-        means = f"{_mean(frame['forced']):.1%}", f"{_mean(frame['solving'].list.len()):.1f}"
+        means = _percent(_mean(frame["forced"])), f"{_mean(frame['solving'].list.len()):.1f}"
         lines.append(f"| {' | '.join((*cells, *means))} |")
     certificate = run.certificate()
     verdict = "none: these sets were not certified"
@@ -121,7 +131,8 @@ Made by ramify; settings digest `{run.digest}`.
 
 
 def _mean(values: pl.Series) -> float:
-    return sum(values.cast(pl.Float64)) / len(values)
+    known = values.cast(pl.Float64).drop_nulls()
+    return sum(known) / len(known) if len(known) else math.nan
 
 
 def _model_card(run: Run, step: int, seed: int, license_id: str) -> str:
@@ -156,5 +167,11 @@ settings digest `{run.digest}`.
 
 
 def _estimate_row(row: dict[str, Any]) -> str:
-    ends = "" if row["low"] is None else f"{row['low']:.1%} to {row['high']:.1%}"
-    return f"| {row['set']} | {row['group']} | {row['metric']} | {row['value']:.1%} | {ends} | {row['n']} |"
+    low, high = _percent(row["low"]), _percent(row["high"])
+    ends = f"{low} to {high}" if low and high else ""
+    return f"| {row['set']} | {row['group']} | {row['metric']} | {_percent(row['value'])} | {ends} | {row['n']} |"
+
+
+def _percent(value: float | None) -> str:
+    """A share; empty where it is missing."""
+    return f"{value:.1%}" if value is not None and math.isfinite(value) else ""

@@ -1,56 +1,131 @@
 """The rows of what evaluators log: inspect, lm-eval, verifiers. Whatever is in them, it is data."""
 
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ramify.adapters.files import BROKEN, records_of, value_at
-from ramify.errors import require
+from ramify.adapters.columns import value_at
+from ramify.adapters.files import BROKEN, cause, document_of, records_of
+from ramify.errors import RunError
+
+MOST_OF_A_MEMBER = 500_000_000
+"""Bytes of a file in a .eval log that are read."""
+_ZSTANDARD = 93
+"""How inspect compresses; zipfile knows it from Python 3.14 on."""
+_ATTACHED = "attachment://"
 
 
 def inspect_rows(file: Path) -> list[dict[str, Any]]:
-    """The samples of a log. A .eval file is compressed in a way that only inspect itself reads everywhere."""
+    """The samples of a log, in JSON or as a .eval file; one that errored says so in its row."""
     if file.suffix == ".eval":
-        require("reading .eval logs", "inspect")
-        from inspect_ai.log import read_eval_log
-
-        log = read_eval_log(str(file)).model_dump(mode="json")
+        log, samples = _read_eval(file)
     else:
-        (log,) = records_of(file)
-    found = []
-    for sample in _list(log, "samples"):
-        kept = value_at(sample, "metadata")
-        choice = value_at(sample, "output.choices.0")
-        found.append(
-            {
-                **(kept if isinstance(kept, dict) else {}),
-                "prompt": value_at(sample, "input"),
-                "completion": value_at(choice, "message.content"),
-                "finish_reason": value_at(choice, "stop_reason"),
-                "step": value_at(log, "eval.metadata.step"),
-            }
-        )
+        log = document_of(file)
+        samples = iter(_list(log, "samples"))
+    step = next(
+        (at for name in ("eval.metadata.step", "metadata.step") if (at := value_at(log, name)) is not None), None
+    )
+    return [_sample_row(sample, step) for sample in samples]
+
+
+def _sample_row(sample: Any, step: Any) -> dict[str, Any]:
+    if isinstance(sample, dict) and BROKEN in sample:
+        return sample
+    error = value_at(sample, "error")
+    choices = [_attached(choice, sample) for choice in _list(value_at(sample, "output"), "choices")]
+    if error and not choices:
+        said = error.get("message", error) if isinstance(error, dict) else error
+        return {BROKEN: f"the sample errored: {str(said)[:200]}", "text": str(value_at(sample, "id"))}
+    kept = value_at(sample, "metadata")
+    row = {"prompt": _attached(value_at(sample, "input"), sample), "target": value_at(sample, "target"), "step": step}
+    return {**row, **(kept if isinstance(kept, dict) else {}), "prompt": row["prompt"], "completion": choices or None}
+
+
+def _attached(value: Any, sample: Any, deeper: int = 6) -> Any:
+    """A value whose long texts are kept apart as attachments, with these texts."""
+    if isinstance(value, str) and value.startswith(_ATTACHED):
+        found = value_at(sample, "attachments")
+        return found.get(value.removeprefix(_ATTACHED)) if isinstance(found, dict) else None
+    if isinstance(value, dict) and deeper:
+        return {name: _attached(inner, sample, deeper - 1) for name, inner in value.items()}
+    if isinstance(value, list) and deeper:
+        return [_attached(inner, sample, deeper - 1) for inner in value]
+    return value
+
+
+def _read_eval(file: Path) -> tuple[dict[str, Any], Iterator[Any]]:
+    """The header of a .eval file, also of one that was cut short, and its samples."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = {info.filename: info for info in archive.infolist()}
+            header = next((names[name] for name in ("header.json", "_journal/start.json") if name in names), None)
+            log = json.loads(_member(archive, header)) if header else {}
+            infos = [info for name, info in names.items() if name.startswith("samples/") and name.endswith(".json")]
+            samples = [_sample(archive, info) for info in infos]
+    except (OSError, ValueError, RecursionError, EOFError, struct.error, zipfile.BadZipFile) as error:
+        raise RunError(f"{file}: cannot be read as a log of inspect: {cause(error, file)}") from None
+    return log if isinstance(log, dict) else {}, iter(samples)
+
+
+def _sample(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+    try:
+        return json.loads(_member(archive, info))
+    except (ValueError, RecursionError, zipfile.BadZipFile) as error:
+        return {BROKEN: f"not a sample: {str(error)[:100]}", "text": info.filename}
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """A file in an archive.
+
+    Raises:
+        ValueError: it is too large, or not whole.
+    """
+    if info.file_size > MOST_OF_A_MEMBER:
+        raise ValueError(f"{info.filename} has more than {MOST_OF_A_MEMBER:,} bytes")
+    if info.compress_type != _ZSTANDARD:
+        with archive.open(info) as member:
+            return member.read(MOST_OF_A_MEMBER)
+    import zstandard
+
+    assert archive.fp is not None
+    archive.fp.seek(info.header_offset)
+    header = archive.fp.read(30)
+    if header[:4] != b"PK\x03\x04":
+        raise ValueError(f"{info.filename} is not whole")
+    name, extra = struct.unpack("<HH", header[26:30])
+    archive.fp.seek(name + extra, 1)
+    packed = archive.fp.read(info.compress_size)
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+            found = reader.read(MOST_OF_A_MEMBER)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"{info.filename}: {error}") from None
+    if zlib.crc32(found) != info.CRC:
+        raise ValueError(f"{info.filename} is damaged: its checksum differs")
     return found
 
 
 def lm_eval_rows(file: Path) -> list[dict[str, Any]]:
     """A line is a document and a filter; the completions of a document are the same in all of its lines."""
     seen: dict[Any, dict[str, Any]] = {}
-    for row in records_of(file):
-        if BROKEN in row:
-            seen[f"broken {len(seen)}"] = row
-            continue
-        texts = row.get("resps")
-        flat = isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], list)
-        seen.setdefault(str(row.get("doc_id", len(seen))), {**row, "resps": texts[0] if flat else texts})  # type: ignore[index]
+    for number, row in enumerate(records_of(file)):
+        seen.setdefault(f"row {number}" if BROKEN in row or "doc_id" not in row else f"doc {row['doc_id']}", row)
     return list(seen.values())
 
 
 def trace_rows(file: Path) -> list[dict[str, Any]]:
-    """A line is an episode: its task, and the messages that were sampled, of which the last one answers."""
+    """A line is an episode: its task, and the messages that were sampled, of which the last one answers.
+
+    Lines of results.jsonl, which earlier versions wrote, stay as they are.
+    """
     found = []
     for episode in records_of(file):
-        if BROKEN in episode:
-            found.append(episode)
+        if BROKEN in episode or "traces" not in episode:
+            found.append({**episode, "trains": False})
             continue
         trace = value_at(episode, "traces.0")
         sampled = [node for node in _list(trace, "nodes") if value_at(node, "sampled")]
@@ -59,8 +134,9 @@ def trace_rows(file: Path) -> list[dict[str, Any]]:
         found.append(
             {
                 **{name: value_at(episode, f"task.data.{name}") for name in names},
-                "completion": value_at(sampled[-1], "message.content") if sampled else None,
+                "completion": value_at(sampled[-1], "message") if sampled else None,
                 "finish_reason": value_at(calls[-1], "finish_reason") if calls else None,
+                "error": next(iter(_list(episode, "errors")), None),
                 "step": value_at(episode, "run.work.step"),
                 "trains": value_at(episode, "run.type") == "train",
             }

@@ -6,12 +6,15 @@ from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
-from ramify.adapters.files import files_in, is_usable, read_rows
+from ramify.adapters.files import files_in
+from ramify.adapters.parsed_rows import is_usable
+from ramify.adapters.row_files import read_rows
 from ramify.errors import RunError, require
 from ramify.processes import Report
 from ramify.records import Puzzle
 from ramify.run import Run
-from ramify.tables import puzzle_frame, write_json, write_table
+from ramify.storage import write_json
+from ramify.tables import PUZZLES, puzzle_frame, write_table
 from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, make_puzzles
 from ramify.tasks.splits import Certificate, Rules, certify
 from ramify.tasks.tagging import Tagged, tag_by_solver
@@ -23,7 +26,8 @@ def write_puzzles(task: CountdownConfig, run: Run, report: Report) -> None:
     Raises:
         RunError: the source has no puzzles, or a split that was drawn is not clean.
     """
-    if run.certificate_file.is_file():
+    certified = run.certificate() is not None
+    if certified and all(run.puzzles_file(name).is_file() for name in SETS):
         return
     if task.puzzles:
         sets, counted = _taken(task.puzzles, report)
@@ -31,7 +35,13 @@ def write_puzzles(task: CountdownConfig, run: Run, report: Report) -> None:
         sets, certificate = make_puzzles(task, partial(report, "patterns to draw from"))
         counted = certificate.to_dict()
     for name in SETS:
-        write_table(puzzle_frame(sets[name]), run.puzzles_file(name))
+        frame, file = puzzle_frame(sets[name]), run.puzzles_file(name)
+        if not certified or not file.is_file():
+            write_table(frame, file, PUZZLES)
+        elif not run.puzzles(name).equals(frame):
+            raise RunError(
+                f"{file}: other puzzles than this version of ramify makes; restore what is missing beside it"
+            )
     if not task.puzzles and not counted["is_clean"]:
         raise RunError(f"{run.path}: the split is not clean: {counted}")
     write_json(counted, run.certificate_file)
@@ -87,6 +97,8 @@ def load_sets(source: str) -> tuple[dict[str, list[Puzzle]], Path]:
         if wrong is not None:
             raise RunError(f"{file}: {wrong[:60]}: puzzles have 2 to 6 numbers below 10^9")
         own = re.sub(r"-\d{5}-of-\d{5}$", "", name.rpartition("/")[2])  # of parts, as on the hub
+        if own == "data":  # as datasets saves a set, in a folder with its name
+            own = file.parent.name
         found[own] = found.get(own, []) + rows.puzzles
     named: dict[str, list[Puzzle]] = {}
     for name, puzzles in found.items():

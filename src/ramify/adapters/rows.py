@@ -7,7 +7,8 @@ from typing import Any
 
 from ramify.records import Grade, Puzzle
 from ramify.run import Run
-from ramify.tables import puzzles_in, write_text
+from ramify.storage import write_text
+from ramify.tables import puzzles_in
 from ramify.tasks.grading import ANSWER_TAGS, grade
 from ramify.tasks.prompts import PromptConfig
 

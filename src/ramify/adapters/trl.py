@@ -6,12 +6,14 @@ pattern, samples every checkpoint that the trainer saves, and leaves a run that 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ramify.adapters.completions import last_reply
 from ramify.adapters.puzzles import write_puzzles
+from ramify.config import Config
 from ramify.errors import require
 from ramify.models.checkpoints import is_model
 from ramify.processes import rank
@@ -19,10 +21,12 @@ from ramify.records import Puzzle
 from ramify.run import Run
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.sweep import sample_checkpoint
+from ramify.storage import numbered
 from ramify.tables import puzzles_in
 from ramify.tasks.countdown import CountdownConfig
 from ramify.tasks.grading import ANSWER_TAGS, grade
 from ramify.tasks.rewards import REWARDS, RewardConfig
+from ramify.train.existing import CheckpointsConfig
 from ramify.train.online import countdown_reward_of
 
 if TYPE_CHECKING:
@@ -37,24 +41,35 @@ def countdown_reward(
     reward: RewardConfig = REWARDS["pure"],
     answer_tags: tuple[str, str] = ANSWER_TAGS,
     **_: Any,
-) -> list[float]:
+) -> list[float | None]:
     """A reward function for TRL: 1 for a correct answer, else 0, unless `reward` says otherwise (`functools.partial`).
 
     With `log_completions` TRL also writes which puzzle each completion belongs to, so that `ramify import` can read the
     folder of completions.
 
     Args:
-        completions: texts, or lists of messages, of which the last one answers.
-        numbers, target: columns of the data set.
+        completions: texts, or lists of messages, of which the last one of the assistant answers. Where that one says
+            nothing (a call of a tool, an empty list) there is no answer.
+        numbers, target: columns of the data set. A row without a puzzle in them, as in a data set of several tasks, has
+            no reward (None), which TRL leaves out.
 
     >>> countdown_reward(["<answer>3*7+8</answer>", "29"], numbers=[[3, 7, 8]] * 2, target=[29, 29])
     [1.0, 0.0]
     """
-    puzzles = [Puzzle(tuple(each), goal) for each, goal in zip(numbers, target, strict=True)]
+    puzzles = [_puzzle(each, goal) for each, goal in zip(numbers, target, strict=True)]
     if log_extra is not None:
-        log_extra("puzzle_id", [puzzle.id for puzzle in puzzles])
-    texts = [said if isinstance(said, str) else said[-1]["content"] or "" for said in completions]
-    return [reward.of(grade(p, text, tags=answer_tags)) for p, text in zip(puzzles, texts, strict=True)]
+        log_extra("puzzle_id", [puzzle and puzzle.id for puzzle in puzzles])
+    asked = zip(puzzles, map(last_reply, completions), strict=True)
+    return [None if one is None else reward.of(grade(one, text, tags=answer_tags)) for one, text in asked]
+
+
+def _puzzle(numbers: Any, target: Any) -> Puzzle | None:
+    """The puzzle of a row; None where it has none. Integers may be floats, as a column with gaps makes them."""
+    try:
+        values = [int(each) for each in (*numbers, target) if float(each).is_integer()]
+        return Puzzle(tuple(values[:-1]), values[-1]) if len(values) == len(numbers) + 1 > 1 else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class Diagnosis:
@@ -86,16 +101,19 @@ class Diagnosis:
         require("ramify.adapters.trl", "train")
         self.task, self.sample, self.seed, self.model = task or CountdownConfig(), sample, seed, model
         path = Path(folder)
+        checkpoints = CheckpointsConfig(folder=str(Path(output_dir).resolve()), base=True)
         settings = {
             "name": path.name,
             "seeds": [seed],
             "model": str(model),
             "task": self.task.model_dump(mode="json"),
-            "train": {"kind": "checkpoints", "folder": str(Path(output_dir).resolve()), "base": True},
+            "train": checkpoints.model_dump(mode="json"),
             "sample": (sample or HFSamplerConfig()).model_dump(mode="json"),
         }
-        self.run = Run.open(path, settings, sha256(repr(settings).encode()).hexdigest()[:12])
-        write_puzzles(self.task, self.run, lambda stage, done, total: None)
+        self.run = Run.open(path, settings, _complete)
+        self._lock = ExitStack()  # from the beginning of training to its end, or that of the process
+        with self.run.writing():
+            write_puzzles(self.task, self.run, lambda stage, done, total: None)
         self._puzzles = puzzles_in(self.run.puzzles("train"))
         self._samples = 1
 
@@ -124,10 +142,14 @@ class Diagnosis:
 
         class Sweep(TrainerCallback):
             def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                diagnosis._lock.enter_context(diagnosis.run.writing())
                 diagnosis._samples = args.num_generations
                 diagnosis._ask(0, diagnosis.model)
-                for checkpoint in sorted(Path(args.output_dir).glob("checkpoint-*")):  # a kill may have come before
-                    diagnosis._ask(int(checkpoint.name.removeprefix("checkpoint-")), checkpoint)
+                for step, checkpoint in numbered(Path(args.output_dir), "checkpoint-").items():
+                    diagnosis._ask(step, checkpoint)  # a kill may have come before
+
+            def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                diagnosis._lock.close()
 
             def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 diagnosis._ask(state.global_step, Path(args.output_dir) / f"checkpoint-{state.global_step}")
@@ -139,3 +161,9 @@ class Diagnosis:
             return
         build = partial(self.sample.build, model)
         sample_checkpoint(self.run, self.seed, step, self.sample, build, self.task.prompt)
+
+
+def _complete(saved: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a diagnosis as this version would have saved them."""
+    kinds: dict[str, type[Config]] = {"task": CountdownConfig, "train": CheckpointsConfig, "sample": HFSamplerConfig}
+    return {**saved, **{part: kind.check(saved[part]).model_dump(mode="json") for part, kind in kinds.items()}}

@@ -18,7 +18,8 @@ from ramify.adapters.rows import grade_row, prompt_of, puzzle_rows
 from ramify.errors import RunError
 from ramify.models.checkpoints import model_path
 from ramify.run import Run
-from ramify.tables import write_text
+from ramify.storage import write_text
+from ramify.tables import write_table
 from ramify.tasks.grading import ANSWER_TAGS
 from ramify.tasks.rewards import RewardConfig
 
@@ -87,9 +88,8 @@ def export(run: Run, folder: Path) -> Path:
     frames = {name: frame for name in names if (frame := dataset(run, name)).height}
     if "train" not in frames:
         raise RunError(f"{run.path}: there are no training puzzles; make some with ramify generate")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
-        frame.write_parquet(folder / f"{name}.parquet")
+        write_table(frame, folder / f"{name}.parquet")
     write_text(REWARD_FILE, folder / "reward.py")
     write_text(_script(run, frames), folder / "launch.sh")
     (folder / "launch.sh").chmod(0o755)

@@ -92,6 +92,7 @@ class Pattern:
 
         Raises:
             ParseError: not an expression over single letters.
+            ValueError: more than 200 leaves.
 
         >>> Pattern.parse("(X-Y)+Z").text
         'A+B-C'
@@ -99,6 +100,8 @@ class Pattern:
         for position, character in enumerate(text):
             if character.isalpha() and not character.isascii():
                 raise ParseError(f"unexpected {character!r}", position)
+            if character.isalpha() and text[position + 1 : position + 2].isalpha():
+                raise ParseError(f"{text[position : position + 2]!r} are two letters with no sign between", position)
         letters = "".join("1" if character.isalpha() else character for character in text)
         if any(character.isdigit() for character in text):
             raise ParseError("a pattern is written with letters", next(i for i, c in enumerate(text) if c.isdigit()))
@@ -162,10 +165,10 @@ class Pattern:
 
 
 def parse_patterns(texts: Iterable[str]) -> tuple[Pattern, ...]:
-    """Read patterns that somebody wrote into settings.
+    """Read patterns that somebody wrote into settings: of two leaves or more, since a letter alone is in every pattern.
 
     Raises:
-        ValueError: one is not a pattern.
+        ValueError: one is not such a pattern.
 
     >>> parse_patterns(["A-B*C", "A-"])
     Traceback (most recent call last):
@@ -173,10 +176,13 @@ def parse_patterns(texts: Iterable[str]) -> tuple[Pattern, ...]:
     """
     found = []
     for text in texts:
+        said = repr(text) if len(text) <= 60 else f"{text[:57]!r}..."
         try:
             found.append(Pattern.parse(text))
-        except ParseError as error:
-            raise ValueError(f"{text!r} is not a pattern such as A-B*C: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"{said} is not a pattern such as A-B*C: {error}") from None
+        if found[-1].size < 2:
+            raise ValueError(f"{said} is one number alone, not a pattern such as A-B*C")
     return tuple(found)
 
 

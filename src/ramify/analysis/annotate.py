@@ -1,18 +1,20 @@
 """Read completions: a grade for each, and the attempts in it. What is made here can be deleted and made again."""
 
 import os
+import signal
 import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from ramify.errors import RunError, require
 from ramify.records import Attempt, Puzzle
-from ramify.tables import ATTEMPTS, GRADES, puzzles_in, read_table, write_table
+from ramify.tables import ATTEMPTS, COMPLETIONS, GRADES, PUZZLES, puzzles_in, read_table, write_table
 from ramify.tasks.attempts import find_attempts
 from ramify.tasks.grading import ANSWER_TAGS, grade
 
@@ -38,7 +40,8 @@ def annotate(
         searched = sum(not attempt.is_answer for attempt in found)
         grades.append((puzzle_id, sample, verdict.value, tokens, searched))
         attempts += [_row(puzzle_id, sample, attempt) for attempt in found]
-    return pl.DataFrame(grades, schema=GRADES, orient="row"), pl.DataFrame(attempts, schema=ATTEMPTS, orient="row")
+    made = (grades, GRADES), (attempts, ATTEMPTS)
+    return tuple(pl.DataFrame(rows, schema=dict(schema), orient="row") for rows, schema in made)  # type: ignore[return-value]
 
 
 Job = tuple[Path, Path, Path, Path]
@@ -58,8 +61,14 @@ def annotate_files(
         yield from (done for done, _ in enumerate(map(work, jobs), start=1))
         return
     # Not by fork: polars has threads, and a forked child may wait for ever on one that it does not have.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    # Ctrl-C is for this process; the others finish their table.
+    pool_settings: dict[str, Any] = {"mp_context": get_context("spawn"), "initializer": _ignore_interrupts}
+    with ProcessPoolExecutor(workers, **pool_settings) as pool:
         yield from (done for done, _ in enumerate(pool.map(work, jobs), start=1))
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def annotate_on_ray(
@@ -113,9 +122,11 @@ def _absolute(jobs: Sequence[Job]) -> list[Job]:
 
 def _annotate_file(job: Job, tags: tuple[str, str]) -> None:
     puzzles_file, completions_file, *derived = job
-    puzzles = {puzzle.id: puzzle for puzzle in puzzles_in(read_table(puzzles_file))}
-    for frame, file in zip(annotate(read_table(completions_file), puzzles, tags), derived, strict=True):
-        write_table(frame, file)
+    puzzles = {puzzle.id: puzzle for puzzle in puzzles_in(read_table(puzzles_file, PUZZLES))}
+    completions = read_table(completions_file, COMPLETIONS).unique(["puzzle_id", "sample"], maintain_order=True)
+    made = annotate(completions.select(list(COMPLETIONS)), puzzles, tags)
+    for frame, schema, file in zip(made, (GRADES, ATTEMPTS), derived, strict=True):
+        write_table(frame, file, schema)
 
 
 def _row(puzzle_id: str, sample: int, attempt: Attempt) -> tuple:

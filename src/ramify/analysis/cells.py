@@ -17,7 +17,7 @@ from ramify.algebra.structure import structure
 from ramify.analysis.estimators import BLOCKS
 from ramify.errors import RunError
 from ramify.run import Run
-from ramify.tables import scan_table
+from ramify.tables import ATTEMPTS, GRADES
 from ramify.tasks.splits import is_of_known_skills
 
 CELLS = {
@@ -141,6 +141,8 @@ def grouping(puzzles: pl.DataFrame, by: str) -> Grouping:
     >>> g = grouping(pl.DataFrame({"n": [3, 4, 3], "depth": [2, 2, 2]}), "n,depth")
     >>> g.names, g.codes.tolist(), g.blocks.tolist()
     (['3,2', '4,2'], [0, 1, 0], [0, 0, 1])
+    >>> grouping(pl.DataFrame(schema={"n": pl.Int32}), "n").codes.dtype
+    dtype('int64')
     """
     columns = [] if by == "all" else by.split(",")
     for column in columns:
@@ -151,7 +153,8 @@ def grouping(puzzles: pl.DataFrame, by: str) -> Grouping:
     group = pl.concat_str(texts, separator=",") if texts else pl.lit("all")
     keys = puzzles.with_columns(group=group).select(*columns, "group")
     names = keys.unique().sort(*columns, "group")["group"].to_list()
-    codes = keys["group"].replace_strict(names, range(len(names)), return_dtype=pl.Int64)
+    # Where there are no names polars does not keep the type.
+    codes = keys["group"].replace_strict(names, range(len(names)), return_dtype=pl.Int64).cast(pl.Int64)
     ranks = pl.DataFrame({"code": codes}).select(rank=pl.int_range(pl.len()).over("code"))["rank"]
     return Grouping(by, names, codes.to_numpy(), ranks.to_numpy() % BLOCKS)
 
@@ -165,7 +168,7 @@ def attributes(run: Run, name: str) -> pl.DataFrame:
     more were trained; null without training puzzles); and of one solution by the source pattern: fractional (whether
     an intermediate value is no integer) and largest (the largest intermediate value, absolutely; the target if n = 2).
     """
-    puzzles = run.puzzles(name).sort("puzzle_id")
+    puzzles = run.puzzles(name).unique("puzzle_id", keep="first", maintain_order=True).sort("puzzle_id")
     trained = {Pattern.parse(text) for text in run.trained_patterns()}
     rows = []
     for text in puzzles["pattern"].drop_nulls().unique(maintain_order=True):
@@ -203,13 +206,13 @@ def set_cells(run: Run, name: str) -> SetCells:
     rows = puzzles.lazy().select("puzzle_id", puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
     own = _own_patterns(puzzles).lazy()
     frames = [
-        _read(run, seed, name, step, own)
+        _read(run, seed, name, step, puzzles, own)
         .join(rows, on="puzzle_id")
         .sort("puzzle")
         .select(pl.lit(seed, pl.Int32).alias("seed"), pl.lit(step, pl.Int32).alias("step"), "puzzle", *CELLS)
         .collect(engine="streaming")
         for seed in run.seeds
-        for found, step in run.sampled(seed)
+        for found, step in run.scored(seed)
         if found == name
     ]
     return SetCells(name, puzzles, pl.concat(frames))
@@ -222,15 +225,15 @@ def _own_patterns(puzzles: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"source": pl.String, "pattern": pl.String}, orient="row")
 
 
-def _read(run: Run, seed: int, name: str, step: int, own: pl.LazyFrame) -> pl.LazyFrame:
+def _read(run: Run, seed: int, name: str, step: int, puzzles: pl.DataFrame, own: pl.LazyFrame) -> pl.LazyFrame:
     """The cells of one checkpoint, with puzzle_id."""
-    grades = scan_table(run.derived_file("grades", seed, name, step))
-    attempts = scan_table(run.derived_file("attempts", seed, name, step))
+    grades = run.scan(run.derived_file("grades", seed, name, step), GRADES)
+    attempts = run.scan(run.derived_file("attempts", seed, name, step), ATTEMPTS)
     sampled, is_correct = pl.col("sample") >= 0, pl.col("verdict") == "correct"
     counts = grades.filter(sampled).group_by("puzzle_id")
     stating = attempts.filter(sampled & ~pl.col("is_answer") & (pl.col("stated") > 0)).group_by("puzzle_id")
     patternless = attempts.filter(sampled & ~pl.col("is_answer") & pl.col("pattern").is_null()).group_by("puzzle_id")
-    sources = scan_table(run.puzzles_file(name)).select("puzzle_id", source="pattern").drop_nulls()
+    sources = puzzles.lazy().select("puzzle_id", source="pattern").drop_nulls()
     answers = (
         attempts.filter(sampled & pl.col("is_answer") & pl.col("hits_target") & pl.col("pattern").is_not_null())
         .group_by("puzzle_id", "sample")
@@ -266,7 +269,7 @@ def uses(run: Run, seed: int, name: str, step: int) -> pl.DataFrame:
         that hit the target).
     """
     texts = pl.col("puzzle_id", "pattern")  # few different ones, so grouping by numbers for them is faster
-    attempts = scan_table(run.derived_file("attempts", seed, name, step))
+    attempts = run.scan(run.derived_file("attempts", seed, name, step), ATTEMPTS)
     attempts = attempts.filter((pl.col("sample") >= 0) & pl.col("pattern").is_not_null())
     attempts = attempts.with_columns(texts.cast(pl.Categorical))
     searched, hits = ~pl.col("is_answer"), pl.col("hits_target")

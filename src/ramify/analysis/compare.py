@@ -1,6 +1,8 @@
 """A paired test between two runs, or two checkpoints, on the puzzles that both were asked."""
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +34,10 @@ def side(text: str) -> Side:
     Raises:
         RunError: there is no such run, or no completions at that checkpoint.
     """
-    folder, _, wanted = text.rpartition("@") if text.rpartition("@")[2].isdigit() else (text, "", "")
+    named = re.fullmatch(r"(.+)@([0-9]{1,9})", text, re.DOTALL)
+    folder, wanted = named.groups() if named else (text, "")
+    if not named and "@" in text and not Path(text).exists():
+        raise RunError(f"{text}: after @ comes a step, in the digits 0 to 9, as in RUN@50")
     run = Run(folder)
     steps = sorted({step for seed in run.seeds for _, step in run.sampled(seed)})
     if not steps or (wanted and int(wanted) not in steps):

@@ -7,7 +7,6 @@ clustered by puzzle, one row a puzzle with its correct and wrong samples.
 
 import warnings
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 
 import numpy as np
 import polars as pl
@@ -36,11 +35,6 @@ LARGEST_ERROR = 8.0
 """Log-odds, or errors of them, beyond which a term is taken to predict perfectly."""
 
 
-def is_available() -> bool:
-    """Whether statsmodels is installed; it comes with the extra `report`."""
-    return find_spec("statsmodels") is not None
-
-
 def effects(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFrame]:
     """The effect of each term at each checkpoint, over the puzzles of all sets of n >= 3.
 
@@ -48,8 +42,6 @@ def effects(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFrame]:
     is left out: it has no row. In the last case the puzzles that it decides say nothing of the others, and are left
     out too.
     """
-    if not is_available():
-        return
     steps = sorted(set.intersection(*(set(cells.steps(seed)) for cells in sets)))
     frames = []
     for cells in sets:

@@ -11,7 +11,7 @@ from ramify.analysis.cells import SetCells, grouping
 from ramify.analysis.estimators import wilson_limits
 from ramify.analysis.rows import rows
 from ramify.run import Run
-from ramify.tables import scan_table
+from ramify.tables import ROLLOUTS
 
 METRIC = "zero advantage"
 GROUPINGS = ("all", "n", "pattern", "n,shape_class")
@@ -77,7 +77,7 @@ def _groups(run: Run, seed: int) -> pl.DataFrame | None:
     reward = pl.col("reward")
     found = pl.concat(
         [
-            scan_table(run.rollouts_file(seed, step))
+            run.scan(run.rollouts_file(seed, step), ROLLOUTS)
             .group_by("puzzle_id", "pattern")
             .agg(equal=reward.min() == reward.max())
             .with_columns(step=pl.lit(step))

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from ramify.console import listen
+from ramify.errors import RamifyError
+
 app = typer.Typer(
     help="See what RL post-training taught a language model: which skills, in which order, where composing them fails.",
     no_args_is_help=True,
@@ -12,6 +15,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def every_verb(
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors, no progress.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print all that goes into the run's log.")] = False,
+) -> None:
+    """See what RL post-training taught a language model: which skills, which order, where composing them fails."""
+    if quiet and verbose:
+        raise RamifyError("--quiet --verbose: give one of the two")
+    listen(quiet, verbose)
+
 
 Overrides = Annotated[list[str] | None, typer.Argument(help="Settings on top, such as train.steps=20.")]
 Source = Annotated[str, typer.Argument(help="A preset's name or a .toml file.")]

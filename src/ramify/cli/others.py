@@ -1,15 +1,32 @@
 """Verbs about the tools of others: from them, and to them."""
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ramify.cli.app import Ray, Root, RunFolder, app
-from ramify.console import import_lines, print_rules, print_summary, print_unanswered, progress
+from ramify.cli.app import AsJson, Ray, Root, RunFolder, app
+from ramify.console import (
+    import_lines,
+    print_health,
+    print_rules,
+    print_summary,
+    print_unanswered,
+    progress,
+    say,
+)
 from ramify.errors import RamifyError
 from ramify.tasks.grading import ANSWER_TAGS
+
+Fields = Annotated[
+    list[str] | None,
+    typer.Option("--field", metavar="ROLE=COLUMN", help="A column by its role, as in reward=info.score; repeatable."),
+]
+AnswerPattern = Annotated[
+    str | None, typer.Option(help="A regular expression whose first group is the answer, as in 'Answer: (.+)'.")
+]
 
 
 @app.command("import")
@@ -21,9 +38,13 @@ def import_(
     target: Annotated[str | None, typer.Option(help="The column of the target.")] = None,
     text: Annotated[str | None, typer.Option(help="The column of the completions.")] = None,
     pattern: Annotated[str | None, typer.Option(help="The column of the source pattern.")] = None,
-    step: Annotated[str | None, typer.Option(help="The column of the training step.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="Words of the prompt, with {numbers} and {target}.")] = None,
+    step: Annotated[str | None, typer.Option(help="The column of the training step, or a number for all.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="The column of the prompt, or its words with {numbers} and {target}.")
+    ] = None,
+    field: Fields = None,
     answer_tags: Annotated[tuple[str, str], typer.Option(help="What opens and closes an answer.")] = ANSWER_TAGS,
+    answer_pattern: AnswerPattern = None,
     training: Annotated[
         bool | None, typer.Option("--training/--evaluation", help="What made them; told by the format if not given.")
     ] = None,
@@ -33,24 +54,49 @@ def import_(
 ) -> None:
     """Turn completions that others made (TRL, verl, lm-eval, ...) into a run, score it, write its report."""
     from ramify import experiment
-    from ramify.adapters.dumps import ImportConfig
     from ramify.adapters.foreign import import_run
+    from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.report.page import write_report
 
     given = {"numbers": numbers, "target": target, "text": text, "pattern": pattern, "step": step, "prompt": prompt}
     config = ImportConfig.check(
-        {**given, "format": form, "answer_tags": answer_tags, "every": every, "training": training}
+        {
+            **given,
+            "format": form,
+            "fields": parse_fields(field or []),
+            "answer_tags": answer_tags,
+            "answer_pattern": answer_pattern,
+            "every": every,
+            "training": training,
+        }
     )
     with progress() as report:
         found = import_run(folders, name if name is not None else _name_of(folders[0], root), root, config, report)
     for line in import_lines(found):
-        print(line)
+        say(line)
     with progress() as report:
         experiment.score(found.run, report, ray=ray)
     page = write_report(found.run)
     print_summary(found.run)
     print_unanswered(found.run, config.answer_tags)
-    print(f"report: {page.resolve()}")
+    say(f"report: {page.resolve()}")
+
+
+@app.command()
+def doctor(folder: RunFolder, as_json: AsJson = False) -> None:
+    """Tell which files of a run are whole, which are damaged, what makes them again; exit code 1 if any is damaged."""
+    from dataclasses import asdict
+
+    from ramify.doctor import examine
+    from ramify.run import Run
+
+    found = examine(Run(folder))
+    if as_json:
+        print(json.dumps([asdict(one) for one in found]))
+    else:
+        print_health(found)
+    if any(one.state == "damaged" for one in found):
+        raise typer.Exit(1)
 
 
 def _name_of(folder: Path, root: Path) -> str:
@@ -81,9 +127,9 @@ def export_(
     opened = Run(folder)
     where = output or Path(f"{opened.path}-{kind}")
     command = export(kind, opened, where, step, seed, license_id)
-    print(f"{kind}: {where}\nthen: {command}")
+    say(f"{kind}: {where}\nthen: {command}")
     if push is not None:
-        print(f"pushed: {upload(where, push)}")
+        say(f"pushed: {upload(where, push)}")
 
 
 @app.command()
@@ -92,25 +138,36 @@ def regrade(
     numbers: Annotated[str | None, typer.Option(help="The column of the numbers, if it is not found.")] = None,
     target: Annotated[str | None, typer.Option(help="The column of the target, if it is not found.")] = None,
     text: Annotated[str | None, typer.Option(help="The column of the completions, if it is not found.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="The column of the prompt, or its words with {numbers} and {target}.")
+    ] = None,
+    field: Fields = None,
+    answer_pattern: AnswerPattern = None,
     output: Annotated[Path | None, typer.Option(help="Write a row for each completion to this parquet file.")] = None,
 ) -> None:
     """Grade completions again, and show where graders in use elsewhere would have said otherwise."""
-    from ramify.adapters.files import each_text, read_rows
+    from ramify.adapters.answers import mark_answers
+    from ramify.adapters.import_settings import ImportConfig, parse_fields
+    from ramify.adapters.row_files import each_text, read_rows
     from ramify.analysis.regrade import OTHERS, disagreements, examples
     from ramify.analysis.regrade import regrade as grade_again
 
-    rows = read_rows(file, numbers, target, text, texts=True)
+    given = {"numbers": numbers, "target": target, "text": text, "prompt": prompt, "answer_pattern": answer_pattern}
+    reader = ImportConfig.check({**given, "fields": parse_fields(field or [])}).reader()
+    rows = read_rows(file, reader, texts=True, verb="regrade")
+    if answer_pattern is not None:
+        rows = rows._replace(texts=[mark_answers(some, answer_pattern, ANSWER_TAGS) for some in rows.texts])
     graded = grade_again(each_text(rows))
     verdicts = ", ".join(f"{n:,} {verdict}" for verdict, n in graded["verdict"].value_counts(sort=True).iter_rows())
-    print(f"{graded.height:,} completions: {verdicts}")
+    say(f"{graded.height:,} completions: {verdicts}")
     if rows.unread:
-        print(f"{len(rows.unread):,} rows could not be read, the first is {rows.unread[0]}")
+        say(f"{len(rows.unread):,} rows could not be read, the first is {rows.unread[0]}")
     print_rules(graded, disagreements(graded))
     for column, name in OTHERS.items():
         for puzzle_id, answer, verdict in examples(graded, column):
-            print(f"{name} {'accepts' if verdict != 'correct' else 'rejects'} {answer!r} for {puzzle_id}: {verdict}")
+            say(f"{name} {'accepts' if verdict != 'correct' else 'rejects'} {answer!r} for {puzzle_id}: {verdict}")
     if output is not None:
         from ramify.tables import write_table
 
         write_table(graded, output)
-        print(f"rows: {output}")
+        say(f"rows: {output}")

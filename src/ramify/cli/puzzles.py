@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from ramify.cli.app import AsJson, Overrides, Root, Source, app
-from ramify.console import console, print_checks, progress
+from ramify.console import console, print_checks, progress, say, warn
 from ramify.errors import RamifyError
 
 
@@ -26,12 +26,12 @@ def solve(
     except ValueError as error:
         raise RamifyError(str(error)) from None
     if as_json:
-        print(json.dumps({pattern.text: witness.text for pattern, witness in found.items()}))
+        say(json.dumps({pattern.text: witness.text for pattern, witness in found.items()}))
         return
     if not found:
-        print(f"no expression over {', '.join(map(str, numbers))} equals {target}")
+        say(f"no expression over {', '.join(map(str, numbers))} equals {target}")
     for pattern, witness in found.items():
-        print(f"{pattern.text:<24} {witness.text} = {target}")
+        say(f"{pattern.text:<24} {witness.text} = {target}")
 
 
 @app.command()
@@ -55,7 +55,7 @@ def patterns(
         raise RamifyError(str(error)) from None
     rows = [_described(one, full=pattern is not None) for one in chosen]
     if as_json:
-        print(json.dumps(rows if size is not None else rows[0]))
+        say(json.dumps(rows if size is not None else rows[0]))
         return
     table = Table(*rows[0]) if size is not None else Table(show_header=False)
     for row in rows if size is not None else [{key: value} for key, value in rows[0].items()]:
@@ -96,11 +96,10 @@ def generate(source: Source, overrides: Overrides = None, root: Root = Path("run
     """Make the puzzles of a run and certify their split."""
     from ramify import experiment
 
-    config = experiment.ExperimentConfig.load(source, overrides or []).checked()
-    opened = experiment.open_run(config, root)
-    with progress() as report:
+    config = experiment.ExperimentConfig.load(source, overrides or [])
+    with experiment.begun(config, root, loads_models=False) as opened, progress() as report:
         experiment.generate(config, opened, report)
-    print(f"puzzles: {opened.path / 'puzzles'}\ncertificate: {opened.certificate_file}")
+    say(f"puzzles: {opened.path / 'puzzles'}\ncertificate: {opened.certificate_file}")
 
 
 @app.command("verify-split")
@@ -113,29 +112,44 @@ def verify_split(
     ] = None,
     numbers: Annotated[str | None, typer.Option(help="The column of the numbers, if it is not found.")] = None,
     target: Annotated[str | None, typer.Option(help="The column of the target, if it is not found.")] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="The column of the prompt, or its words with {numbers} and {target}.")
+    ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option("--field", metavar="ROLE=COLUMN", help="A column by its role, as in pattern=x.y; repeatable."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check puzzle sets against those named train: overlap, forced puzzles, labels; exit code 1 if they overlap."""
     from dataclasses import asdict
 
-    from ramify.adapters.files import files_in, read_rows
-    from ramify.algebra.parser import ParseError
+    from ramify.adapters.files import files_in, list_files
+    from ramify.adapters.import_settings import ImportConfig, parse_fields
+    from ramify.adapters.row_files import read_rows
+    from ramify.algebra.pattern import parse_patterns
     from ramify.tasks.splits import held_out_patterns
     from ramify.tasks.verification import MAX_CHECKED, check_sets
 
     try:
-        held_out = held_out_patterns(hold_out or [], range(2, MAX_CHECKED + 1))
-    except ParseError as error:
-        raise RamifyError(f"--hold-out {' '.join(hold_out or [])}: not a pattern such as A-B*C: {error}") from None
+        parse_patterns(hold_out or [])
+    except ValueError as error:
+        raise RamifyError(f"--hold-out: {error}") from None
+    held_out = held_out_patterns(hold_out or [], range(2, MAX_CHECKED + 1))
+    for path in data:
+        for file, what in list_files(path).skipped.items():
+            warn(f"skipped: {file} {what}")
     files = {name if len(data) == 1 else f"{path}/{name}": f for path in data for name, f in files_in(path).items()}
-    rows = {name: read_rows(file, numbers, target) for name, file in files.items()}
+    given = {"numbers": numbers, "target": target, "prompt": prompt, "fields": parse_fields(field or [])}
+    reader = ImportConfig.check(given).reader()
+    rows = {name: read_rows(file, reader, verb="verify-split") for name, file in files.items()}
     checks = check_sets({name: found.puzzles for name, found in rows.items()}, held_out)
     if as_json:
-        print(json.dumps([asdict(check) | {"unread": rows[check.name].unread} for check in checks]))
+        say(json.dumps([asdict(check) | {"unread": rows[check.name].unread} for check in checks]))
     else:
         print_checks(checks, bool(hold_out))
         for name, found in rows.items():
             if found.unread:
-                print(f"{name}: {len(found.unread)} rows could not be read, the first is {found.unread[0]}")
+                say(f"{name}: {len(found.unread)} rows could not be read, the first is {found.unread[0]}")
     if not all(check.is_clean for check in checks):
         raise typer.Exit(1)

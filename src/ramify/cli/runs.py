@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ramify.cli.app import AsJson, Overrides, Ray, Root, RunFolder, Source, app
-from ramify.console import print_comparison, print_summary, progress
+from ramify.console import print_comparison, print_summary, progress, say
 from ramify.errors import RamifyError
 
 
@@ -36,7 +36,7 @@ def run(
     with progress() as report:
         finished = run_all(config, root, report)
     print_summary(finished)
-    print(f"report: {finished.report_file.resolve()}")
+    say(f"report: {finished.report_file.resolve()}")
 
 
 @app.command()
@@ -47,12 +47,11 @@ def train(source: Source, overrides: Overrides = None, root: Root = Path("runs")
 
     require("ramify train", "train")
 
-    config = experiment.ExperimentConfig.load(source, overrides or []).checked()
-    opened = experiment.open_run(config, root)
-    with progress() as report:
+    config = experiment.ExperimentConfig.load(source, overrides or [])
+    with experiment.begun(config, root) as opened, progress() as report:
         experiment.generate(config, opened, report)
         experiment.train(config, opened, report)
-    print(f"checkpoints: {opened.path}/seed-*/checkpoints")
+    say(f"checkpoints: {opened.path}/seed-*/checkpoints")
 
 
 @app.command()
@@ -69,6 +68,7 @@ def sample(
     """Sample every checkpoint of a run on every evaluation set; or those in a folder, trained elsewhere."""
     from ramify import experiment
     from ramify.run import Run
+    from ramify.run_log import log_to
 
     if checkpoints is not None:
         if "=" in source:  # an override; the settings are the preset's
@@ -88,9 +88,10 @@ def sample(
     if opened.imported() is not None:
         raise RamifyError(f"{source}: an imported run knows no model; sample --checkpoints DIR task.puzzles={source}")
     config = experiment.ExperimentConfig.check(opened.config)
+    log_to(opened)
     with progress() as report:
         experiment.sample(config, opened, report)
-    print(f"completions: {opened.path}/seed-*/completions")
+    say(f"completions: {opened.path}/seed-*/completions")
 
 
 @app.command()
@@ -104,11 +105,13 @@ def score(
     """Grade the completions of a run and make its estimates."""
     from ramify import experiment
     from ramify.run import Run
+    from ramify.run_log import log_to
 
     opened = Run(folder)
+    log_to(opened)
     with progress() as report:
         experiment.score(opened, report, by or [], ray)
-    print(f"estimates: {opened.estimates_file}")
+    say(f"estimates: {opened.estimates_file}")
 
 
 @app.command()
@@ -140,7 +143,7 @@ def report(
     if export is not None:
         for number, run in enumerate(runs, start=1):
             where = export / f"{number}-{run.path.name}" if len(runs) > 1 else export
-            print(f"figures: {export_figures(run, where)} in {where}")
+            say(f"figures: {export_figures(run, where)} in {where}")
     if text:
         for run in runs:
             print_summary(run)
@@ -148,11 +151,11 @@ def report(
     if len(runs) > 1:
         names = runs[0].path.name, runs[1].path.name if len(runs) == 2 else f"{len(runs) - 1}-more"
         page = output or runs[0].path.parent / f"report-{'-'.join(names)}.html"
-        print(f"report: {write_comparison(runs, page).resolve()}")
+        say(f"report: {write_comparison(runs, page).resolve()}")
         return
     page = write_report(runs[0], output)
     print_summary(runs[0])
-    print(f"report: {page.resolve()}")
+    say(f"report: {page.resolve()}")
 
 
 @app.command()
@@ -173,7 +176,7 @@ def compare(
             experiment.score(one.run, report)
     found = test(*sides, [by])
     if as_json:
-        print(found.write_json())
+        say(found.write_json())
         return
     names = [f"{one.run.path.name} at step {one.step}" for one in sides]
     print_comparison(found, f"{names[1]} minus {names[0]}", by)
@@ -189,11 +192,11 @@ def config(
     known = presets()
     if source is None:
         for name, text in known.items():
-            print(f"{name:<20} {text.splitlines()[0].removeprefix('# ')}")
+            say(f"{name:<20} {text.splitlines()[0].removeprefix('# ')}")
         return
     if source not in known:
         read_toml(source)
-    print(known[source], end="")
+    say(known[source], end="")
 
 
 @app.command()
@@ -207,4 +210,4 @@ def pretrain(
 
     require("ramify pretrain", "train")
     settings = PretrainConfig.load(source, overrides or [])
-    print(f"model: {make(settings, output / f'pretrain-{settings.name}')}")
+    say(f"model: {make(settings, output / f'pretrain-{settings.name}')}")

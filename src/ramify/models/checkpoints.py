@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ramify.errors import RunError
 
-_STEP = re.compile(r"(?:global_step|checkpoint|step|iter|completions)[-_]?(\d{1,12})(?!\d)", re.IGNORECASE)
+_STEP = re.compile(
+    r"(?:global_step|checkpoint|ckpt|step|iteration|iter|completions|eps)[-_=]?(\d{1,12})(?!\d)", re.IGNORECASE
+)
 BUNDLED = {"bundled": "base", "bundled-naive": "base-naive"}
 """Models that come with the package; the naive one never saw the families that the study holds out."""
 _MODEL_FILES = ("config.json", "adapter_config.json")
@@ -22,10 +24,10 @@ def model_path(name: str) -> Path | str:
 
 
 def step_of(path: Path) -> int | None:
-    """The step that a path names: global_step_50/x.json, 50.jsonl, checkpoint-50; the last one if there are several.
+    """The step that a path names: global_step_50/x.json, 50.jsonl, ckpt50; the last one if there are several.
 
-    >>> [step_of(Path(text)) for text in ("a/global_step_50/x.json", "val/100.jsonl", "samples.jsonl")]
-    [50, 100, None]
+    >>> [step_of(Path(text)) for text in ("a/global_step_50/x.json", "val/100.jsonl", "samples.jsonl", "ckpt50/a.csv")]
+    [50, 100, None, 50]
     """
     if re.fullmatch(r"\d{1,12}", path.stem):
         return int(path.stem)
@@ -50,6 +52,8 @@ def is_model(folder: Path) -> bool:
 def find_checkpoints(folder: Path) -> dict[int, Path]:
     """The checkpoints of a training run by step: folders like checkpoint-50 (transformers) or global_step_50 (verl).
 
+    A folder whose name goes on after the step does not count beside one whose name does not.
+
     Raises:
         RunError: there are none, or two of one step.
     """
@@ -58,12 +62,20 @@ def find_checkpoints(folder: Path) -> dict[int, Path]:
         step = step_of(Path(path.name))
         if not path.is_dir() or step is None or not (is_model(path) or _saved_whole(path) or _shards(path)):
             continue
+        if step in found and _is_plain(found[step]) != _is_plain(path):
+            found[step] = path if _is_plain(path) else found[step]  # the other is a copy, such as checkpoint-2-backup
+            continue
         if step in found:
             raise RunError(f"{folder}: {found[step].name} and {path.name} are both step {step}")
         found[step] = path
     if not found:
         raise RunError(f"{folder}: no checkpoints there; looked for folders such as checkpoint-50 or global_step_50")
     return dict(sorted(found.items()))
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a name ends with its step."""
+    return re.search(r"[0-9]$", path.name) is not None
 
 
 def whole_model(checkpoint: Path, merged: Path, python: str) -> Path:

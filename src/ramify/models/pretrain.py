@@ -8,12 +8,13 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ramify.config import Config
+from ramify.config import MOST, Config, Name, Rate, Seed
 from ramify.errors import ConfigError
 from ramify.models.tokenizer import PAD, TOKEN_IDS, build_tokenizer
 from ramify.models.traces import Trace, TraceConfig, draw_trace
+from ramify.storage import saving
 
 if TYPE_CHECKING:
     import torch
@@ -25,36 +26,45 @@ IGNORED = -100
 class ArchitectureConfig(Config):
     """A Llama layout, small."""
 
-    hidden_size: int = 128
-    intermediate_size: int = 384
-    num_hidden_layers: int = 4
-    num_attention_heads: int = 4
-    max_position_embeddings: int = 512
+    hidden_size: int = Field(128, ge=1, le=65_536)
+    intermediate_size: int = Field(384, ge=1, le=262_144)
+    num_hidden_layers: int = Field(4, ge=1, le=1000)
+    num_attention_heads: int = Field(4, ge=1, le=1024)
+    max_position_embeddings: int = Field(512, ge=1, le=MOST)
+
+    @model_validator(mode="after")
+    def _even_heads(self) -> "ArchitectureConfig":
+        if self.hidden_size % (2 * self.num_attention_heads):
+            raise ValueError(
+                f"architecture.hidden_size = {self.hidden_size}: must be a multiple of twice the "
+                f"{self.num_attention_heads} attention heads"
+            )
+        return self
 
 
 class PretrainConfig(Config):
     """How the base model is made."""
 
-    name: str = "base"
-    seed: int = 1
+    name: Name = "base"
+    seed: Seed = 1
     start: str = ""
     """A model folder to go on from, with a learning rate of its own; random weights where it is empty."""
     traces: TraceConfig = TraceConfig()
     architecture: ArchitectureConfig = ArchitectureConfig()
     """Of a model with random weights; with `start` only its context length is used."""
-    steps: int = Field(7000, ge=1)
-    traces_per_step: int = Field(128, ge=1)
-    micro_batches: int = Field(4, ge=1)
+    steps: int = Field(7000, ge=1, le=100 * MOST)
+    traces_per_step: int = Field(128, ge=1, le=MOST)
+    micro_batches: int = Field(4, ge=1, le=MOST)
     """The traces of a step are sorted by length and cut into this many, so that little is padding."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    learning_rate: float = Field(2e-3, gt=0)
-    matrix_rate: float = Field(3.0, gt=0)
+    learning_rate: Rate = 2e-3
+    matrix_rate: float = Field(3.0, ge=1e-9, le=1e9)
     """Muon's learning rate for the matrices inside the layers, as a multiple of `learning_rate`."""
-    warmup_steps: int = Field(100, ge=0)
+    warmup_steps: int = Field(100, ge=0, le=100 * MOST)
     decay_share: float = Field(0.73, ge=0, le=1)
     """Share of the steps, at the end, over which the learning rate falls to 0."""
-    save_steps: int = Field(250, ge=1)
-    keep_checkpoints: int = Field(2, ge=1)
+    save_steps: int = Field(250, ge=1, le=100 * MOST)
+    keep_checkpoints: int = Field(2, ge=1, le=MOST)
     """Number of checkpoints to keep; all of them are needed for a learning curve (`benchmarks/card.py --curve`)."""
     gap_share: float = Field(0.0, ge=0, le=1)
     """Share of the traces with a gap in their position ids after a random line, up to the model's context length.
@@ -137,6 +147,7 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
     from transformers.trainer_utils import get_last_checkpoint
 
+    from ramify.models.loading import as_one_sentence
     from ramify.models.muon import MuonAdamW
 
     set_seed(config.seed)
@@ -144,9 +155,10 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
     # Eager attention is faster than fused attention at these lengths on a CPU.
     if config.start:
         context = config.architecture.max_position_embeddings
-        model = LlamaForCausalLM.from_pretrained(
-            config.start, attn_implementation="eager", max_position_embeddings=context
-        )
+        with as_one_sentence(config.start, "cannot be loaded as a model"):
+            model = LlamaForCausalLM.from_pretrained(
+                config.start, attn_implementation="eager", max_position_embeddings=context, use_safetensors=True
+            )
     else:
         architecture = LlamaConfig(
             vocab_size=len(TOKEN_IDS),
@@ -189,9 +201,10 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
         data_collator=lambda items: items[0],
         optimizers=(muon, None),
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.is_dir() else None)
-    model.config.use_cache = True  # the Trainer turns it off
     finished = folder / "model"
-    model.save_pretrained(finished)
-    tokenizer.save_pretrained(finished)
+    with saving(folder):
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.is_dir() else None)
+        model.config.use_cache = True  # the Trainer turns it off
+        model.save_pretrained(finished)
+        tokenizer.save_pretrained(finished)
     return finished

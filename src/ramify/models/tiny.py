@@ -1,8 +1,9 @@
 """The tiny model: a Llama with a `generate` of its own that is made for small models on a CPU.
 
 It is an ordinary Llama checkpoint, which AutoModelForCausalLM loads too. `generate` here does the same as that of
-transformers for sampling and greedy search: it keeps keys and values in one buffer a layer, fuses the projections,
-and drops the rows that are finished, so a batch costs what its unfinished rows cost.
+transformers for sampling and greedy search. On a CPU it is compiled (decoder.py). Elsewhere, or where a setting asks
+for it, torch does it here: keys and values in one buffer a layer, projections fused, and the rows that are finished
+dropped, so a batch costs what its unfinished rows cost.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from transformers import LlamaForCausalLM
+
+from ramify.models import decoder
+from ramify.models.loading import Decoder
 
 # What must stand at these values for our `generate` to apply; anything else goes to transformers.
 _PLAIN = {"top_k": (None, 0), "top_p": (None, 1.0), "min_p": (None,), "repetition_penalty": (None, 1.0)}
@@ -23,7 +27,13 @@ CHUNK = 128
 
 
 class TinyForCausalLM(LlamaForCausalLM):
-    """A Llama whose `generate` drops finished rows."""
+    """A Llama whose `generate` spends nothing on finished rows.
+
+    Attributes:
+        decoder: `auto` is the compiled decoder where it knows the model, and torch elsewhere; `torch` is torch.
+    """
+
+    decoder: Decoder = "auto"
 
     @torch.no_grad()
     def generate(self, inputs: Any = None, generation_config: Any = None, **kwargs: Any) -> Any:
@@ -48,12 +58,16 @@ class TinyForCausalLM(LlamaForCausalLM):
         adapted = any(type(part) is not torch.nn.Linear for part in linear)  # by LoRA
         if input_ids is None or adapted or not plain or not set(changed) <= known or read("max_new_tokens") is None:
             return super().generate(inputs, generation_config=generation_config, **kwargs)
-        mask = kwargs.get("attention_mask")
+        mask = torch.ones_like(input_ids) if kwargs.get("attention_mask") is None else kwargs["attention_mask"]
         temperature = (read("temperature") or 1.0) if read("do_sample") else 0.0
         ends = read("eos_token_id")
         end_ids = torch.tensor([ends] if isinstance(ends, int) else list(ends), device=input_ids.device)
         how = Decoding(read("max_new_tokens"), temperature, end_ids, read("pad_token_id") or 0)
-        return decode_in_chunks(self, input_ids, torch.ones_like(input_ids) if mask is None else mask, how)
+        if self.decoder == "auto" and decoder.unsupported(self) is None and mask.any(1).all():
+            return _decode_compiled(self, input_ids, mask, how)
+        if not _is_plain_llama(self.config):
+            return super().generate(inputs, generation_config=generation_config, **kwargs)
+        return decode_in_chunks(self, input_ids, mask, how)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,24 @@ class Decoding:
     temperature: float
     end_ids: torch.Tensor
     pad_id: int
+
+
+def _is_plain_llama(config: Any) -> bool:
+    """Whether it has as many key heads as query heads, no biases, and default rotary embeddings."""
+    biased = config.attention_bias or config.mlp_bias
+    rotary = config.rope_parameters.get("rope_type", "default")
+    return config.num_key_value_heads == config.num_attention_heads and not biased and rotary == "default"
+
+
+def _decode_compiled(model: Any, input_ids: torch.Tensor, mask: torch.Tensor, how: Decoding) -> torch.Tensor:
+    """Decode with `ramify.models.decoder`, on as many threads as torch has; its seed is drawn from torch."""
+    prompts = [ids[seen].tolist() for ids, seen in zip(input_ids, mask.bool(), strict=True)]
+    seed, threads = int(torch.randint(2**62, ())), torch.get_num_threads()
+    ends = how.end_ids.tolist()
+    found = decoder.decode(model, prompts, how.max_new_tokens, how.temperature, ends, seed, threads=threads)
+    tokens = torch.from_numpy(found.tokens)
+    past = torch.arange(tokens.shape[1]) >= torch.from_numpy(found.lengths)[:, None]
+    return torch.cat([input_ids, tokens.masked_fill(past, how.pad_id)], 1)
 
 
 def decode_in_chunks(

@@ -16,37 +16,46 @@ No puzzle that is reserved for evaluation occurs, neither as a prompt nor throug
 
 from functools import cache
 from random import Random
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import Field, field_validator
 
 from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import LEAF, Pattern, combine, parse_patterns
-from ramify.config import Config
+from ramify.config import MOST, Config
 from ramify.models.tokenizer import CLOSE, END, OPEN, SLOTS, number_tokens
 from ramify.records import Puzzle
 from ramify.tasks.splits import held_out_patterns, is_reserved
+
+Size = Annotated[int, Field(ge=2, le=len(SLOTS))]
 
 
 class TraceConfig(Config):
     """What the traces are made of."""
 
-    shares: dict[int, float] = Field({2: 0.15, 3: 0.40, 4: 0.30, 5: 0.15})
+    shares: dict[Size, Annotated[float, Field(ge=0, le=1e9)]] = Field({2: 0.15, 3: 0.40, 4: 0.30, 5: 0.15})
     """Share of the traces for each n (the number of numbers)."""
-    hindsight: dict[int, float] = Field({2: 0.6, 3: 0.4, 4: 0.15, 5: 0.03})
+    hindsight: dict[Size, Annotated[float, Field(ge=0, le=1)]] = Field({2: 0.6, 3: 0.4, 4: 0.15, 5: 0.03})
     """Share of the traces of each n whose target is the value of the last attempt."""
-    go_on: float = Field(0.55, ge=0, lt=1)
+    go_on: float = Field(0.55, ge=0, le=0.99)
     """Probability of another attempt after one that missed."""
-    attempts: int = Field(6, ge=1)
+    attempts: int = Field(6, ge=1, le=1000)
     """Most attempts in a trace."""
-    largest: int = Field(99, ge=2)
+    largest: int = Field(99, ge=2, le=MOST)
     """Numbers and targets are 1 to this; a quarter of the traces draw their numbers from a smaller range."""
-    bound: int = Field(10**6, ge=100)
+    bound: int = Field(10**6, ge=100, le=10**12)
     """Attempts in which a numerator or denominator reaches this are drawn again."""
-    fraction_bound: int = Field(10**6, ge=2)
+    fraction_bound: int = Field(10**6, ge=2, le=10**12)
     """The same for values that are not integers: sums of fractions are beyond a tiny model where it is high."""
     never: tuple[str, ...] = ()
     """Skills such as `A-B*C`: attempts of their families are drawn again, so that the model has never seen one."""
+
+    @field_validator("shares")
+    @classmethod
+    def _some(cls, shares: dict[int, float]) -> dict[int, float]:
+        if max(shares.values(), default=0) < 1e-9:
+            raise ValueError("one share must be above 0")
+        return shares
 
     @field_validator("never")
     @classmethod

@@ -11,7 +11,7 @@ from ramify.report.sections import LINE_STYLES, Line, panel, success_of
 from ramify.report.story import Section
 from ramify.report.view import PLAIN, Row, View, answers, place
 from ramify.run import Run
-from ramify.tables import write_text
+from ramify.storage import write_text
 
 
 def write_comparison(runs: Sequence[Run], path: Path) -> Path:

@@ -12,7 +12,7 @@ from ramify.report.figures import SHAPE_STYLES, interval
 from ramify.report.svg import tree
 from ramify.report.view import UNSEEN, View
 from ramify.run import Run
-from ramify.tables import scan_table
+from ramify.tables import ATTEMPTS, COMPLETIONS, GRADES
 
 WORST = 4
 MOST_TREES = 8
@@ -113,15 +113,15 @@ def _example(run: Run, view: View, name: str, puzzle: dict, steps: Iterable[tupl
 
 def _solved(run: Run, seed: int, name: str, step: int) -> dict[str, bool]:
     """For each puzzle with a first sample, whether that is correct."""
-    grades = scan_table(run.derived_file("grades", seed, name, step)).filter(pl.col("sample") == 0)
+    grades = run.scan(run.derived_file("grades", seed, name, step), GRADES).filter(pl.col("sample") == 0)
     return dict(grades.select("puzzle_id", pl.col("verdict") == "correct").collect().iter_rows())
 
 
 def _shown(run: Run, seed: int, name: str, step: int, puzzle_id: str, title: str) -> Shown:
     mine = (pl.col("puzzle_id") == puzzle_id) & (pl.col("sample") == 0)
-    text = scan_table(run.completions_file(seed, name, step)).filter(mine).collect()["text"].item()
-    verdict = scan_table(run.derived_file("grades", seed, name, step)).filter(mine).collect()["verdict"].item()
-    attempts = scan_table(run.derived_file("attempts", seed, name, step)).filter(mine).sort("start").collect()
+    text = run.scan(run.completions_file(seed, name, step), COMPLETIONS).filter(mine).collect()["text"].item()
+    verdict = run.scan(run.derived_file("grades", seed, name, step), GRADES).filter(mine).collect()["verdict"].item()
+    attempts = run.scan(run.derived_file("attempts", seed, name, step), ATTEMPTS).filter(mine).sort("start").collect()
     pieces: list[tuple[str, str]] = []
     at = max(0, len(text) - LONGEST)
     if at:

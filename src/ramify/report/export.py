@@ -7,7 +7,7 @@ from ramify.report.page import view_of
 from ramify.report.story import story
 from ramify.report.svg import standalone
 from ramify.run import Run
-from ramify.tables import write_text
+from ramify.storage import write_bytes, write_text
 
 ZOOM = 2
 """Pixels of the PNG for each unit of the drawing."""
@@ -29,7 +29,7 @@ def export_figures(run: Run, folder: Path) -> int:
             path = folder / figure.name
             svg = standalone(figure.svg, figure.heading, figure.legend)
             write_text(svg, path.with_suffix(".svg"))
-            path.with_suffix(".png").write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=ZOOM)))
-            figure.data.write_csv(path.with_suffix(".csv"))
+            write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=ZOOM)), path.with_suffix(".png"))
+            write_text(figure.data.write_csv(), path.with_suffix(".csv"))
             count += 1
     return count

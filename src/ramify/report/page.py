@@ -19,7 +19,7 @@ from ramify.report.figures import SHAPE_STYLES, Point, interval, track
 from ramify.report.story import story
 from ramify.report.view import UNSEEN, Row, View, answers, changes, learned, points_of
 from ramify.run import Run
-from ramify.tables import write_text
+from ramify.storage import write_text
 
 TEMPLATES = ("base.html.jinja", "page.html.jinja", "comparison.html.jinja", "figures.html.jinja")
 PROMISES = (
@@ -83,7 +83,7 @@ def render(run: Run) -> str:
     """The report of one run."""
     view = view_of(run)
     certificate = run.certificate()
-    manifest = json.loads(run.manifest_file.read_text()) if run.manifest_file.is_file() else None
+    manifest = run.manifest()
     order = {n: _learned(view, n) for n in range(3, 7)}
     found = {n: [row["status"] != "unknown" for row in learned(view, n, LEARNED_IN)] for n in order}
     totals = {n: sum(known) for n, known in found.items()}

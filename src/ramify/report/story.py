@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ramify.analysis.effects import is_available
 from ramify.report import sections
 from ramify.report.figures import Figure
 from ramify.report.view import UNSEEN, View
@@ -42,7 +41,6 @@ right-heavy trees need more of it, so beside it the shape class says only what i
 without it too. The composition gap is success minus the product of the successes of the two parts of a pattern, each
 measured on puzzles of its own: below 0, knowing the parts is not enough. It also widens where the parts improve and
 the whole does not."""
-UNFITTED = " The model was not fitted here: it needs pip install 'ramify[report]'."
 SIGNAL = """A training group whose samples all got the same reward teaches nothing. Each point is a pattern."""
 
 
@@ -58,7 +56,6 @@ def story(view: View, certificate: dict | None) -> dict[str, Section]:
         held = f"Held out of RL: {', '.join(named[:12])}{f' and {len(named) - 12} more' if len(named) > 12 else ''}."
         held += " No training puzzle can be solved by one of these." if solved == 0 else " NOT certified as clean."
     asked = "Puzzles that no training has seen." if view.asked == UNSEEN else f"Asked: {view.asked}."
-    model = sections.effects(view)
     found = [
         Section("success", "Success over training", SUCCESS.format(asked=asked), sections.success(view)),
         Section("learned", "The order of learning", LEARNED, sections.learned_by_shape(view)),
@@ -68,8 +65,8 @@ def story(view: View, certificate: dict | None) -> dict[str, Section]:
         Section(
             "effects",
             "Which features of structure matter",
-            EFFECTS if model or is_available() else EFFECTS + UNFITTED,
-            model + sections.composition(view),
+            EFFECTS,
+            sections.effects(view) + sections.composition(view),
         ),
         Section("signal", "What training had to learn from", SIGNAL, sections.signal(view)),
     ]

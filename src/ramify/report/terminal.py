@@ -3,7 +3,7 @@
 import textwrap
 
 from ramify.report.figures import Point, interval
-from ramify.report.view import FALSE_DISCOVERIES, Row, View, answers, changes, learned
+from ramify.report.view import FALSE_DISCOVERIES, Row, View, answers, changes, learned, truncated
 
 WIDTH = 100
 _MARKS = {"rose": "↑", "fell": "↓"}
@@ -32,8 +32,15 @@ def story_text(view: View) -> str:
         lines.append(
             f"  {label:<18} {row.metric:<10} {before:<22} → {after:<22} {_MARKS.get(row.verdict, '')}".rstrip()
         )
-    lines += _order(view) + _gaps(view) + _effects(view)
+    lines += _truncated(view) + _order(view) + _gaps(view) + _effects(view)
     return "\n".join(lines)
+
+
+def _truncated(view: View) -> list[str]:
+    found = [f"  {label:<18} {interval(share)}" for label, share in truncated(view)]
+    if not found:
+        return []
+    return ["", f"Truncated without an answer at step {view.last}, which bounds success: raise max_new_tokens", *found]
 
 
 def _order(view: View) -> list[str]:

@@ -202,6 +202,20 @@ def _success(view: View) -> str:
     return text
 
 
+def truncated(view: View, above: float = 0.05) -> list[tuple[str, Point]]:
+    """The sets and n of which more than this share of the completions is truncated at the last checkpoint.
+
+    Returns:
+        Pairs of what they are and the share: success there is a lower bound.
+    """
+    shares = {
+        place(name, n): view.points("truncated", name, "n", n)
+        for name in view.sets
+        for n in view.groups("truncated", name, "n")
+    }
+    return [(label, line[-1]) for label, line in shares.items() if line and line[-1].value > above]
+
+
 def learned(view: View, n: int, names: Sequence[str] = ("test",)) -> list[Row]:
     """The patterns of an n by acquisition: present, acquired by step, lost again, not acquired, unknown.
 

@@ -8,9 +8,12 @@ from typing import Any, Protocol
 
 from pydantic import Field
 
-from ramify.config import Config
+from ramify.config import MOST, Config, Temperature
 from ramify.records import Completion, Puzzle
 from ramify.tasks.prompts import PromptConfig
+
+MOST_SAMPLES = 10_000
+"""Completions of a puzzle."""
 
 
 def seed_of(*parts: Any) -> int:
@@ -28,13 +31,13 @@ class Sampler(Protocol):
 class SamplerConfig(Config):
     """How every checkpoint is sampled."""
 
-    samples: int = Field(4, ge=1)
+    samples: int = Field(4, ge=1, le=MOST_SAMPLES)
     """Completions a puzzle at the temperature."""
     greedy: bool = True
     """Whether to add one completion at temperature 0."""
-    temperature: float = Field(1.0, gt=0)
-    max_new_tokens: int = Field(224, ge=1)
-    batch_size: int = Field(256, ge=1)
+    temperature: Temperature = 1.0
+    max_new_tokens: int = Field(224, ge=1, le=MOST)
+    batch_size: int = Field(256, ge=1, le=MOST)
     """Completions that are made, and written to disk, at once."""
 
     @abstractmethod

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ramify.errors import require
-from ramify.models.loading import Attention, load_model, load_tokenizer, prompt_ids
+from ramify.models.loading import Attention, Decoder, load_model, load_tokenizer, prompt_ids
 from ramify.processes import local_rank
 from ramify.records import Completion, Puzzle
 from ramify.sampling.batches import SamplerConfig
@@ -18,6 +18,7 @@ class HFSamplerConfig(SamplerConfig):
 
     kind: Literal["hf"] = "hf"
     attention: Attention = "auto"
+    decoder: Decoder = "auto"
 
     def checked(self) -> None:
         """Raise MissingExtraError without torch and transformers."""
@@ -42,7 +43,7 @@ class HFSampler:
         self.config = config
         on_gpu = torch.cuda.is_available()
         self.device = f"cuda:{local_rank()}" if on_gpu else "cpu"
-        loaded = load_model(model, config.attention, half=on_gpu)
+        loaded = load_model(model, config.attention, half=on_gpu, decoder=config.decoder)
         self.model: Any = loaded.to(self.device).eval()
         self.tokenizer: Any = load_tokenizer(model)
         own = self.model.generation_config.eos_token_id

@@ -6,16 +6,20 @@ a choice, so they are known only where a request has one choice.
 """
 
 import asyncio
+import json
 import os
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
-from ramify.errors import RunError, require
+from ramify.errors import RunError, reason, require
 from ramify.records import Completion, Puzzle
 from ramify.sampling.batches import SamplerConfig, seed_of
 from ramify.tasks.prompts import PromptConfig
+
+PAUSES = (0.2, 1.0, 3.0)
+"""Seconds before a request is sent again whose answer was no JSON, as far as `retries` allow."""
 
 
 class OpenAISamplerConfig(SamplerConfig):
@@ -25,11 +29,11 @@ class OpenAISamplerConfig(SamplerConfig):
     base_url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://\S+$")
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; a server that wants none is told `none`."""
-    concurrency: int = Field(32, ge=1)
+    concurrency: int = Field(32, ge=1, le=10_000)
     """Requests at once."""
-    retries: int = Field(5, ge=0)
+    retries: int = Field(5, ge=0, le=100)
     """Further tries of a request that failed, with growing pauses."""
-    timeout: float = Field(600.0, gt=0)
+    timeout: float = Field(600.0, ge=0.1, le=86_400)
     """Seconds that a request may take."""
     extra: dict[str, Any] = Field({})
     """Sent along with each request, such as { top_k = -1 } for vLLM."""
@@ -56,9 +60,13 @@ class OpenAISampler:
         Seeds follow from the name; whether they fix the text is up to the server.
 
         Raises:
-            RunError: the server cannot be reached, refuses the request, or gives no choice at all.
+            RunError: the server cannot be reached, refuses the request, or its answers are no completions.
         """
-        return asyncio.run(self._batch(puzzles, prompt, greedy, name))
+        # The client passes on what its own libraries raise of addresses, headers and bodies.
+        try:
+            return asyncio.run(self._batch(puzzles, prompt, greedy, name))
+        except Exception as error:
+            raise RunError(f"{self.config.base_url}: {_said(error)}") from None
 
     async def _batch(
         self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str
@@ -86,11 +94,8 @@ class OpenAISampler:
                     raise RunError(f"{len(found)} of {wanted} choices came for {puzzle.id}")
                 return [Completion(puzzle.id, -1 if greedy else k, *choice) for k, choice in enumerate(found)]
 
-            try:
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(answered(puzzle)) for puzzle in puzzles]
-            except* (openai.OpenAIError, RunError) as errors:
-                raise RunError(f"{config.base_url}: {_said(errors)}") from None
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(answered(puzzle)) for puzzle in puzzles]
         return [completion for task in tasks for completion in task.result()]
 
     async def _choices(
@@ -109,17 +114,33 @@ class OpenAISampler:
             settings["n"] = count
         chat = not isinstance(said, str)
         ask = client.chat.completions.create if chat else client.completions.create
-        answer = await ask(**({"messages": said} if chat else {"prompt": said}), **settings)
+        answer = None
+        for pause in (*PAUSES[: self.config.retries], None):
+            try:
+                answer = await ask(**({"messages": said} if chat else {"prompt": said}), **settings)
+                break
+            except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:  # a body that was cut off
+                if pause is None:
+                    raise RunError(f"the answer is no JSON: {reason(error)}") from None
+                await asyncio.sleep(pause)
         try:
-            texts = [(choice.message.content if chat else choice.text) or "" for choice in answer.choices]
-            told = answer.usage.completion_tokens if answer.usage and len(texts) == 1 else None
-            return [(t, told, c.finish_reason == "length") for t, c in zip(texts, answer.choices, strict=True)]
+            choices = list(answer.choices)  # type: ignore[union-attr]
+            texts = [choice.message.content if chat else choice.text for choice in choices]
+            if not all(text is None or isinstance(text, str) for text in texts):
+                raise TypeError
+            told = _tokens(answer) if len(choices) == 1 else None
+            return [(t or "", told, c.finish_reason == "length") for t, c in zip(texts, choices, strict=True)]
         except (AttributeError, TypeError):
             raise RunError("the answer is no completion; does the address end in /v1?") from None
 
 
-def _said(errors: BaseExceptionGroup) -> str:
-    first = errors.exceptions[0]
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    return str(first).splitlines()[0][:300]
+def _tokens(answer: Any) -> int | None:
+    """How many tokens a server says that it wrote; None where it does not tell, or tells what cannot be."""
+    told = getattr(answer.usage, "completion_tokens", None)
+    return told if type(told) is int and 0 <= told < 2**31 else None
+
+
+def _said(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return reason(error)

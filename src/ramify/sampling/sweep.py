@@ -8,7 +8,7 @@ import polars as pl
 from ramify.processes import Report
 from ramify.run import Run
 from ramify.sampling.batches import Sampler, SamplerConfig
-from ramify.tables import completion_frame, puzzles_in, read_table, write_table
+from ramify.tables import COMPLETIONS, completion_frame, fault, puzzles_in, read_table, write_table
 from ramify.tasks.countdown import EVALUATION_SETS
 from ramify.tasks.prompts import PromptConfig
 
@@ -38,11 +38,13 @@ def sample_checkpoint(
         for number, (greedy, puzzles) in enumerate(batches):
             report(f"sampling step {step}, seed {seed}", done, total)
             part = run.completions_part(seed, name, step, number)
-            if not part.is_file():
+            if fault(part) is not None:
                 found = sampler.sample(puzzles, prompt, greedy, f"{seed}/{name}/{step}/{number}")
-                write_table(completion_frame(found), part)
+                write_table(completion_frame(found), part, COMPLETIONS)
             parts.append(part)
             done += 1
-        write_table(pl.concat([read_table(part) for part in parts]), run.completions_file(seed, name, step))
+        run.drop_derived(seed, name, step)  # of completions that were there before
+        whole = pl.concat([read_table(part, COMPLETIONS) for part in parts])
+        write_table(whole, run.completions_file(seed, name, step), COMPLETIONS)
         shutil.rmtree(parts[0].parent)  # with what a kill may have left half written
     report(f"sampling step {step}, seed {seed}", total, total)

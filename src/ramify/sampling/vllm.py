@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ramify.errors import RunError, require
+from ramify.config import MOST
+from ramify.errors import RunError, reason, require
 from ramify.models.loading import hub_name
 from ramify.records import Completion, Puzzle
 from ramify.sampling.batches import SamplerConfig, seed_of
@@ -18,8 +19,8 @@ class VLLMSamplerConfig(SamplerConfig):
     """vLLM offline; large batches, since the engine forms its own."""
 
     kind: Literal["vllm"] = "vllm"
-    batch_size: int = Field(16_384, ge=1)
-    tensor_parallel_size: int = Field(1, ge=1)
+    batch_size: int = Field(16_384, ge=1, le=MOST)
+    tensor_parallel_size: int = Field(1, ge=1, le=1024)
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
     dtype: str = "auto"
     extra: dict[str, Any] = Field({})
@@ -53,10 +54,10 @@ class VLLMSampler:
                 tensor_parallel_size=config.tensor_parallel_size,
                 gpu_memory_utilization=config.gpu_memory_utilization,
                 dtype=config.dtype,
-                **config.extra,
+                **{"load_format": "safetensors", **config.extra},  # no pickle
             )
         except (OSError, ValueError, RuntimeError) as error:
-            raise RunError(f"{model}: vLLM cannot load it: {str(error).strip().splitlines()[0]}") from None
+            raise RunError(f"{model}: vLLM cannot load it: {reason(error, model)}") from None
 
     def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
         """One batch: the greedy completion, or `samples` completions, of each puzzle, in order."""

@@ -2,24 +2,26 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ramify.algebra.catalog import index_of, patterns
 from ramify.algebra.pattern import Pattern, parse_patterns
-from ramify.config import Config
+from ramify.config import MOST, Config, Seed
 from ramify.records import Puzzle
 from ramify.tasks.generation import automorphisms, draw_distinct, generator, scarcity
 from ramify.tasks.instances import InstanceCounter
 from ramify.tasks.prompts import PromptConfig
-from ramify.tasks.rewards import REWARDS, RewardConfig
+from ramify.tasks.rewards import RewardConfig
 from ramify.tasks.splits import Certificate, Rules, certify, held_out_patterns, is_of_known_skills, is_reserved
 from ramify.tasks.tagging import Tagged, tag
 
 MAX_SIZE = 6
 """Puzzles have two to so many numbers."""
+LARGEST = 10_000
+"""Numbers and targets go up to it; with more, the search for rare puzzles takes hours."""
 EVALUATION_SETS = ("test", "length", "held_out", "skills")
 SETS = (*EVALUATION_SETS, "train")
 
@@ -28,7 +30,7 @@ class CountdownConfig(Config):
     """Which puzzles are made. A set maps n to a number of puzzles, spread evenly over the patterns of that size."""
 
     kind: Literal["countdown"] = "countdown"
-    seed: int = 1
+    seed: Seed = 1
     """The seed of the puzzles; runs with other training seeds keep the same puzzles."""
     puzzles: str = ""
     """A run, a folder, a file or a dataset on the hub whose puzzles are taken; none are drawn then, and the settings
@@ -49,9 +51,9 @@ class CountdownConfig(Config):
     """Puzzles of the held-out families and patterns."""
     skills: dict[int, int] = Field({2: 32})
     """Puzzles of the small patterns that larger ones are made of, trained or not; the composition gap needs them."""
-    hold_out: tuple[str, ...] = ("A-B*C",)
+    hold_out: tuple[str, ...] = Field(("A-B*C",), max_length=1000)
     """Skills whose families solve no training puzzle."""
-    hold_out_patterns: tuple[str, ...] = ()
+    hold_out_patterns: tuple[str, ...] = Field((), max_length=10_000)
     """Patterns that, with their twins, solve no training puzzle; larger patterns made of them are trained."""
     reserved: bool = True
     """Whether evaluation puzzles are drawn from the sixteenth of all puzzles that no training ever uses, the bundled
@@ -67,33 +69,23 @@ class CountdownConfig(Config):
     reward: RewardConfig = RewardConfig()
     """What a completion is worth in training: `pure`, `paper`, or three numbers."""
 
-    @field_validator("prompt", mode="before")
-    @classmethod
-    def _named_prompt(cls, prompt: Any) -> Any:
-        return {"template": prompt} if isinstance(prompt, str) else prompt
-
-    @field_validator("reward", mode="before")
-    @classmethod
-    def _named_reward(cls, reward: Any) -> Any:
-        if isinstance(reward, str) and reward not in REWARDS:
-            raise ValueError(f"there are {', '.join(REWARDS)}; or give correct, form and wrong")
-        return REWARDS[reward] if isinstance(reward, str) else reward
-
     @field_validator("train", "test", "length", "held_out", "skills")
     @classmethod
-    def _sizes(cls, counts: dict[int, int]) -> dict[int, int]:
+    def _sizes(cls, counts: dict[int, int], info: ValidationInfo) -> dict[int, int]:
         for size, count in counts.items():
             if not 2 <= size <= MAX_SIZE:
-                raise ValueError(f"n = {size}: puzzles have 2 to {MAX_SIZE} numbers")
+                raise ValueError(f"task.{info.field_name}.{size}: puzzles have 2 to {MAX_SIZE} numbers")
             if count < 0:
-                raise ValueError(f"n = {size}: {count} puzzles asked for; a count cannot be negative")
+                raise ValueError(f"task.{info.field_name}.{size} = {count}: a count cannot be negative")
+            if count > MOST:
+                raise ValueError(f"task.{info.field_name}.{size} = {count}: the most puzzles are {MOST:,}")
         return counts
 
     @field_validator("numbers", "target")
     @classmethod
     def _range(cls, bounds: tuple[int, int]) -> tuple[int, int]:
-        if not 1 <= bounds[0] <= bounds[1]:
-            raise ValueError("a range is [smallest, largest] with 1 <= smallest <= largest")
+        if not 1 <= bounds[0] <= bounds[1] <= LARGEST:
+            raise ValueError(f"a range is [smallest, largest] with 1 <= smallest <= largest <= {LARGEST}")
         return bounds
 
     @field_validator("forced")
@@ -128,6 +120,29 @@ class CountdownConfig(Config):
         return Rules(held_out, self.reserved, self.forced, self.known_skills, self.multiset_disjoint)
 
 
+def puzzles_asked(config: CountdownConfig) -> dict[str, int]:
+    """How many puzzles each set is to have; 0 of a size whose patterns are all held out, or none of them is.
+
+    >>> puzzles_asked(CountdownConfig(per_pattern=True, train={3: 10}, test={}, length={}, hold_out=()))
+    {'test': 0, 'length': 0, 'held_out': 0, 'skills': 128, 'train': 180}
+    """
+    rules = config.rules()
+    found = dict.fromkeys(SETS, 0)
+    for name in SETS:
+        for size, count in getattr(config, name).items():
+            drawn_from = len(_patterns(config, name, size, rules)) if count else 0
+            found[name] += count * drawn_from if config.per_pattern else count * bool(drawn_from)
+    return found
+
+
+def trained_patterns(config: CountdownConfig) -> list[Pattern]:
+    """The patterns that training puzzles can be drawn from."""
+    rules = config.rules()
+    return [
+        pattern for size, count in config.train.items() if count for pattern in _patterns(config, "train", size, rules)
+    ]
+
+
 def make_puzzles(
     config: CountdownConfig, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[dict[str, list[Tagged]], Certificate]:
@@ -140,7 +155,11 @@ def make_puzzles(
     taken: set[str] = set()
     shortages: list[str] = []
     sets: dict[str, list[Puzzle]] = {}
-    wanted = sum(len(_patterns(config, name, n, rules)) for name in SETS for n in getattr(config, name))
+    wanted = sum(
+        len(_spread(_patterns(config, name, size, rules), count, config.per_pattern, ""))
+        for name in SETS
+        for size, count in getattr(config, name).items()
+    )
     drawn_from = 0
     for name in SETS:
         sets[name] = []

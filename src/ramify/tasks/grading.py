@@ -4,7 +4,7 @@ import re
 from collections import deque
 from dataclasses import replace
 from functools import lru_cache
-from os.path import commonprefix
+from itertools import takewhile
 
 from ramify.algebra.builder import Statement
 from ramify.algebra.parser import MAX_LENGTH, ParseError, parse_statement
@@ -125,7 +125,8 @@ def _either(tags: tuple[str, str]) -> re.Pattern[str]:
     # The longer one is looked for first, for the case that it begins with the other. What both begin with stands in
     # front of the choice: the search for a literal is several times faster.
     named = [("opening", tags[0].strip()), ("closing", tags[1].strip())]
-    shared = len(commonprefix([tag for _, tag in named]))
+    pairs = zip(named[0][1], named[1][1], strict=False)
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     ordered = sorted(named, key=lambda pair: -len(pair[1]))
     choices = "|".join(f"(?P<{name}>{re.escape(tag[shared:])})" for name, tag in ordered)
     return re.compile(f"{re.escape(named[0][1][:shared])}(?:{choices})", re.IGNORECASE | re.ASCII)

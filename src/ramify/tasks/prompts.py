@@ -25,8 +25,17 @@ _TINYZERO = (
 )
 TEMPLATES = {"slots": "{target}:{slots}>", "tinyzero": _TINYZERO}
 SLOTS = "ABCDEFGH"
-_SENTENCES = ("Using the numbers {numbers}, create an equation that equals {target}", TEMPLATES["slots"])
-"""What prompts are searched for where no template is given: the words of TinyZero, and those of the bundled model."""
+_SENTENCES = (
+    "Using the numbers {numbers}, create an equation that equals {target}",
+    TEMPLATES["slots"],
+    "Using the numbers {numbers}, create an expression that equals {target}",
+    "Using all the numbers {numbers}, create an expression that equals {target}",
+    "Find a way to make {target} using all of these numbers: {numbers}",
+    "Find a way to make {target} using some or all of these numbers: {numbers}",
+    "Calculate {target} using all of these numbers: {numbers}",
+    "Calculate {target} using the numbers {numbers}",
+)
+"""What prompts are searched for where no template is given: the words of TinyZero, the bundled model, reasoning-gym."""
 _PIECES = {
     "{numbers}": r"\[?\s{0,3}(?P<numbers>\d{1,9}(?:[,\s]{1,3}\d{1,9}){0,15})\s{0,3}\]?",
     "{slots}": r"(?P<slots>(?:[A-H]\d{1,9}){1,8})",
@@ -47,6 +56,11 @@ class PromptConfig(Config):
     """Whether the text goes through the chat template of the model's tokenizer, as what the user says."""
     answer_tags: tuple[str, str] = Field(ANSWER_TAGS)
     """What opens and closes an answer; the grader ignores their case."""
+
+    @classmethod
+    def spelled_out(cls, name: str) -> dict[str, Any]:
+        """The name of a template, or a template, stands for the settings with it."""
+        return {"template": name}
 
     @model_validator(mode="after")
     def _whole(self) -> "PromptConfig":
@@ -124,6 +138,8 @@ def puzzle_in(text: str, template: str | None = None) -> tuple[list[int], int] |
 
     >>> puzzle_in(PromptConfig(template="tinyzero").text(Puzzle((12, 5, 30), 47)))
     ([12, 5, 30], 47)
+    >>> puzzle_in("Calculate 237 using the numbers 95, 98, 92, 28, 20.\\nEach number may be used at most once.")
+    ([95, 98, 92, 28, 20], 237)
     """
     for sentence in (template,) if template else _SENTENCES:
         found = list(_reader(sentence).finditer(text))

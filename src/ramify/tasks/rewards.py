@@ -1,7 +1,13 @@
 """Rewards: what a grade is worth in training. Metrics never read them."""
 
+from typing import Annotated, Any
+
+from pydantic import Field
+
 from ramify.config import Config
 from ramify.records import Grade, Verdict
+
+Reward = Annotated[float, Field(ge=-1000, le=1000)]
 
 _FORM = frozenset({Verdict.WRONG_VALUE, Verdict.WRONG_NUMBERS, Verdict.UNDEFINED})
 
@@ -14,12 +20,19 @@ class RewardConfig(Config):
     [1.0, 0.1, 0.0]
     """
 
-    correct: float = 1.0
+    correct: Reward = 1.0
     """A correct answer."""
-    form: float = 0.0
+    form: Reward = 0.0
     """A wrong answer in the right form: an expression between the answer tags. The paper gives 0.1."""
-    wrong: float = 0.0
+    wrong: Reward = 0.0
     """Anything else."""
+
+    @classmethod
+    def spelled_out(cls, name: str) -> dict[str, Any]:
+        """The rewards that have names."""
+        if name not in REWARDS:
+            raise ValueError(f"there are {', '.join(REWARDS)}; or give correct, form and wrong")
+        return REWARDS[name].model_dump()
 
     def of(self, grade: Grade) -> float:
         """The reward of a grade."""

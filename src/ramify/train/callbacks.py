@@ -13,7 +13,8 @@ from transformers import TrainerCallback
 
 from ramify.processes import world_size
 from ramify.run import Run
-from ramify.tables import write_table, write_text
+from ramify.storage import write_text
+from ramify.tables import write_table
 from ramify.train.job import Telemetry
 
 

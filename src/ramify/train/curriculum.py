@@ -1,17 +1,18 @@
 """Which puzzles a step trains on: a schedule that follows from the seed, with shares by group where wanted."""
 
-from collections.abc import Iterator
-from math import inf
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
-from typing import Literal
+from typing import Annotated, Literal
 
 import polars as pl
 from pydantic import Field, field_validator
 
-from ramify.config import Config
+from ramify.algebra.pattern import Pattern
+from ramify.config import MOST, Config
 from ramify.errors import ConfigError
 
-Shares = dict[str, float]
+Shares = dict[str, Annotated[float, Field(ge=0, le=1e9)]]
+"""Weights of groups."""
 
 
 class CurriculumConfig(Config):
@@ -31,15 +32,15 @@ class CurriculumConfig(Config):
     @classmethod
     def _positive(cls, given: dict) -> dict:
         for shares in given.values() if any(isinstance(value, dict) for value in given.values()) else [given]:
-            if shares and not (min(shares.values()) >= 0 and 0 < sum(shares.values()) < inf):
-                raise ValueError("weights must not be negative, and one must be above 0")
+            if shares and max(shares.values()) < 1e-9:
+                raise ValueError("one weight must be above 0")
         return given
 
     @field_validator("later")
     @classmethod
     def _steps(cls, later: dict[int, Shares]) -> dict[int, Shares]:
-        if later and min(later) < 1:
-            raise ValueError("steps count from 1")
+        if later and not 1 <= min(later) <= max(later) <= MOST:
+            raise ValueError(f"steps count from 1, to {MOST}")
         return later
 
     def at(self, step: int) -> Shares:
@@ -98,6 +99,17 @@ def check_groups(puzzles: pl.DataFrame, config: CurriculumConfig) -> dict[str | 
                 known = ", ".join(sorted(map(str, members)))
                 raise ConfigError(f"train.curriculum: nothing to train on has {config.by} = {group}; there are {known}")
     return members
+
+
+def check_patterns(trained: Iterable[Pattern], config: CurriculumConfig) -> None:
+    """The same before any puzzle is drawn, of the patterns that they can be drawn from.
+
+    Raises:
+        ConfigError: a share is given to a group that none of them is in.
+    """
+    of: dict[str, Callable[[Pattern], object]] = {"n": lambda each: each.size, "pattern": lambda each: each.text}
+    value = of.get(config.by, lambda each: getattr(each.structure, config.by))
+    check_groups(pl.DataFrame({config.by: [str(value(each)) for each in trained]}), config)
 
 
 def _in_turn(rows: list[int], random: Random) -> Iterator[int]:

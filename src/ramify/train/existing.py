@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from ramify.config import Config
 from ramify.errors import RunError
-from ramify.models.checkpoints import find_checkpoints, whole_model
+from ramify.models.checkpoints import find_checkpoints, is_model, whole_model
 from ramify.run import Run
 from ramify.train.job import Job
 
@@ -29,14 +29,17 @@ class CheckpointsConfig(Config):
     @field_validator("folder")
     @classmethod
     def _absolute(cls, folder: str | None) -> str | None:
-        return None if folder is None else str(Path(folder).expanduser().absolute())
+        return folder if not (folder or "").strip() else str(Path(folder or "").expanduser().absolute())
 
     @model_validator(mode="after")
     def _one_way(self) -> "CheckpointsConfig":
         if (self.folder is None) == (not self.names):
             raise ValueError("train: checkpoints are named by folder or by names, one of the two")
-        if any(step < 0 for step in self.names) or (self.base and 0 in self.names):
-            raise ValueError("train.names: steps are not negative, and 0 is the model itself if train.base is set")
+        if any(not 0 <= step < 2**31 for step in self.names) or (self.base and 0 in self.names):
+            raise ValueError("train.names: steps are 0 to 2^31 - 1, and 0 is the model itself if train.base is set")
+        unnamed = [step for step, name in self.names.items() if not name.strip()]
+        if unnamed or (self.folder is not None and not self.folder.strip()):
+            raise ValueError(f"train.{f'names.{unnamed[0]}' if unnamed else 'folder'}: names no checkpoint")
         return self
 
     def checked(self) -> "CheckpointsConfig":
@@ -52,6 +55,12 @@ class CheckpointsConfig(Config):
     def saved_steps(self, seed: int = 1) -> list[int]:
         """The steps that there are checkpoints of."""
         return sorted(self.names or find_checkpoints(self._folder(seed)))
+
+    def whole(self, seed: int) -> list[Path | str]:
+        """The checkpoints that can be loaded as they are; shards of verl are merged when they are sampled."""
+        if self.names:
+            return list(self.names.values())
+        return [path for path in find_checkpoints(self._folder(seed)).values() if is_model(path)]
 
     def train(self, job: Job) -> None:
         """Nothing."""

@@ -14,17 +14,19 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ramify.config import Config
+from ramify.config import MOST, Config, Rate
 from ramify.errors import ConfigError, RunError, require
 from ramify.models.loading import Attention
 from ramify.processes import rank, world_size
 from ramify.run import Run
-from ramify.tables import write_text
+from ramify.storage import saving, write_text
 from ramify.tasks.countdown import CountdownConfig
 from ramify.train.curriculum import CurriculumConfig
 
+MOST_SEQUENCES = 100_000_000
+"""Sequences of a training; their order is made before it."""
 Telemetry = Callable[[int], pl.DataFrame | None]
 """What a step trained on, one row a pattern; None where it is written elsewhere."""
 
@@ -48,8 +50,8 @@ class Job:
 class LoRAConfig(Config):
     """Low-rank adapters (peft) instead of all weights."""
 
-    rank: int = Field(16, ge=1)
-    alpha: int = Field(32, ge=1)
+    rank: int = Field(16, ge=1, le=65_536)
+    alpha: int = Field(32, ge=1, le=65_536)
     dropout: float = Field(0.0, ge=0, lt=1)
     targets: str | tuple[str, ...] = "all-linear"
     """Names of the layers that get one."""
@@ -58,20 +60,29 @@ class LoRAConfig(Config):
 class TrainerConfig(Config):
     """What all trainers can be told."""
 
-    steps: int = Field(30, ge=1)
-    save_steps: int = Field(6, ge=1)
+    steps: int = Field(30, ge=1, le=MOST)
+    save_steps: int = Field(6, ge=1, le=MOST)
     """A checkpoint every so many steps; the last step always has one."""
-    micro_batch: int = Field(256, ge=1)
+    micro_batch: int = Field(256, ge=1, le=MOST)
     """Sequences per forward pass and process."""
-    learning_rate: float = Field(2e-4, gt=0)
-    warmup_steps: int = Field(3, ge=0)
-    max_grad_norm: float = Field(1.0, gt=0)
+    learning_rate: Rate = 2e-4
+    warmup_steps: int = Field(3, ge=0, le=MOST)
+    max_grad_norm: float = Field(1.0, ge=1e-9, le=1e9)
     curriculum: CurriculumConfig = CurriculumConfig()
     lora: LoRAConfig | None = None
     attention: Attention = "auto"
     gradient_checkpointing: bool = False
     report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
     """Trackers that are told of every step."""
+
+    @model_validator(mode="after")
+    def _in_memory(self) -> Self:
+        if self.steps * self.sequences_per_step > MOST_SEQUENCES:
+            raise ValueError(
+                f"train.steps = {self.steps}: with {self.sequences_per_step} sequences a step these are more than "
+                f"{MOST_SEQUENCES:,} sequences; take fewer of either"
+            )
+        return self
 
     @property
     @abstractmethod
@@ -84,7 +95,8 @@ class TrainerConfig(Config):
 
     def saved_steps(self) -> list[int]:
         """The steps at which there will be a checkpoint."""
-        return sorted({*range(self.save_steps, self.steps + 1, self.save_steps), self.steps})
+        regular = range(self.save_steps, self.steps + 1, self.save_steps)
+        return [*regular, *([] if self.steps in regular else [self.steps])]
 
     def checked(self) -> Self:
         """These settings, if training could start with them.
@@ -131,7 +143,7 @@ def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any],
     run, seed = job.run, job.seed
     done = run.checkpoints(seed)
     last = max(done, default=0)
-    if done and (saved_by := int(run.whole_mark(done[last]).read_text() or 1)) != world_size():
+    if done and (saved_by := run.saved_by(done[last])) != world_size():
         raise RunError(
             f"{done[last]}: {saved_by} processes wrote this checkpoint, here are {world_size()}; go on with as many, "
             "or delete the run's checkpoints"
@@ -146,8 +158,13 @@ def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any],
     trainer.remove_callback(PrinterCallback)
     callback = RunCallback(run, seed, job.on_step, telemetry)
     trainer.add_callback(callback)
-    with callback.saving_on_sigterm():
-        trainer.train(resume_from_checkpoint=str(done[last]) if done else None)
+    try:
+        with callback.saving_on_sigterm(), saving(run.checkpoints_folder(seed)):
+            trainer.train(resume_from_checkpoint=str(done[last]) if done else None)
+    except RunError:
+        if rank() == 0:
+            run.drop_broken_checkpoints(seed)  # it may be what fills the disk
+        raise
     if "wandb" in config.report_to:  # else the next seed would go on in the same run
         import wandb
 
@@ -200,7 +217,13 @@ def _arguments(config: TrainerConfig, job: Job) -> dict[str, Any]:
 def _cut_log(log: Path, last: int) -> None:
     """Drop the lines after a step: what comes after the last checkpoint will be made again."""
     if log.is_file():
-        lines = [
-            line for line in log.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= last
-        ]
-        write_text("".join(line + "\n" for line in lines), log)
+        lines = log.read_text(errors="replace").splitlines()
+        write_text("".join(line + "\n" for line in lines if 0 <= _step(line) <= last), log)
+
+
+def _step(line: str) -> int:
+    """The step of a line of the log; -1 of one that is damaged, as the last one after a kill."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return -1

@@ -11,25 +11,32 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import Field
 
+from ramify.config import MOST, Temperature
+from ramify.models.loading import Decoder
 from ramify.processes import rank
 from ramify.records import Puzzle
 from ramify.run import Run
-from ramify.tables import puzzles_in, write_table
+from ramify.sampling.batches import MOST_SAMPLES
+from ramify.tables import ROLLOUTS, Schema, puzzles_in, write_table
 from ramify.tasks.attempts import find_attempts
 from ramify.tasks.countdown import CountdownConfig
 from ramify.tasks.grading import grade
 from ramify.train.curriculum import schedule
 from ramify.train.job import Job, TrainerConfig, fit, peft_config
 
+SAMPLED: Schema = {**ROLLOUTS, "verdict": pl.String, "attempts": pl.Int64, "tokens": pl.Int64}
+"""The training completions of a step."""
+
 
 class OnlineConfig(TrainerConfig):
     """What trainers that sample from the policy can be told."""
 
-    prompts_per_step: int = Field(64, ge=1)
-    samples_per_prompt: int = Field(8, ge=2)
-    temperature: float = Field(1.0, gt=0)
-    max_new_tokens: int = Field(224, ge=1)
-    beta: float = Field(0.0, ge=0)
+    prompts_per_step: int = Field(64, ge=1, le=MOST)
+    samples_per_prompt: int = Field(8, ge=2, le=MOST_SAMPLES)
+    temperature: Temperature = 1.0
+    max_new_tokens: int = Field(224, ge=1, le=MOST)
+    decoder: Decoder = "auto"
+    beta: float = Field(0.0, ge=0, le=1000)
     """Weight of the KL divergence to the model at the start."""
 
     @property
@@ -50,7 +57,7 @@ class OnlineConfig(TrainerConfig):
         def make(arguments: dict[str, Any]) -> Any:
             import datasets
 
-            policy = load_model(job.model, self.attention)
+            policy = load_model(job.model, self.attention, decoder=self.decoder)
             policy.config._name_or_path = str(job.model)  # TRL loads the reference of the KL term from here
             prompts = [{"prompt": job.task.prompt.said(puzzles[row]), "puzzle": row} for row in rows]
             arguments |= {
@@ -155,10 +162,10 @@ def countdown_reward_of(
         if of_step["step"] != step:
             of_step.update(step=step, rows=[])
         of_step["rows"] += gather_object(rows)  # of all processes; a step may generate several times
-        frame = pl.DataFrame(of_step["rows"], schema_overrides={"pattern": pl.String})
+        frame = pl.DataFrame(of_step["rows"], schema=SAMPLED)
         seen = telemetry(frame, samples())
         if rank() == 0:
-            write_table(frame, run.rollouts_file(seed, step))
+            write_table(frame, run.rollouts_file(seed, step), SAMPLED)
             write_table(seen, run.telemetry_file(seed, step))
         for row in seen.drop_nulls("pattern").iter_rows(named=True):
             for name in ("reward", "success", "attempts", "tokens", "zero_advantage"):

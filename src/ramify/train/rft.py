@@ -6,23 +6,26 @@ one that is fine-tuned, once.
 
 import time
 from collections import defaultdict
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 from pydantic import Field, field_validator
 
 from ramify.algebra.pattern import parse_patterns
+from ramify.config import MOST, Temperature
 from ramify.errors import RunError
+from ramify.models.loading import Decoder
 from ramify.processes import rank, world_size
 from ramify.records import Puzzle, Verdict
+from ramify.sampling.batches import MOST_SAMPLES
 from ramify.sampling.hf import HFSamplerConfig
-from ramify.tables import puzzles_in, read_table, write_table
+from ramify.tables import Schema, fault, puzzles_in, write_table
 from ramify.tasks.grading import grade
 from ramify.train.curriculum import check_groups
 from ramify.train.job import Job
 from ramify.train.sft import Example, SFTConfig, fine_tune
 
-SAMPLED: dict[str, Any] = {
+SAMPLED: Schema = {
     "puzzle_id": pl.String,
     "sample": pl.Int32,
     "text": pl.String,
@@ -37,16 +40,17 @@ class RFTConfig(SFTConfig):
     """Fine-tuning on the model's own right completions."""
 
     kind: Literal["rft"] = "rft"  # type: ignore[assignment]
-    samples_per_puzzle: int = Field(8, ge=1)
-    per_puzzle: int = Field(4, ge=1)
+    samples_per_puzzle: int = Field(8, ge=1, le=MOST_SAMPLES)
+    per_puzzle: int = Field(4, ge=1, le=MOST_SAMPLES)
     """Most completions of a puzzle that are kept; the first ones."""
     keep: tuple[str, ...] = ()
     """Patterns such as `A-B*C`; right answers by another one are rejected too. Empty: all are kept."""
     reject: tuple[str, ...] = ()
     """Patterns by which right answers are rejected."""
-    temperature: float = Field(1.0, gt=0)
-    max_new_tokens: int = Field(224, ge=1)
-    sample_batch: int = Field(512, ge=1)
+    temperature: Temperature = 1.0
+    max_new_tokens: int = Field(224, ge=1, le=MOST)
+    decoder: Decoder = "auto"
+    sample_batch: int = Field(512, ge=1, le=MOST)
     """Completions that are sampled at once."""
 
     @field_validator("keep", "reject")
@@ -70,7 +74,7 @@ class RFTConfig(SFTConfig):
         parts = self._parts(job)
 
         def missing() -> list[int]:
-            return [index for index in range(len(parts)) if not job.run.rejection_part(job.seed, index).is_file()]
+            return [index for index in range(len(parts)) if fault(job.run.rejection_part(job.seed, index))]
 
         mine = [index for index in missing() if index % world_size() == rank()]
         if mine:
@@ -84,6 +88,7 @@ class RFTConfig(SFTConfig):
             temperature=self.temperature,
             max_new_tokens=self.max_new_tokens,
             attention=self.attention,
+            decoder=self.decoder,
         )
         sampler = settings.build(job.model)
         for index in missing:
@@ -97,7 +102,8 @@ class RFTConfig(SFTConfig):
                 # What never ended would teach not to end.
                 verdict = Verdict.TRUNCATED if completion.truncated else judged.verdict
                 rows.append((completion.puzzle_id, completion.sample, completion.text, ids, verdict.value, used))
-            write_table(pl.DataFrame(rows, schema=SAMPLED, orient="row"), job.run.rejection_part(job.seed, index))
+            frame = pl.DataFrame(rows, schema=SAMPLED, orient="row")
+            write_table(frame, job.run.rejection_part(job.seed, index), SAMPLED)
 
     def _kept(self, job: Job) -> list[Example]:
         """The right completions, those by unwanted patterns and repeated texts left out."""
@@ -105,8 +111,10 @@ class RFTConfig(SFTConfig):
         row_of = {puzzle_id: row for row, puzzle_id in enumerate(job.run.puzzles("train")["puzzle_id"])}
         kept: dict[int, dict[str, list[int]]] = defaultdict(dict)
         for index in range(len(self._parts(job))):
-            found = read_table(job.run.rejection_part(job.seed, index)).filter(pl.col("verdict") == Verdict.CORRECT)
-            for puzzle_id, text, ids, used in found.select("puzzle_id", "text", "ids", "answer_pattern").iter_rows():
+            found = job.run.scan(job.run.rejection_part(job.seed, index), SAMPLED)
+            found = found.filter(pl.col("verdict") == Verdict.CORRECT)
+            right = found.select("puzzle_id", "text", "ids", "answer_pattern").collect()
+            for puzzle_id, text, ids, used in right.iter_rows():
                 texts = kept[row_of[puzzle_id]]
                 wanted = used not in reject and (not keep or used in keep)
                 if wanted and text not in texts and len(texts) < self.per_puzzle:

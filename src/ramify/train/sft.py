@@ -7,6 +7,7 @@ import polars as pl
 from pydantic import Field
 
 from ramify.algebra.solver import solve, witness
+from ramify.config import MOST
 from ramify.models.loading import load_model, load_tokenizer, prompt_ids
 from ramify.models.traces import demonstrate
 from ramify.records import Puzzle
@@ -35,8 +36,8 @@ class SFTConfig(TrainerConfig):
     """Supervised fine-tuning on witness solutions."""
 
     kind: Literal["sft"] = "sft"
-    examples_per_step: int = Field(128, ge=1)
-    micro_batch: int = Field(128, ge=1)
+    examples_per_step: int = Field(128, ge=1, le=MOST)
+    micro_batch: int = Field(128, ge=1, le=MOST)
     """Sequences per forward pass and process."""
 
     @property

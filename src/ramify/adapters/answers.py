@@ -1,0 +1,53 @@
+"""Answers that stand behind words instead of between tags: they are put between tags in the copy that is graded."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from ramify.errors import ConfigError
+
+MOST_OF_A_PATTERN = 500
+
+
+def check_pattern(pattern: str) -> str:
+    """The pattern as it is.
+
+    Raises:
+        ConfigError: it is no regular expression of the kind that is matched in linear time (no look-around, no
+            back-references).
+    """
+    if len(pattern) > MOST_OF_A_PATTERN:
+        raise ConfigError(f"answer_pattern has {len(pattern)} characters; at most {MOST_OF_A_PATTERN} are read")
+    try:
+        empty = pl.Series([""]).str.contains(pattern).item()
+    except pl.exceptions.PolarsError as error:
+        why = next((line for line in reversed(str(error).splitlines()) if "error:" in line), str(error).strip())
+        raise ConfigError(
+            f"answer_pattern = {pattern!r} is not a regular expression of the Rust kind: "
+            f"{why.replace('error:', '').strip()[:200]}"
+        ) from None
+    if empty:
+        raise ConfigError(f"answer_pattern = {pattern!r} matches an empty text; write the words before the answer")
+    return pattern
+
+
+def mark_answers(texts: Sequence[str], pattern: str, tags: tuple[str, str]) -> list[str]:
+    """The texts with tags around the answer, which is the first group of the last match, or all of it; linear time.
+
+    >>> mark_answers(["so Answer: 3*7+8\\n", "none"], "(?i)answer: *(.+)", ("<answer>", "</answer>"))
+    ['so Answer: <answer>3*7+8</answer>\\n', 'none']
+    """
+    if not texts:
+        return []
+    found = pl.Series("text", texts, dtype=pl.String).str.extract_all(pattern).list.last()
+    grouped = pl.Series([""]).str.extract_groups(pattern).struct.fields
+    answers = found.str.extract(pattern, 1) if grouped else found
+    marked = []
+    for text, whole, answer in zip(texts, found, answers, strict=True):
+        if not answer:
+            marked.append(text)
+            continue
+        start = text.rfind(whole) + whole.rfind(answer)
+        end = start + len(answer)
+        marked.append(f"{text[:start]}{tags[0]}{text[start:end]}{tags[1]}{text[end:]}")
+    return marked

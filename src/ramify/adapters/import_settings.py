@@ -1,0 +1,96 @@
+"""What `ramify import` can be told; `regrade` and `verify-split` are told some of it."""
+
+import re
+from collections.abc import Iterable
+
+from pydantic import Field, field_validator
+
+from ramify.adapters.answers import check_pattern
+from ramify.adapters.parsed_rows import RowReader, check_fields
+from ramify.config import Config
+from ramify.errors import ConfigError
+from ramify.tasks.grading import ANSWER_TAGS
+from ramify.tasks.prompts import PromptConfig
+
+
+class ImportConfig(Config):
+    """How foreign completions are read; what is not given is found."""
+
+    format: str | None = None
+    numbers: str | None = None
+    """Name of a column, a dot between levels; so are those below."""
+    target: str | None = None
+    text: str | None = None
+    pattern: str | None = None
+    step: str | None = None
+    """A column, or a number: the step of all."""
+    prompt: str | None = None
+    """A column, or words of the prompts with {numbers} and {target}, to find the puzzle in."""
+    fields: dict[str, str] = Field(default_factory=dict)
+    """Columns by role, for those above and for truncated, reasoning, reward, set."""
+    answer_tags: tuple[str, str] = ANSWER_TAGS
+    answer_pattern: str | None = None
+    """A regular expression (of the Rust kind) whose first group is the answer, beside tags and boxes."""
+    every: int | None = Field(None, ge=1)
+    """Steps in a window of training completions."""
+    training: bool | None = None
+    """Whether they are training completions; found by the format if not given."""
+
+    @field_validator("answer_tags")
+    @classmethod
+    def _two_tags(cls, tags: tuple[str, str]) -> tuple[str, str]:
+        PromptConfig(template="{numbers}{target}", answer_tags=tags)
+        return tags
+
+    @field_validator("prompt")
+    @classmethod
+    def _whole(cls, prompt: str | None) -> str | None:
+        words = prompt is not None and re.search(r"\{\w*\}|\s", prompt)
+        if prompt is not None and words and not is_template(prompt):
+            raise ValueError("the words of a prompt have {numbers} and {target} in them, and a column has no spaces")
+        return prompt
+
+    @property
+    def all_step(self) -> int | None:
+        """The step of all rows, if it is given."""
+        return int(self.step) if self.step is not None and re.fullmatch(r"\d{1,9}", self.step, re.ASCII) else None
+
+    def reader(self, preferred: dict[str, tuple[str, ...]] | None = None) -> RowReader:
+        """Reads rows as these settings say.
+
+        Raises:
+            ConfigError: a field has an unknown role, or the pattern of the answer cannot be used.
+        """
+        named = {name: getattr(self, name) for name in ("numbers", "target", "text", "pattern", "step", "prompt")}
+        if self.all_step is not None:
+            del named["step"]
+        template = self.prompt if self.prompt is not None and is_template(self.prompt) else None
+        if template is not None:
+            del named["prompt"]
+        if self.answer_pattern is not None:
+            check_pattern(self.answer_pattern)
+        given = {**check_fields(self.fields), **{name: value for name, value in named.items() if value is not None}}
+        return RowReader(given, preferred or {}, template, self.all_step)
+
+
+def is_template(prompt: str) -> bool:
+    """Whether these are words of a prompt, and not a column."""
+    return "{target}" in prompt and re.search(r"\{(numbers|slots)\}", prompt) is not None
+
+
+def parse_fields(pairs: Iterable[str]) -> dict[str, str]:
+    """Columns by role of texts such as numbers=puzzle.nums.
+
+    Raises:
+        ConfigError: a text is not of this form, or there is no such role.
+
+    >>> parse_fields(["numbers=puzzle.nums"])
+    {'numbers': 'puzzle.nums'}
+    """
+    found = {}
+    for pair in pairs:
+        role, equals, path = pair.partition("=")
+        if not equals or not path.strip():
+            raise ConfigError(f"--field {pair}: a role and a column are needed, as in numbers=puzzle.nums")
+        found[role.strip()] = path.strip()
+    return dict(check_fields(found))

@@ -1,0 +1,297 @@
+"""What a row of others says: one reader for import, regrade, verify-split and puzzles taken from elsewhere."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from ramify.adapters.columns import ROLES, Levels, value_at
+from ramify.adapters.completions import Completion, completions_of, shortened
+from ramify.adapters.files import BROKEN
+from ramify.adapters.steps import step_in
+from ramify.algebra.paper import from_paper
+from ramify.algebra.parser import ParseError
+from ramify.errors import ConfigError
+from ramify.records import Puzzle
+from ramify.tasks.countdown import MAX_SIZE
+from ramify.tasks.prompts import puzzle_in
+
+MOST = 10**9
+"""Numbers and targets are below it."""
+MOST_OF_A_PROMPT = 200_000
+"""Characters of prompts that are searched for a puzzle."""
+_DEEPEST = 6
+
+
+class MissingError(ValueError):
+    """Something is in no column of a row; `role` names it."""
+
+    def __init__(self, role: str, said: str) -> None:
+        super().__init__(said)
+        self.role = role
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRow:
+    """What a row says.
+
+    Attributes:
+        completions: of the puzzle; none where only puzzles are read.
+        step: None where the row names none; `steps.LAST` for `final`.
+        rewards: one for each completion, None where there is none.
+        set: the puzzle set that it names.
+    """
+
+    puzzle: Puzzle
+    completions: list[Completion]
+    step: int | None
+    rewards: list[float | None]
+    set: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowReader:
+    """Reads rows.
+
+    Attributes:
+        given: columns that are named by hand for a role, a dot between levels; no other is looked at for it.
+        preferred: keys of a format, looked at before the usual names.
+        template: of the prompts, with {numbers} and {target}; known words are tried without it.
+        step: of all rows, whatever they say.
+
+    >>> RowReader().read({"nums": [3, 7, 8], "target": 29, "response": "3*7+8", "globalStep": "step-50"}).step
+    50
+    """
+
+    given: Mapping[str, str] = field(default_factory=dict)
+    preferred: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    template: str | None = None
+    step: int | None = None
+
+    def read(
+        self, row: dict[str, Any], texts: bool = True, steps: bool = True, file_step: int | None = None
+    ) -> ParsedRow:
+        """What a row says.
+
+        Args:
+            texts: whether completions are wanted.
+            steps: whether the step is.
+            file_step: of a row that names none.
+
+        Raises:
+            MissingError: the puzzle or the completion is in none of the columns.
+            ValueError: something is not what it should be; the text says what.
+        """
+        if BROKEN in row:
+            raise ValueError(row[BROKEN])
+        levels = Levels(row)
+        puzzle = self._puzzle(levels)
+        completions = self._completions(levels) if texts else []
+        reward, group = self._value(levels, "reward"), self._value(levels, "set")
+        return ParsedRow(
+            puzzle,
+            completions,
+            self._step(levels, file_step) if steps else None,
+            _rewards(reward, len(completions)),
+            group if isinstance(group, str) and re.fullmatch(r"\w[\w.-]{0,59}", group) else None,
+        )
+
+    def _value(self, levels: Levels, role: str) -> Any:
+        if self.given and role in self.given:
+            return value_at(levels.row, self.given[role])
+        if role in self.preferred:
+            for name in self.preferred[role]:
+                if (value := levels.row.get(name)) is not None:
+                    return value
+        return levels.first(role)
+
+    def _all(self, levels: Levels, role: str) -> list[Any]:
+        if role in self.given:
+            value = value_at(levels.row, self.given[role])
+            return [] if value is None else [value]
+        return levels.every(role)
+
+    def _step(self, levels: Levels, file_step: int | None) -> int | None:
+        if self.step is not None:
+            return self.step
+        step = self._value(levels, "step")
+        if step is not None:
+            return step_in(step)
+        named = None if "step" in self.given else levels.first("checkpoint")
+        if named is None:
+            return file_step
+        try:
+            return step_in(named)
+        except ValueError:
+            if file_step is None:
+                raise ValueError(f"checkpoint = {shortened(named)} names no step; --step N does") from None
+            return file_step
+
+    def _completions(self, levels: Levels) -> list[Completion]:
+        value = self._value(levels, "text")
+        if value is None:
+            error = levels.row.get("error")
+            if error:
+                raise ValueError(f"the sample errored: {str(error)[:200]}")
+            said = f" in {self.given['text']}" if "text" in self.given else ""
+            raise MissingError("text", f"no completion{said}")
+        reasoning = self._value(levels, "reasoning")
+        return completions_of(value, self._all(levels, "truncated"), reasoning)
+
+    def _puzzle(self, levels: Levels) -> Puzzle:
+        numbers, target = self._value(levels, "numbers"), self._value(levels, "target")
+        if numbers is None and "numbers" not in self.given:
+            numbers, target = _identity(levels.row.get("puzzle_id"), target)
+        if target is None and "target" not in self.given:
+            target = next((truth for truth in levels.every("truth") if _is_integer(truth)), None)
+        if not (isinstance(numbers, str | list) and _is_integer(target)):  # such as the number of numbers, a solution
+            numbers, target = self._in_prompt(levels, numbers, target)
+        return puzzle_of(numbers, target, self._value(levels, "pattern"))
+
+    def _in_prompt(self, levels: Levels, numbers: Any, target: Any) -> tuple[Any, Any]:
+        named = [
+            role for role, value in (("numbers", numbers), ("target", target)) if role in self.given and value is None
+        ]
+        if named:
+            raise MissingError(named[0], f"no {named[0]} in {self.given[named[0]]}")
+        texts = [said for prompt in self._all(levels, "prompt") if (said := prompt_text(prompt))]
+        for text in texts:
+            if (found := _puzzle_in(text, self.template)) is not None:
+                return found
+        if numbers is not None and target is not None:
+            return numbers, target  # which are not what they should be
+        role = "numbers" if numbers is None else "target"
+        if texts:
+            raise MissingError("words", f"no numbers and target in the prompt {shortened(texts[0][-200:])}")
+        what = "numbers and no target" if numbers is None and target is None else role
+        raise MissingError(role, f"no {what}, and no prompt to find them in")
+
+
+def check_fields(fields: Mapping[str, str]) -> Mapping[str, str]:
+    """Columns by role, as they are.
+
+    Raises:
+        ConfigError: there is no such role.
+    """
+    known = [role for role in ROLES if role not in ("truth", "checkpoint")]
+    for role in fields:
+        if role not in known:
+            raise ConfigError(f"field = {role}: there are {', '.join(known)}")
+    return fields
+
+
+def puzzle_of(numbers: Any, target: Any, pattern: Any = None) -> Puzzle:
+    """A puzzle of what a file says of it.
+
+    Raises:
+        ValueError: it is none; the text says why.
+
+    >>> puzzle_of("[3, 7, 8]", "29").id
+    '3,7,8=29'
+    """
+    if isinstance(numbers, tuple):
+        numbers = list(numbers)
+    if isinstance(numbers, str):
+        numbers = re.sub(r"[,;|]", " ", numbers[:1000].strip(" []()")).split()
+    if not isinstance(numbers, list) or not numbers:
+        raise ValueError(f"numbers = {shortened(numbers)} is not a list of integers")
+    if (
+        type(target) is int
+        and all(type(number) is int for number in numbers)
+        and (pattern is None or isinstance(pattern, str))
+    ):
+        return _remembered(tuple(numbers), target, pattern)
+    integers = tuple(_integer(number) for number in numbers)
+    return _remembered(integers, _integer(target), pattern if isinstance(pattern, str) else None)
+
+
+@lru_cache(maxsize=50_000)
+def _remembered(numbers: tuple[int, ...], target: int, pattern: str | None) -> Puzzle:
+    """A puzzle; the same one comes again with every sample and step."""
+    found = None
+    if pattern is not None:
+        try:
+            found = from_paper(pattern)
+        except ParseError:
+            raise ValueError(f"pattern = {shortened(pattern)} is not a pattern") from None
+    return Puzzle(numbers, target, found)
+
+
+def is_usable(puzzle: Puzzle) -> bool:
+    """Whether a puzzle can be solved and kept: two to six numbers, none of them huge."""
+    return 2 <= len(puzzle.numbers) <= MAX_SIZE and all(abs(one) < MOST for one in (*puzzle.numbers, puzzle.target))
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, str):
+        if re.fullmatch(r"\s*[-+]?\d{1,30}(\.0{0,9})?\s*", value, re.ASCII):
+            return int(value.partition(".")[0])
+    elif isinstance(value, int) and not isinstance(value, bool):
+        return value
+    elif isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise ValueError(f"{shortened(value)} is not an integer")
+
+
+def _is_integer(value: Any) -> bool:
+    try:
+        _integer(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _identity(identity: Any, target: Any) -> tuple[Any, Any]:
+    """The numbers and the target of an id such as 3,7,8=29, by which completions of ramify name their puzzle."""
+    if isinstance(identity, str) and re.fullmatch(r"-?\d{1,9}(,-?\d{1,9}){1,7}=-?\d{1,9}", identity, re.ASCII):
+        numbers, _, goal = identity.partition("=")
+        return [int(number) for number in numbers.split(",")], int(goal)
+    return None, target
+
+
+def prompt_text(prompt: Any) -> str:
+    """A prompt as one text: itself, the messages of a chat without those of the assistant, or what a request holds.
+
+    >>> prompt_text([{"role": "user", "content": "Make 29"}, {"role": "assistant", "content": "no"}])
+    'Make 29'
+    """
+    if isinstance(prompt, str):
+        return prompt[-MOST_OF_A_PROMPT:]
+    found: list[str] = []
+    _collect(prompt, found, _DEEPEST)
+    return "\n".join(found)[-MOST_OF_A_PROMPT:]
+
+
+def _collect(value: Any, found: list[str], deeper: int) -> None:
+    if isinstance(value, str):
+        found.append(value)
+    elif isinstance(value, dict) and deeper:
+        if str(value.get("role", value.get("from"))).lower() not in ("assistant", "gpt", "model"):
+            for name, inner in value.items():
+                if name not in ("role", "from", "type", "id", "model"):
+                    _collect(inner, found, deeper - 1)
+    elif isinstance(value, list) and deeper:
+        for inner in value[:1000]:
+            _collect(inner, found, deeper - 1)
+
+
+def _puzzle_in(text: str, template: str | None) -> tuple[list[int], int] | None:
+    found = _seen(text, template) if len(text) <= 4000 else puzzle_in(text, template)
+    return found and (list(found[0]), found[1])
+
+
+_seen = lru_cache(maxsize=10_000)(puzzle_in)
+
+
+def _rewards(reward: Any, count: int) -> list[float | None]:
+    values = reward if isinstance(reward, list) and len(reward) == count else [reward] * count
+    return [_number(value) for value in values]
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) if abs(value) < 1e300 else None
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,20}(\.\d{1,20})?(e-?\d{1,2})?", value, re.ASCII):
+        return float(value)
+    return None

@@ -1,0 +1,65 @@
+"""The rows of one file, read: puzzles, and completions where they are wanted."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ramify.adapters.advice import found_in, remedy
+from ramify.adapters.files import records_of, suffix_of
+from ramify.adapters.formats import find_format
+from ramify.adapters.parsed_rows import RowReader
+from ramify.errors import RunError
+from ramify.records import Puzzle
+from ramify.tables import storable
+
+
+class Rows(NamedTuple):
+    """What was read of a file.
+
+    Attributes:
+        puzzles: one for each row that could be read.
+        texts: the completions of each; empty where only puzzles were asked for.
+        unread: why the other rows could not be read, as "row 7: …".
+    """
+
+    puzzles: list[Puzzle]
+    texts: list[list[str]]
+    unread: list[str]
+
+
+def read_rows(path: Path, reader: RowReader | None = None, texts: bool = False, verb: str | None = None) -> Rows:
+    """The puzzles of a file, and their completions if `texts`.
+
+    Args:
+        verb: of the command line that asks, for its advice; None where it has no options for columns.
+
+    Raises:
+        RunError: the file cannot be read, or it has rows and none of them can.
+    """
+    reader = reader or RowReader()
+    rows, first = Rows([], [], []), None
+    form = find_format(path).format if suffix_of(path) and path.is_file() else None
+    if form:
+        reader = RowReader(reader.given, {**form.columns, **reader.preferred}, reader.template)
+    records = form.rows(path) if form else records_of(path)
+    for number, record in enumerate(records, start=1):
+        try:
+            said = reader.read(record, texts, steps=False)
+        except (ValueError, RecursionError) as error:
+            first = first or error
+            rows.unread.append(f"row {number}: {error}")
+            continue
+        rows.puzzles.append(said.puzzle)
+        rows.texts.append([storable(completion.text) for completion in said.completions])
+    if first is not None and not rows.puzzles:
+        how = remedy(verb, str(path), records, reader, first, texts)
+        summary = f"{path}: all {len(records):,} rows could not be read, the first is {rows.unread[0]}"
+        raise RunError(f"{summary}; {found_in(records)}{how}")
+    return rows
+
+
+def each_text(rows: Rows) -> Iterator[tuple[Puzzle, str]]:
+    """Every completion with its puzzle."""
+    for puzzle, texts in zip(rows.puzzles, rows.texts, strict=True):
+        for text in texts:
+            yield puzzle, text

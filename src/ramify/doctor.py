@@ -1,0 +1,143 @@
+"""What of a run is whole and what is damaged: `ramify doctor`. Nothing is changed."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from ramify.errors import RunError
+from ramify.layout import DERIVED
+from ramify.run import Run
+from ramify.storage import TEMPORARY
+from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, PUZZLES, ROLLOUTS, Schema, is_current, is_stamped
+
+STATES = ("whole", "unchecked", "outdated", "unfinished", "damaged", "stray")
+SCHEMAS: dict[str, Schema] = {
+    "puzzles": PUZZLES,
+    "completions": COMPLETIONS,
+    "rollouts": ROLLOUTS,
+    "grades": GRADES,
+    "attempts": ATTEMPTS,
+    "estimates": ESTIMATES,
+    "telemetry": {"pattern": pl.String},
+    "rejection": {"puzzle_id": pl.String, "verdict": pl.String},
+}
+_LONGEST_HEADER = 100_000_000  # of safetensors
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A file of a run, or a folder that stands for one.
+
+    Attributes:
+        file: within the run.
+        kind: puzzles, completions, grades, checkpoints, config, ...; "other" for what is not ours.
+        state: whole; unchecked: readable, and from before there were hashes; outdated: another version made it, and
+            scoring makes it again; unfinished: cut off while it was made; damaged; stray: ramify does not look at it.
+        said: what is wrong and what to do, in a sentence; "" of what is whole.
+        rebuilt: whether the command that made the run, or `ramify report`, makes it again as it is, without being told.
+    """
+
+    file: str
+    kind: str
+    state: str
+    said: str = ""
+    rebuilt: bool = False
+
+
+def examine(run: Run) -> list[Checked]:
+    """Every file of a run, in the order of their names; checkpoints as one each."""
+    found = []
+    for seed in run.seeds:
+        folder = run.checkpoints_folder(seed)
+        whole = run.checkpoints(seed)
+        for one in sorted(folder.iterdir()) if folder.is_dir() else []:
+            found.append(_checkpoint(run, one, one in whole.values()))
+    seeds = {run.seed_folder(seed).name for seed in run.seeds}
+    for child in sorted(run.path.iterdir()):
+        if child.is_dir() and child.name not in {*seeds, "puzzles", run.estimates_tracker_folder.name}:
+            found.append(Checked(child.name, "other", "stray", "not a folder of the run"))
+            continue
+        for file in [child] if child.is_file() else sorted(child.rglob("*")):
+            if "checkpoints" not in file.relative_to(run.path).parts and not file.is_dir():
+                found.append(_file(run, file))
+    return sorted(found, key=lambda one: one.file)
+
+
+def _file(run: Run, file: Path) -> Checked:
+    name, kind = str(file.relative_to(run.path)), run.kind(file)
+    if not run.is_ours(file):
+        unfinished = file.name.startswith(".") and file.name.endswith(TEMPORARY)
+        said = "left by a process that was killed; it can be deleted" if unfinished else "not a file of the run"
+        return Checked(name, kind or "other", "unfinished" if unfinished else "stray", said)
+    rebuilt = kind in (*DERIVED, "estimates", "rejection") or file.parent.suffix == ".parts"
+    try:
+        _read(run, file, kind)
+    except RunError as error:
+        said = str(error).removeprefix(f"{file}: ")
+        if rebuilt:
+            said = f"{said.partition(';')[0]}; {run.again(file)}"
+        return Checked(name, kind, "damaged", said, rebuilt)
+    if file.suffix != ".parquet":
+        return Checked(name, kind, "whole")
+    if kind in (*DERIVED, "estimates") and not is_current(file, kind == "estimates"):
+        return Checked(name, kind, "outdated", f"another version of ramify made it; {run.again(file)}", True)
+    return Checked(name, kind, "whole" if is_stamped(file) else "unchecked")
+
+
+def _read(run: Run, file: Path, kind: str) -> None:
+    """Read a file as its kind is read; raises RunError where that fails."""
+    if file.suffix == ".parquet":
+        run.scan(file, SCHEMAS[kind])
+        return
+    readers = {"config": lambda: run.config, "certificate": run.certificate, "manifest": run.manifest}
+    readers["import"] = run.imported
+    if kind in readers:
+        readers[kind]()
+    elif file.suffix == ".jsonl":
+        for number, line in enumerate(file.read_bytes().splitlines(), start=1):
+            try:
+                json.loads(line)
+            except (ValueError, RecursionError):
+                raise RunError(f"{file}: damaged, line {number} is not JSON; what reads it leaves that out") from None
+
+
+def _checkpoint(run: Run, folder: Path, is_whole: bool) -> Checked:
+    name = str(folder.relative_to(run.path))
+    if not folder.is_dir() or not run.is_checkpoint(folder):
+        return Checked(name, "checkpoints", "stray", "not a checkpoint of the run")
+    if not is_whole:
+        said = "cut off while it was written; training goes on from the one before and writes it again"
+        return Checked(name, "checkpoints", "unfinished", said, True)
+    wrong = next(_faults(folder), None)
+    if wrong is None:
+        return Checked(name, "checkpoints", "whole")
+    return Checked(name, "checkpoints", "damaged", f"{wrong}; delete {name}, and the same training makes it again")
+
+
+def _faults(folder: Path) -> Iterator[str]:
+    """What is wrong with the files of a checkpoint, as far as it shows without loading them."""
+    for file in sorted(folder.iterdir()):
+        if file.suffix == ".json":
+            try:
+                json.loads(file.read_bytes())
+            except (ValueError, RecursionError):
+                yield f"{file.name} is not JSON"
+        elif file.suffix == ".safetensors":
+            size = file.stat().st_size
+            with file.open("rb") as opened:
+                length = int.from_bytes(opened.read(8), "little")
+                head = opened.read(length) if 8 + length <= min(size, _LONGEST_HEADER) else b""
+            if not head or _end(head) != size - 8 - length:
+                yield f"{file.name} is cut off or damaged"
+
+
+def _end(head: bytes) -> int:
+    """Where the last tensor ends, by the header of a safetensors file; -1 if it cannot be read."""
+    try:
+        tensors = json.loads(head)
+        return max((one["data_offsets"][1] for name, one in tensors.items() if name != "__metadata__"), default=0)
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError, IndexError):
+        return -1

@@ -1,0 +1,205 @@
+"""The names of the files in a run folder. No other module knows them.
+
+config.json  manifest.json  certificate.json  import.json  unread.jsonl (of an imported run)
+puzzles/{train,test,length,held_out}.parquet
+seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that it is complete
+       train.jsonl                     what the trainer logs, a line a step
+       rollouts/step-000001.parquet    every training completion
+       telemetry/step-000001.parquet   what the step saw of each pattern
+       rejection/part-00001.parquet    completions that rejection fine-tuning chose from
+       tracker/                        what TensorBoard reads
+       merged/checkpoint-50/           foreign checkpoints, merged from shards
+       completions/test/step-000015.parquet, and step-000015.parts/ until it is complete
+       grades/, attempts/              derived from completions; can be deleted
+estimates.parquet  report.html  tracker/      derived
+ramify.log                                    what was done when, and what went wrong
+.lock  .scoring                               held by the process that writes, or scores
+"""
+
+import re
+from pathlib import Path
+
+from ramify.storage import numbered
+
+STEP_DIGITS = 6
+_NAMES = re.compile(
+    r"""(config|manifest|certificate|import)\.json|unread\.jsonl|estimates\.parquet|report\.html|ramify\.log|\.lock|\.scoring
+    |puzzles/[^/]+\.parquet|tracker/.+
+    |seed-\d+/(train\.jsonl|(rollouts|telemetry)/step-\d{6,}\.parquet|rejection/part-\d{5,}\.parquet|(tracker|merged)/.+
+    |(completions|grades|attempts)/[^/]+/(step-\d{6,}\.parquet|step-\d{6,}\.parts/batch-\d{5,}\.parquet))""",
+    re.VERBOSE | re.ASCII,
+)
+"""The names of all files of a run but those of checkpoints."""
+DERIVED = ("grades", "attempts")
+"""What is made of each file of completions."""
+
+
+class Layout:
+    """A run folder, by the names of what is in it or will be.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def config_file(self) -> Path:
+        """The settings."""
+        return self.path / "config.json"
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds for which there is anything."""
+        return list(numbered(self.path, "seed-"))
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the process that writes into the run."""
+        return self.path / ".lock"
+
+    @property
+    def scoring_file(self) -> Path:
+        """Held by the process that makes the derived tables."""
+        return self.path / ".scoring"
+
+    @property
+    def log_file(self) -> Path:
+        """What was done when, and what went wrong."""
+        return self.path / "ramify.log"
+
+    @property
+    def manifest_file(self) -> Path:
+        """Versions, machine and times."""
+        return self.path / "manifest.json"
+
+    @property
+    def certificate_file(self) -> Path:
+        """The split certificate."""
+        return self.path / "certificate.json"
+
+    @property
+    def import_file(self) -> Path:
+        """What an import read, and what it could not."""
+        return self.path / "import.json"
+
+    @property
+    def unread_file(self) -> Path:
+        """Rows of imported files that could not be read, a JSON line each, with the reason."""
+        return self.path / "unread.jsonl"
+
+    @property
+    def estimates_file(self) -> Path:
+        """Every estimate, tidy."""
+        return self.path / "estimates.parquet"
+
+    @property
+    def report_file(self) -> Path:
+        """The page that people look at."""
+        return self.path / "report.html"
+
+    @property
+    def estimates_tracker_folder(self) -> Path:
+        """What TensorBoard reads of the estimates."""
+        return self.path / "tracker"
+
+    def puzzles_file(self, name: str) -> Path:
+        """The puzzles of a set."""
+        return self.path / "puzzles" / f"{name}.parquet"
+
+    def is_ours(self, file: Path) -> bool:
+        """Whether a file has a name that a run gives, such as seed-1/grades/test/step-000004.parquet."""
+        return _NAMES.fullmatch(file.relative_to(self.path).as_posix()) is not None
+
+    def is_checkpoint(self, folder: Path) -> bool:
+        """Whether a folder has the name of a checkpoint."""
+        return folder in numbered(folder.parent, "checkpoint-").values()
+
+    def kind(self, file: Path) -> str:
+        """What a file of the run holds: puzzles, completions, grades, checkpoints, certificate, ...; "" for others."""
+        first, *rest = file.relative_to(self.path).parts
+        if not rest:
+            return first.strip(".").partition(".")[0]
+        return first if not first.startswith("seed-") else rest[0].partition(".")[0]
+
+    def evaluation_sets(self) -> list[str]:
+        """The puzzle sets but the training set."""
+        return sorted(file.stem for file in (self.path / "puzzles").glob("*.parquet") if file.stem != "train")
+
+    def seed_folder(self, seed: int) -> Path:
+        """Everything that one training seed made."""
+        return self.path / f"seed-{seed}"
+
+    def checkpoints_folder(self, seed: int) -> Path:
+        """Where the trainer keeps its checkpoints."""
+        return self.seed_folder(seed) / "checkpoints"
+
+    def checkpoints(self, seed: int) -> dict[int, Path]:
+        """The whole checkpoints, by step."""
+        folders = numbered(self.checkpoints_folder(seed), "checkpoint-")
+        return {step: folder for step, folder in folders.items() if self.whole_mark(folder).is_file()}
+
+    @staticmethod
+    def whole_mark(checkpoint: Path) -> Path:
+        """The file that says that a checkpoint is complete."""
+        return checkpoint / "whole"
+
+    def merged_folder(self, seed: int, step: int) -> Path:
+        """A foreign checkpoint whose shards were merged."""
+        return self.seed_folder(seed) / "merged" / f"checkpoint-{step}"
+
+    def train_log(self, seed: int) -> Path:
+        """What the trainer logs, a JSON line a step."""
+        return self.seed_folder(seed) / "train.jsonl"
+
+    def rollouts_file(self, seed: int, step: int) -> Path:
+        """The training completions of a step."""
+        return self.seed_folder(seed) / "rollouts" / f"step-{step:0{STEP_DIGITS}d}.parquet"
+
+    def telemetry_file(self, seed: int, step: int) -> Path:
+        """What a step saw of each pattern; columns as in `train.online.telemetry` or `train.offline.telemetry`."""
+        return self.seed_folder(seed) / "telemetry" / f"step-{step:0{STEP_DIGITS}d}.parquet"
+
+    def tracker_folder(self, seed: int) -> Path:
+        """What TensorBoard reads."""
+        return self.seed_folder(seed) / "tracker"
+
+    def rejection_part(self, seed: int, part: int) -> Path:
+        """Completions of training puzzles that rejection fine-tuning chose from."""
+        return self.seed_folder(seed) / "rejection" / f"part-{part:05d}.parquet"
+
+    def rollout_steps(self, seed: int) -> list[int]:
+        """The steps whose training completions are on disk."""
+        return list(numbered(self.seed_folder(seed) / "rollouts", "step-", ".parquet", STEP_DIGITS))
+
+    def completions_file(self, seed: int, name: str, step: int) -> Path:
+        """The evaluation completions of a set at a checkpoint."""
+        return self.seed_folder(seed) / "completions" / name / f"step-{step:0{STEP_DIGITS}d}.parquet"
+
+    def completions_part(self, seed: int, name: str, step: int, batch: int) -> Path:
+        """A batch of them, until all are there."""
+        whole = self.completions_file(seed, name, step)
+        return whole.with_suffix(".parts") / f"batch-{batch:05d}.parquet"
+
+    def derived_file(self, kind: str, seed: int, name: str, step: int) -> Path:
+        """The grades or attempts that belong to a file of completions."""
+        return self.seed_folder(seed) / kind / name / f"step-{step:0{STEP_DIGITS}d}.parquet"
+
+    def sampled_sets(self) -> list[str]:
+        """The sets that any seed was asked."""
+        return sorted({name for seed in self.seeds for name, _ in self.sampled(seed)})
+
+    def sampled(self, seed: int) -> list[tuple[str, int]]:
+        """The (set, step) pairs whose completions are complete."""
+        folder = self.seed_folder(seed) / "completions"
+        names = sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+        return [(n, step) for n in names for step in numbered(folder / n, "step-", ".parquet", STEP_DIGITS)]
+
+    def scored(self, seed: int) -> list[tuple[str, int]]:
+        """Those of them that are graded: others may be sampled while the run is scored."""
+        return [
+            (name, step)
+            for name, step in self.sampled(seed)
+            if all(self.derived_file(kind, seed, name, step).is_file() for kind in DERIVED)
+        ]

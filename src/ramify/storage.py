@@ -1,0 +1,127 @@
+"""Files on disk: written whole or not at all, read or refused in one sentence, found by their numbers.
+
+A file is written under another name and then renamed, so a file at its final name is complete, and work that was cut
+off goes on by skipping what exists.
+"""
+
+import errno
+import json
+import os
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ramify.errors import RunError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+"""Of a disk or a quota that is full, a file too large for a limit, a disk that fails."""
+_WRITE_FAILED = re.compile(
+    r"os error (?:5|27|28|30|122)\b|PytorchStreamWriter failed writing|unexpected pos [0-9]+ vs|iostream error"
+)
+TEMPORARY = ".tmp"
+"""How the names of unfinished files end; they begin with a dot."""
+
+
+def write_bytes(data: bytes, path: Path) -> None:
+    """Write a file; it appears under its name when it is complete. Whatever goes wrong, nothing else is left.
+
+    Raises:
+        RunError: the path is a folder, or cannot be written, such as on a full disk.
+    """
+    if path.is_dir():
+        raise RunError(f"{path}: is a folder; name a file, such as {path / 'report.html'}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except BaseException as error:
+        with suppress(OSError):  # where the folder cannot be entered, nothing was written
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise unwritable(path, error) from None
+        raise
+
+
+def unwritable(path: Path, error: OSError) -> RunError:
+    """What is said of a file that cannot be written."""
+    return RunError(
+        f"{path}: cannot be written: {error.strerror or error}; what was finished stays, and once that is mended the "
+        "same command goes on"
+    )
+
+
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Say in one sentence that a file cannot be written where libraries, which have errors of their own, write it.
+
+    Raises:
+        RunError: the disk is full, a quota or a limit is reached, or the disk fails.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise unwritable(Path(error.filename or folder), error) from None
+    except Exception as error:  # torch has a RuntimeError for it, safetensors a class of its own
+        if not _WRITE_FAILED.search(str(error)):
+            raise
+        number = re.search(r"os error (\d+)", str(error))
+        reason = os.strerror(int(number[1])) if number else "the disk took only a part of it"
+        raise unwritable(folder, OSError(0, reason)) from None
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file, as `write_bytes` does."""
+    write_bytes(text.encode(), path)
+
+
+def write_json(data: Any, path: Path) -> None:
+    """Write plain data as JSON, as `write_bytes` does."""
+    write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def read_json(path: Path, keys: Collection[str], remedy: str) -> dict[str, Any]:
+    """Read a JSON object that ramify wrote.
+
+    Args:
+        keys: what it must have.
+        remedy: what to do if it is damaged.
+
+    Raises:
+        RunError: it cannot be read, is no JSON object, or lacks a key.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError):  # no JSON, no text, or nested without end
+        raise RunError(f"{path}: damaged, it is not JSON; {remedy}") from None
+    missing = sorted(set(keys) - found.keys()) if isinstance(found, dict) else ["a JSON object"]
+    if missing:
+        raise RunError(f"{path}: damaged, it lacks {', '.join(missing)}; {remedy}")
+    return found
+
+
+def numbered(folder: Path, prefix: str, suffix: str = "", width: int = 1) -> dict[int, Path]:
+    """What a folder holds under names of a prefix, a number of at least `width` digits and a suffix, sorted by number.
+
+    Other names are not ours: seed-old, checkpoint-2-backup, step-000004 (copy).parquet, seed-01.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ("seed-2", "seed-10", "seed-old", "seed-01", "seed-2-backup"):
+    ...         (Path(folder) / name).mkdir()
+    ...     list(numbered(Path(folder), "seed-"))
+    [2, 10]
+    """
+    name = re.compile(rf"{re.escape(prefix)}([0-9]{{1,18}}){re.escape(suffix)}", re.ASCII)
+    found = {}
+    for path in folder.iterdir() if folder.is_dir() else []:
+        match = name.fullmatch(path.name)
+        if match and match[1] == f"{int(match[1]):0{width}d}":
+            found[int(match[1])] = path
+    return dict(sorted(found.items()))
