@@ -1,4 +1,4 @@
-r"""A second reader of answers, to check the grader by: text is translated to Python, read by `ast`, and computed exactly.
+r"""A second reader of answers, to check the grader by: text is translated to Python, read by `ast`, computed exactly.
 
 It shares no code with the parser and the grader. A bracket becomes a call and an equals sign a comma: `(3*7=21)+8 = 29`
 is `same(same(3*7,21)+8,29)`, where the first argument is the expression and the others state its value.
