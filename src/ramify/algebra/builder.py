@@ -140,8 +140,8 @@ class Builder:
                 assert frame.term is not None
                 frame.terms.append((frame.sign, frame.term))
                 frame.sign, frame.term = symbol, None
-        elif symbol == "-" and frame.term is None and frame.sign == "+":
-            frame.sign = "-"  # a sign before an operand of a sum
+        elif symbol == "-" and frame.term is None and frame.sign == "+" and not frame.terms:
+            frame.sign = "-"  # a sign before the first operand of a sum
         elif symbol == "-" and not frame.negated and (frame.pending is not None or frame.terms):
             frame.negated = True  # one after another operator: 3*-2, 7--2; a second one does not fit
         else:

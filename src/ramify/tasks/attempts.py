@@ -14,7 +14,6 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from ramify.algebra.builder import Statement
 from ramify.algebra.expression import Expression
 from ramify.algebra.notation import FRACTION, OPERATORS, as_they_look
 from ramify.algebra.pattern import MAX_SIZE, Pattern
@@ -28,6 +27,8 @@ MAX_LINKED = 8
 _KEPT_RESULTS = 2  # trees that are remembered for a value
 _LONGEST_CLAIM = 40  # leaves of a stated value that is checked
 _OPERATION = re.compile(rf"{OPERATORS}|{FRACTION}")  # an answer without one is a value, and no attempt
+
+_MARK = re.compile(r"[^0-9(\[{]*[-−]\s")
 
 Value = int | Fraction
 Values = Sequence[Value]
@@ -102,25 +103,30 @@ class _Search:
                 self.read(segment, values, readings, segment.stated if readings is last else None)
 
     def read_answer(self, answer: str, offset: int) -> None:
-        """Read the answer as prose is read; where that finds no attempt, as the grader reads it.
+        """Read the answer as prose is read; where that does not hit the target, as the grader reads it.
 
-        To the grader the lines of an answer are one; list items are for what stands before it.
+        To the grader the lines of an answer are one, and a minus that begins it is a sign and not the mark of a list
+        item.
         """
         known = len(self.found)
         self.in_answer = True
         self.read_text(answer.replace("\n", " "), offset)
         self.in_answer = False
-        if not any(len(attempt.expression.postfix) == 2 * self.size - 1 for attempt in self.found[known:]):
-            statement = read_answer(self.puzzle, answer)
-            if statement is not None and statement.expression.uses(self.numbers):
-                self._keep_answer(statement, offset, offset + len(answer))
-
-    def _keep_answer(self, statement: Statement, start: int, end: int) -> None:
+        whole = [attempt for attempt in self.found[known:] if len(attempt.expression.postfix) == 2 * self.size - 1]
+        if any(attempt.hits_target for attempt in whole) and not _MARK.match(answer):
+            return
+        statement = read_answer(self.puzzle, answer)
+        if statement is None or not statement.expression.uses(self.numbers):
+            return
         expression, value = statement.expression, statement.expression.value
+        if any(attempt.value == value for attempt in whole):
+            return
+        self.found[known:] = [attempt for attempt in self.found[known:] if attempt not in whole]
         stated, wrong = len(statement.claims), not statement.holds
         hits = value is not None and value == self.target
         pattern = _pattern(expression.postfix, expression.negated)
-        self.found.append(Attempt(start, end, expression, pattern, hits, True, False, stated, wrong))
+        end = offset + len(answer)
+        self.found.append(Attempt(offset, end, expression, pattern, hits, True, False, stated, wrong))
 
     def read(self, segment: Segment, values: Values, readings: tuple[Template, ...], stated: str | None) -> None:
         """Read one statement: a whole attempt, a step, or neither.
