@@ -1,5 +1,7 @@
 """The tiny model: its tokenizer, its pre-training text, its generate, and the weights that come with the package."""
 
+import json
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -128,3 +130,8 @@ def test_the_bundled_base_knows_the_form() -> None:
     found = [find_attempts(puzzle, text) for text in texts]
     assert sum(bool(attempts) for attempts in found) >= 38
     assert len({attempt.pattern for attempts in found for attempt in attempts}) >= 8
+
+
+def test_a_saved_model_is_a_llama_to_others(tmp_path: Path) -> None:
+    load_model(model_path("bundled")).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["architectures"] == ["LlamaForCausalLM"]

@@ -70,6 +70,10 @@ class TinyForCausalLM(LlamaForCausalLM):
         return decode_in_chunks(self, input_ids, mask, how)
 
 
+# What `save_pretrained` writes as the architecture: others, such as vLLM, know a checkpoint by it.
+TinyForCausalLM.__name__ = LlamaForCausalLM.__name__
+
+
 @dataclass(frozen=True, slots=True)
 class Decoding:
     """How to decode; temperature 0 is greedy."""
