@@ -40,12 +40,12 @@ def test_the_papers_outputs(tmp_path: Path) -> None:
     entry = {"nums": [3, 7, 8], "target": 29, "canonical_pattern": "A*B+C", "outputs": ["<answer>3*7+8</answer>", "?"]}
     (tmp_path / "out.json").write_text(json.dumps([entry]))
     rows = read_rows(tmp_path / "out.json", texts=True)
-    assert [(puzzle.id, text) for puzzle, text in each_text(rows)] == [("3,7,8=29", text) for text in entry["outputs"]]
+    assert [(puzzle.id, text) for puzzle, text, _ in each_text(rows)] == [("3,7,8=29", text) for text in entry["outputs"]]
 
 
 def test_our_own_completions_know_their_puzzle_by_its_id(tmp_path: Path) -> None:
     pl.DataFrame({"puzzle_id": ["3,7,8=29"], "sample": [0], "text": ["3*7"]}).write_parquet(tmp_path / "step.parquet")
-    assert [(p.numbers, p.target, t) for p, t in each_text(read_rows(tmp_path / "step.parquet", texts=True))] == [
+    assert [(p.numbers, p.target, t) for p, t, _ in each_text(read_rows(tmp_path / "step.parquet", texts=True))] == [
         ((3, 7, 8), 29, "3*7")
     ]
 

@@ -218,7 +218,7 @@ def test_messages_without_an_answer_end_no_training() -> None:
 def test_one_reader_for_all_verbs(tmp_path: Path) -> None:
     row = {"question": "Calculate 29 using the numbers 3, 7, 8.", "choices": [{"text": "3*7+8"}, {"text": "8"}]}
     lines(tmp_path / "test.jsonl", [row])
-    assert [text for _, text in each_text(read_rows(tmp_path / "test.jsonl", texts=True))] == ["3*7+8", "8"]
+    assert [text for _, text, _ in each_text(read_rows(tmp_path / "test.jsonl", texts=True))] == ["3*7+8", "8"]
     assert [puzzle.id for puzzle in load_sets(str(tmp_path))[0]["test"]] == ["3,7,8=29"]
     assert "1" in CliRunner().invoke(app, ["verify-split", str(tmp_path)]).output
     assert len(read_rows(GOLDEN / "evals" / "countdown.eval", texts=True).puzzles) == 6

@@ -88,6 +88,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "checkpoint": ("checkpoint", "ckpt", "checkpoint_name"),
     "reward": ("reward", "rewards", "score", "scores"),
     "set": ("set",),
+    "verdict": ("verdict",),
     "reasoning": ("reasoning_content", "reasoning", "thinking", "thinking_content", "reasoning_text"),
     "truncated": (
         "truncated",

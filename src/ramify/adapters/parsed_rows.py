@@ -13,7 +13,7 @@ from ramify.adapters.steps import step_in
 from ramify.algebra.paper import from_paper
 from ramify.algebra.parser import ParseError
 from ramify.errors import ConfigError
-from ramify.records import Puzzle
+from ramify.records import Puzzle, Verdict
 from ramify.tasks.countdown import MAX_SIZE
 from ramify.tasks.prompts import puzzle_in
 
@@ -22,6 +22,7 @@ MOST = 10**9
 MOST_OF_A_PROMPT = 200_000
 """Characters of prompts that are searched for a puzzle."""
 _DEEPEST = 6
+_VERDICTS = [verdict.value for verdict in Verdict]
 
 
 class MissingError(ValueError):
@@ -41,6 +42,7 @@ class ParsedRow:
         step: None where the row names none; `steps.LAST` for `final`.
         rewards: one for each completion, None where there is none.
         set: the puzzle set that it names.
+        verdict: of an earlier grading by ramify.
     """
 
     puzzle: Puzzle
@@ -48,6 +50,7 @@ class ParsedRow:
     step: int | None
     rewards: list[float | None]
     set: str | None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,14 @@ class RowReader:
         levels = Levels(row)
         puzzle = self._puzzle(levels)
         completions = self._completions(levels) if texts else []
-        reward, group = self._value(levels, "reward"), self._value(levels, "set")
+        reward, group, verdict = (self._value(levels, role) for role in ("reward", "set", "verdict"))
         return ParsedRow(
             puzzle,
             completions,
             self._step(levels, file_step) if steps else None,
             _rewards(reward, len(completions)),
             group if isinstance(group, str) and re.fullmatch(r"\w[\w.-]{0,59}", group) else None,
+            Verdict(verdict) if verdict in _VERDICTS else None,
         )
 
     def _value(self, levels: Levels, role: str) -> Any:

@@ -9,7 +9,7 @@ from ramify.adapters.files import records_of, suffix_of
 from ramify.adapters.formats import find_format
 from ramify.adapters.parsed_rows import RowReader
 from ramify.errors import RunError
-from ramify.records import Puzzle
+from ramify.records import Puzzle, Verdict
 from ramify.tables import storable
 
 
@@ -19,11 +19,13 @@ class Rows(NamedTuple):
     Attributes:
         puzzles: one for each row that could be read.
         texts: the completions of each; empty where only puzzles were asked for.
+        verdicts: of each, the one of an earlier grading; None where the row has none.
         unread: why the other rows could not be read, as "row 7: …".
     """
 
     puzzles: list[Puzzle]
     texts: list[list[str]]
+    verdicts: list[Verdict | None]
     unread: list[str]
 
 
@@ -37,7 +39,7 @@ def read_rows(path: Path, reader: RowReader | None = None, texts: bool = False, 
         RunError: the file cannot be read, or it has rows and none of them can.
     """
     reader = reader or RowReader()
-    rows, first = Rows([], [], []), None
+    rows, first = Rows([], [], [], []), None
     form = find_format(path).format if suffix_of(path) and path.is_file() else None
     if form:
         reader = RowReader(reader.given, {**form.columns, **reader.preferred}, reader.template)
@@ -50,6 +52,7 @@ def read_rows(path: Path, reader: RowReader | None = None, texts: bool = False, 
             rows.unread.append(f"row {number}: {error}")
             continue
         rows.puzzles.append(said.puzzle)
+        rows.verdicts.append(said.verdict)
         rows.texts.append([storable(completion.text) for completion in said.completions])
     if first is not None and not rows.puzzles:
         how = remedy(verb, str(path), records, reader, first, texts)
@@ -58,8 +61,8 @@ def read_rows(path: Path, reader: RowReader | None = None, texts: bool = False, 
     return rows
 
 
-def each_text(rows: Rows) -> Iterator[tuple[Puzzle, str]]:
-    """Every completion with its puzzle."""
-    for puzzle, texts in zip(rows.puzzles, rows.texts, strict=True):
+def each_text(rows: Rows) -> Iterator[tuple[Puzzle, str, Verdict | None]]:
+    """Every completion with its puzzle, and its earlier verdict."""
+    for puzzle, texts, verdict in zip(rows.puzzles, rows.texts, rows.verdicts, strict=True):
         for text in texts:
-            yield puzzle, text
+            yield puzzle, text, verdict

@@ -36,7 +36,7 @@ def annotate(
     for puzzle_id, sample, text, tokens, truncated in completions.iter_rows():
         puzzle = puzzles[puzzle_id]
         verdict = grade(puzzle, text, truncated, tags).verdict
-        found = find_attempts(puzzle, text, tags=tags)
+        found = find_attempts(puzzle, text, tags=tags, truncated=truncated)
         searched = sum(not attempt.is_answer for attempt in found)
         grades.append((puzzle_id, sample, verdict.value, tokens, searched))
         attempts += [_row(puzzle_id, sample, attempt) for attempt in found]

@@ -12,6 +12,7 @@ SCHEMA = {
     "puzzle_id": pl.String,
     "text": pl.String,
     "verdict": pl.String,
+    "earlier": pl.String,  # null: none is known
     "correct": pl.Boolean,
     "tinyzero": pl.Boolean,
     "reasoning_gym": pl.Boolean,
@@ -19,18 +20,27 @@ SCHEMA = {
 OTHERS = {"tinyzero": "TinyZero-style", "reasoning_gym": "reasoning-gym-style"}
 
 
-def regrade(completions: Iterable[tuple[Puzzle, str]]) -> pl.DataFrame:
+def regrade(completions: Iterable[tuple[Puzzle, str, Verdict | None]]) -> pl.DataFrame:
     """One row a completion: the verdict, whether it is correct, and whether either of the other rules says so.
 
-    >>> regrade([(Puzzle((2, 3, 1), 9), "<answer>2**3+1</answer>")]).row(0)[2:]
-    ('unparsable', False, True, True)
+    Args:
+        completions: each with its puzzle and the verdict of an earlier grading, if there is one.
+
+    >>> regrade([(Puzzle((2, 3, 1), 9), "<answer>2**3+1</answer>", None)]).row(0)[2:]
+    ('unparsable', None, False, True, True)
     """
     rows = []
-    for puzzle, text in completions:
+    for puzzle, text, earlier in completions:
         verdict = grade(puzzle, text).verdict
         others = is_correct_for_tinyzero(puzzle, text), is_correct_for_reasoning_gym(puzzle, text)
-        rows.append((puzzle.id, text, verdict.value, verdict is Verdict.CORRECT, *others))
+        rows.append((puzzle.id, text, verdict.value, earlier and earlier.value, verdict is Verdict.CORRECT, *others))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def changed(regraded: pl.DataFrame) -> pl.DataFrame:
+    """The verdicts that differ from the earlier ones: earlier, verdict, count, most frequent first."""
+    pairs = regraded.filter(pl.col("earlier") != pl.col("verdict")).group_by("earlier", "verdict")
+    return pairs.agg(count=pl.len()).sort("count", "earlier", "verdict", descending=[True, False, False])
 
 
 def disagreements(regraded: pl.DataFrame) -> pl.DataFrame:

@@ -153,7 +153,7 @@ def regrade(
     from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.adapters.paths import regular_file
     from ramify.adapters.row_files import each_text, read_rows
-    from ramify.analysis.regrade import OTHERS, disagreements, examples
+    from ramify.analysis.regrade import OTHERS, changed, disagreements, examples
     from ramify.analysis.regrade import regrade as grade_again
 
     given = {"numbers": numbers, "target": target, "text": text, "prompt": prompt, "answer_pattern": answer_pattern}
@@ -166,6 +166,11 @@ def regrade(
     say(f"{graded.height:,} completions: {verdicts}")
     if rows.unread:
         say(f"{len(rows.unread):,} rows could not be read, the first is {rows.unread[0]}")
+    known = graded["earlier"].count()
+    if known:
+        pairs = changed(graded)
+        listed = ", ".join(f"{count:,} {before} → {now}" for before, now, count in pairs.iter_rows())
+        say(f"{pairs['count'].sum():,} of {known:,} verdicts in the file changed{': ' if listed else ''}{listed}")
     print_rules(graded, disagreements(graded))
     for column, name in OTHERS.items():
         for puzzle_id, answer, verdict in examples(graded, column):

@@ -52,7 +52,7 @@ class _Result(NamedTuple):
 
 
 def find_attempts(
-    puzzle: Puzzle, text: str, partial: bool = False, tags: tuple[str, str] = ANSWER_TAGS
+    puzzle: Puzzle, text: str, partial: bool = False, tags: tuple[str, str] = ANSWER_TAGS, truncated: bool = False
 ) -> list[Attempt]:
     """All attempts in a completion, in the order in which they end; never raises, linear in the text.
 
@@ -60,6 +60,7 @@ def find_attempts(
         partial: also give the statements and steps that use only some of the numbers, but two or more: their
             expressions have fewer leaves.
         tags: what opens and closes an answer.
+        truncated: whether the sampler's limit ended the completion, as for `grade`.
 
     >>> puzzle = Puzzle((3, 7, 8), 29)
     >>> text = "Try (8-3)*7 = 36, no. 3×7 = 21, 21 + 8 = 29! <answer>3*7+8</answer>"
@@ -68,7 +69,7 @@ def find_attempts(
     """
     if not 2 <= len(puzzle.numbers) <= MAX_SIZE:
         return []
-    span = answer_span(text, tags)
+    span = answer_span(text, tags, open_ended=not truncated)
     text = as_they_look(text)
     search = _Search(puzzle, partial)
     if span is None or not _OPERATION.search(text, *span):
