@@ -142,9 +142,7 @@ def without_tail(text: str) -> str:
         if not kept.strip("*") and (token := CHAT_TOKEN.search(text)):
             text = text[: token.start()]
         elif re.search(r"\\[,;:!]$", text):
-            if kept or text[-3:-2] in ".,;*":
-                raise Unsure
-            text = text[:-2]
+            raise Unsure
         elif text[-1:] and text[-1] in ".,;。、✓✔✅☑\ufe0f$`":
             if text[-1] in "✓✔✅☑\ufe0f、。" and kept.strip("*"):
                 return text + kept

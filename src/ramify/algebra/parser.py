@@ -8,8 +8,9 @@ r"""Read expressions from text: a grammar, never `eval`; bounded, linear in the 
 
 What else stands for a sign, and what is white space, is in notation.py: × ÷ − · ∗ \times \div \cdot, an x between
 operands, dollar signs, \boxed, \left, bold stars or a code fence around the whole. A minus sign before an operand folds
-into a subtraction: -3+5 is 5-3, 7--2 is 7+2, (-(4-9))*6 is (9-4)*6. Leading zeros, decimals (except whole ones that are
-stated, = 29.0), `**`, `//`, digits joined by spaces, digits of other scripts and implicit multiplication are errors.
+into a subtraction: -3+5 is 5-3, 7--2 is 7+2, (-(4-9))*6 is (9-4)*6. Leading zeros, decimals (except whole ones that
+state a value, = 29.0), `**`, `//`, digits joined by spaces, digits of other scripts and implicit multiplication are
+errors.
 """
 
 import re
