@@ -98,8 +98,8 @@ def check_answer(puzzle: Puzzle, text: str, truncated: bool) -> None:
     assert correct <= (result.value == puzzle.target)
     with contextlib.suppress(Unsure):
         assert is_right(puzzle.numbers, puzzle.target, text, truncated) is correct, (result, text)
-    found = find_attempts(puzzle, text, partial=True)
-    assert not correct or truncated or any(attempt.is_answer and attempt.hits_target for attempt in found), text
+    found = find_attempts(puzzle, text, partial=True, truncated=truncated)
+    assert not correct or any(attempt.is_answer and attempt.hits_target for attempt in found), text
     for attempt in found:
         assert 0 <= attempt.start < attempt.end <= len(text)
         assert attempt.hits_target is (attempt.value == puzzle.target)

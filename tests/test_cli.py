@@ -96,7 +96,13 @@ def test_regrade(tmp_path: Path) -> None:
     done = ramify("regrade", "a.json", "--output", "rows.parquet", cwd=tmp_path)
     assert "4 completions: 2 wrong value, 1 unparsable, 1 no answer" in done.stdout
     assert "TinyZero-style accepts '3**7//8' for 3,7,8=273: unparsable" in done.stdout
-    assert pl.read_parquet(tmp_path / "rows.parquet")["tinyzero"].to_list() == [False, False, True, False]
+    table = pl.read_parquet(tmp_path / "rows.parquet")
+    assert table["tinyzero"].to_list() == [False, False, True, False]
+    earlier = table.with_columns(verdict=pl.Series(["correct", "unparsable", "unparsable", "unparsable"]))
+    earlier.write_parquet(tmp_path / "earlier.parquet")
+    done = ramify("regrade", "earlier.parquet", cwd=tmp_path)
+    changes = "1 correct → wrong value, 1 unparsable → no answer, 1 unparsable → wrong value"
+    assert f"3 of 4 verdicts in the file changed: {changes}" in done.stdout
 
 
 def test_a_run_folder_of_other_settings_is_refused(tmp_path: Path) -> None:

@@ -40,7 +40,9 @@ def test_the_papers_outputs(tmp_path: Path) -> None:
     entry = {"nums": [3, 7, 8], "target": 29, "canonical_pattern": "A*B+C", "outputs": ["<answer>3*7+8</answer>", "?"]}
     (tmp_path / "out.json").write_text(json.dumps([entry]))
     rows = read_rows(tmp_path / "out.json", texts=True)
-    assert [(puzzle.id, text) for puzzle, text, _ in each_text(rows)] == [("3,7,8=29", text) for text in entry["outputs"]]
+    assert [(puzzle.id, text) for puzzle, text, _ in each_text(rows)] == [
+        ("3,7,8=29", text) for text in entry["outputs"]
+    ]
 
 
 def test_our_own_completions_know_their_puzzle_by_its_id(tmp_path: Path) -> None:

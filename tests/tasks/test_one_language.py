@@ -138,3 +138,11 @@ def test_an_attempt_that_no_pattern_has_is_kept_without_one() -> None:
 def test_a_value_in_a_box_is_no_attempt_but_what_it_states_is_checked() -> None:
     (attempt,) = find_attempts(Puzzle((3, 7, 8), 29), r"3*7+8 = \boxed{30}")
     assert (attempt.is_answer, attempt.miscalculated) == (False, True)
+
+
+def test_a_truncated_completion_has_the_same_answer_for_both() -> None:
+    puzzle, text = Puzzle((3, 7, 8), 29), r"\boxed{3*7+8}, or <answer>3*8"
+    assert grade(puzzle, text, truncated=True).verdict is Verdict.CORRECT
+    assert [attempt.is_answer for attempt in find_attempts(puzzle, text, truncated=True)] == [True]
+    assert grade(puzzle, text).verdict is Verdict.WRONG_NUMBERS
+    assert [attempt.is_answer for attempt in find_attempts(puzzle, text)] == [False]

@@ -10,7 +10,7 @@ from ramify.algebra.builder import Statement
 from ramify.algebra.parser import MAX_LENGTH, ParseError, parse_statement
 from ramify.records import Grade, Puzzle, Verdict
 
-GRADER_VERSION = 4
+GRADER_VERSION = 5
 """Kept with every table that is made from verdicts or attempts; it changes when any of them could."""
 
 ANSWER_TAGS = ("<answer>", "</answer>")
