@@ -1,38 +1,49 @@
-"""Coverage-guided fuzzing of everything that reads what others write; not part of the test suite.
+"""Fuzzing of everything that reads what others write; not part of the test suite.
 
-    pip install atheris && python tests/fuzz.py answers -runs=1000000 -max_len=200 corpus/
+    pip install atheris && python tests/fuzz.py answers -runs=1000000 -max_len=200 corpus/      guided by coverage
+    python tests/fuzz.py answers --random 100000 7                                               drawn with a seed
 
 The first argument names a target. Any exception that is not an error of ramify's own ends the run, and so does a
 verdict that the reader in fair_reader.py does not share.
 """
 
 import contextlib
+import gzip
+import json
+import shutil
 import sys
 import tempfile
 from collections import Counter
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
+from random import Random
+from typing import Any
 
-import atheris
+IS_GUIDED = "--random" not in sys.argv
+if IS_GUIDED:
+    import atheris
 
-with atheris.instrument_imports(include=["ramify"]):
+with atheris.instrument_imports(include=["ramify"]) if IS_GUIDED else contextlib.nullcontext():
+    import brute
+    from fair_reader import Unsure, is_right
+    from ramify.adapters.columns import HOLDERS, ROLES
+    from ramify.adapters.dumps import read_folder
+    from ramify.adapters.import_settings import ImportConfig
+    from ramify.adapters.row_files import read_rows
     from ramify.algebra.arrangement import arranged
     from ramify.algebra.catalog import patterns
     from ramify.algebra.parser import ParseError, parse
     from ramify.algebra.pattern import Pattern
     from ramify.algebra.solver import solve
     from ramify.config import Config
-    from ramify.errors import ConfigError
+    from ramify.errors import ConfigError, RunError
     from ramify.experiment import ExperimentConfig
     from ramify.models.pretrain import PretrainConfig
     from ramify.records import Puzzle, Verdict
     from ramify.tasks.attempts import find_attempts
     from ramify.tasks.grading import grade
     from ramify.tasks.instances import count_instances
-
-import brute
-from fair_reader import Unsure, is_right
 
 PUZZLES = (Puzzle((3, 7, 8), 29), Puzzle((2, 2, 5), 1), Puzzle((1, 3, 4, 6), 24), Puzzle((25, 50, 75, 100, 3, 6), 95))
 PUZZLES += (Puzzle((9, 2, 5, 11), 42), Puzzle((9, 2), -18), Puzzle((6, 9, 4), 50))
@@ -194,10 +205,64 @@ def settings(data: bytes) -> None:
         assert config.check(loaded.model_dump(mode="json")) == loaded
 
 
-# The importers belong here: a target writes its bytes as a file, reads it, and lets only errors of ramify's own pass.
-TARGETS = {function.__name__: function for function in (answers, solving, counting, settings)}
+NAMES = (*(name for names in ROLES.values() for name in names), *HOLDERS, "globalStep", "x", "", "puzzle_id", "role")
+VALUES: tuple[Any, ...] = (
+    *([3, 7, 8], "[3, 7, 8]", "3 7 8", 29, "29", 29.0, [3, 7], [[3, 7, 8]], "Using the numbers [3, 7, 8], make 29"),
+    *("3*7+8", "<answer>3*7+8</answer>", ["<answer>3*7+8</answer>", "no"], "A*B+C", "step-50", 50, "final", "base"),
+    *(None, True, False, "", [], {}, -1, 2**70, 1e400, "9" * 400, "\ud800", "\0", "stop", "length", ["stop", None]),
+    *("<think>", "Question: use 3, 7, 8 to reach 29", {"numbers": [3, 7, 8], "target": 29}, '{"target": 29}', "{{{"),
+    [{"role": "user", "content": "Numbers: [3, 7, 8]. Target: 29."}, {"role": "assistant", "content": "3*7+8"}],
+    {"message": {"content": "<answer>3*7+8</answer>"}, "finish_reason": "length"},
+    [{"text": "<answer>3*7+8</answer>", "finish_reason": "stop"}, {"text": None}],
+)
+FILES = ("a.jsonl", "a.json", "a.csv", "a.tsv", "a.jsonl.gz", "12.jsonl", "step-3/a.json", "results.jsonl", "a.eval")
+FILES += ("a.parquet", "a.arrow", "rollouts/7.jsonl", "completions_00001.parquet", "samples_x.jsonl")
+
+
+def importing(data: bytes) -> None:
+    """Read a file of rows, or of bytes, as `regrade` and as `import` do."""
+    if len(data) < 3:
+        return
+    folder = FOLDER / "import"
+    shutil.rmtree(folder, ignore_errors=True)
+    file = folder / FILES[data[0] % len(FILES)]
+    file.parent.mkdir(parents=True)
+    rows = []
+    for part in range(1 + data[1] % 3):
+        drawn = data[2 + part :: 3]
+        pairs = zip(drawn[::2], drawn[1::2], strict=False)
+        rows.append({NAMES[name % len(NAMES)]: VALUES[value % len(VALUES)] for name, value in pairs})
+        if data[1] % 5:  # most rows have a puzzle
+            rows[-1] = {"numbers": [3, 7, 8], "target": 29, "completion": "<answer>3*7+8</answer>"} | rows[-1]
+    text = "".join(json.dumps(row) + "\n" for row in rows) if "jsonl" in file.name else json.dumps(rows)
+    raw = data[2:] if data[1] % 16 == 0 else text.encode()
+    raw = raw[: data[2] * 4] if data[1] % 16 == 1 else raw  # cut off
+    file.write_bytes(gzip.compress(raw) if file.suffix == ".gz" and data[1] % 2 else raw)
+    for read in (lambda: read_rows(file, texts=True, verb="regrade"), lambda: read_folder(folder, ImportConfig())):
+        with contextlib.suppress(RunError):
+            read()
+
+
+TARGETS = {function.__name__: function for function in (answers, solving, counting, settings, importing)}
+
+
+def draw(target: str, runs: int, seed: int) -> None:
+    """Run a target on inputs of 6 to 30 bytes drawn with a seed."""
+    random = Random(seed)
+    for run in range(runs):
+        data = random.randbytes(random.choice((6, 6, 6, 8, 8, 10, 14, 30)))
+        try:
+            TARGETS[target](data)
+        except BaseException:
+            print(f"input {run}: {data!r}", file=sys.stderr)
+            raise
+    print(f"{target}: {runs:,} inputs of seed {seed}, nothing found")
+
 
 if __name__ == "__main__":
-    target = TARGETS[sys.argv.pop(1)]
-    atheris.Setup(sys.argv, target)
-    atheris.Fuzz()
+    name = sys.argv.pop(1)
+    if IS_GUIDED:
+        atheris.Setup(sys.argv, TARGETS[name])
+        atheris.Fuzz()
+    else:
+        draw(name, *map(int, sys.argv[2:4]))
