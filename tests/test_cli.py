@@ -57,7 +57,7 @@ def test_config_is_a_start() -> None:
         (["patterns", "--size", "0"], "sizes 1 to 8"),
         (["patterns"], "--size"),
         (["solve", "1", "--target", "1"], "2 to 7 numbers"),
-        (["verify-split", "nowhere"], "no data there"),
+        (["verify-split", "nowhere"], "no such folder or file"),
         (["verify-split", ".", "--hold-out", "A-"], "not a pattern"),
         (["regrade", "nowhere.json"], "cannot be read as json"),
     ],

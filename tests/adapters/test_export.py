@@ -10,6 +10,7 @@ import pytest
 from ramify import ExperimentConfig, Run, RunError
 from ramify.adapters.export import KINDS, export
 from ramify.adapters.verl import compute_score
+from ramify.config import digest_of
 from ramify.experiment import generate, open_run
 
 
@@ -68,7 +69,7 @@ def test_what_verl_cannot_be_told_is_refused(known_run: Run, tmp_path: Path) -> 
     saved = json.loads((known_run.path / "config.json").read_text())
     for change in ({"lora": {"rank": 4}}, {"curriculum": {"by": "n", "shares": {"3": 1}}}, {"scale_rewards": "batch"}):
         changed = {**saved["config"], "train": {**saved["config"]["train"], **change}}
-        (known_run.path / "config.json").write_text(json.dumps({**saved, "config": changed}))
+        known_run.config_file.write_text(json.dumps({**saved, "config": changed, "digest": digest_of(changed)}))
         with pytest.raises(RunError, match=f"train.{next(iter(change))}.* has no counterpart"):
             export("verl", known_run, tmp_path / "out")
 
@@ -76,7 +77,7 @@ def test_what_verl_cannot_be_told_is_refused(known_run: Run, tmp_path: Path) -> 
 def test_names_in_a_run_of_others_do_nothing(known_run: Run, tmp_path: Path) -> None:
     saved = json.loads((known_run.path / "config.json").read_text())
     saved["config"] |= {"model": "$(touch pwned)'`touch pwned`", "name": "x\ntouch pwned"}
-    (known_run.path / "config.json").write_text(json.dumps(saved))
+    known_run.config_file.write_text(json.dumps({**saved, "digest": digest_of(saved["config"])}))
     export("verl", known_run, tmp_path / "out")
     printer = tmp_path / "printer"
     printer.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")

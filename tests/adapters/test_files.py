@@ -94,7 +94,7 @@ def test_files_that_cannot_be_read_are_one_sentence(tmp_path: Path, name: str, c
 
 def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("")
-    assert read_rows(tmp_path / "a.jsonl") == ([], [], [])
+    assert read_rows(tmp_path / "a.jsonl") == ([], [], [], [])
 
 
 def test_folders_may_have_any_name(tmp_path: Path) -> None:

@@ -54,7 +54,15 @@ def test_an_unknown_group_is_named(config: dict) -> None:
         schedule(PUZZLES, CurriculumConfig.check(config), 1, 1, 1)
 
 
-@pytest.mark.parametrize("shares", [{"3": -1, "4": 2}, {"3": 0}, {"3": float("inf")}, {"3": float("nan")}])
-def test_weights_that_are_none(shares: dict) -> None:
-    with pytest.raises(ConfigError, match="weights must not be negative"):
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ({"3": -1, "4": 2}, "greater than or equal to 0"),
+        ({"3": 0}, "one weight must be above 0"),
+        ({"3": float("inf")}, "must be a finite number"),
+        ({"3": float("nan")}, "must be a finite number"),
+    ],
+)
+def test_weights_that_are_none(shares: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
         CurriculumConfig.check({"shares": shares})

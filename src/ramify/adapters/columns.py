@@ -187,6 +187,11 @@ class Levels:
                     return value
         return None
 
+    def is_empty(self, role: str) -> bool:
+        """Whether the row itself has an empty text in a role."""
+        row, plan = self.objects[0]
+        return any(row[key] == "" for key in plan.roles.get(role, ()))
+
     def every(self, role: str) -> list[Any]:
         """All that the row says in a role, the surest first."""
         levels = self.objects if role in HELD else self.objects[:1]

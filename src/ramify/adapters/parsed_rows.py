@@ -134,6 +134,8 @@ class RowReader:
 
     def _completions(self, levels: Levels) -> list[Completion]:
         value = self._value(levels, "text")
+        if value is None and levels.is_empty("text"):
+            value = ""  # the model wrote nothing
         if value is None:
             error = levels.row.get("error")
             if error:

@@ -18,6 +18,9 @@ GROUPINGS = ("all", "n", "pattern", "n,shape_class")
 FEWEST_PATTERNS = 8
 
 
+_READ = {name: ROLLOUTS[name] for name in ("puzzle_id", "pattern", "reward")}
+
+
 def zero_advantage(run: Run, seed: int, checkpoints: list[int]) -> Iterator[pl.DataFrame]:
     """The zero-advantage share of the training groups since the checkpoint before, at every checkpoint.
 
@@ -77,7 +80,7 @@ def _groups(run: Run, seed: int) -> pl.DataFrame | None:
     reward = pl.col("reward")
     found = pl.concat(
         [
-            run.scan(run.rollouts_file(seed, step), ROLLOUTS)
+            run.scan(run.rollouts_file(seed, step), _READ)
             .group_by("puzzle_id", "pattern")
             .agg(equal=reward.min() == reward.max())
             .with_columns(step=pl.lit(step))
