@@ -1,7 +1,7 @@
 """What the command line prints: results to stdout; progress, warnings and errors to stderr.
 
 Everything goes through here, so that no text of a file or a server steers the terminal: `say`, `warn` and the tables
-of `console` show control characters as they are written in Python. What is told of the work also goes to the log.
+of `console` show control characters as they are written in Python. Progress also goes to the log.
 """
 
 import logging
@@ -202,7 +202,7 @@ def print_forecast(name: str, expected: Any) -> None:
         table.add_row(f"{set_name} puzzles", f"{count:,}", "")
     short = f"{expected.shortages:,} patterns have fewer than asked" if expected.shortages else ""
     if expected.shortages is None:
-        short = "too many puzzles to see here whether all patterns have so many"
+        short = "too many puzzles to see here whether all patterns have enough"
     table.add_row("training steps", f"{expected.steps:,}", short)
     table.add_row("training sequences", f"{expected.training_sequences:,}", _time(expected.training_seconds))
     table.add_row("evaluation completions", f"{expected.evaluation_completions:,}", _time(expected.evaluation_seconds))

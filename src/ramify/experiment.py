@@ -301,7 +301,7 @@ def score(run: Run, report: Report, groupings: Sequence[str] = (), ray: str | No
 def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
     """How many tables of completions there are, those to grade, and by what there are estimates; None: there are none.
 
-    Derived tables that are damaged, or of another grader, are to be made again.
+    Derived tables that are damaged, or of another grader version, have to be rebuilt.
     """
     work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     jobs = []

@@ -28,7 +28,7 @@ from ramify.train.sft import SFTConfig
 
 PROBED_STEPS = 3
 MOST_DRAWN = 20_000
-"""Puzzles that are drawn to see whether there are so many."""
+"""Puzzles that are drawn to see whether there are enough."""
 PROBED_PUZZLES = 20
 """Puzzles of each set where they are not."""
 PROBED_COMPLETIONS, PROBED_TOKENS = 64, 256

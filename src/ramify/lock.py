@@ -1,4 +1,4 @@
-"""Locks between processes: one of them works on a folder, others are told which, or wait.
+"""Locks between processes: one process works on a folder; others fail with its pid, or wait.
 
 The system lets go of a lock when its process ends, however it ends. Where a file system knows no locks there are none.
 """
@@ -27,7 +27,7 @@ def exclusive(path: Path, refusal: str, wait: Callable[[str], None] | None = Non
 
     Args:
         refusal: what is said if another process holds it; the process is named after it.
-        wait: is told of the holder, and then the lock is waited for; None: an error.
+        wait: called with the holder before waiting for the lock; None: raise instead of waiting.
 
     Raises:
         RunError: another process holds it, or the file cannot be made.

@@ -125,7 +125,7 @@ def read_table(path: Path, schema: Schema | None = None, again: str = _AGAIN) ->
 
     Args:
         schema: columns that it must have, and their types; None: as they are.
-        again: how it is made again, for the error.
+        again: how to rebuild it, for the error message.
 
     Raises:
         RunError: there is no such file, it is damaged, or another version of ramify wrote it.

@@ -42,7 +42,7 @@ def completions_of(value: Any, ended: Sequence[Any] = (), reasoning: Any = None)
     Args:
         value: a text; a list of texts; messages; choices, or the outputs of a server in another form; lists of these.
         ended: what columns of a row say about the ends, each one for all or a list with one for each.
-        reasoning: what a row keeps apart as the reasoning, likewise.
+        reasoning: the reasoning that a row keeps apart.
 
     Raises:
         ValueError: there is no completion in it.

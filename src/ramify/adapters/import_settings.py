@@ -1,4 +1,4 @@
-"""What `ramify import` can be told; `regrade` and `verify-split` are told some of it."""
+"""Settings of `ramify import`; `regrade` and `verify-split` take some of them."""
 
 import re
 from collections.abc import Iterable
