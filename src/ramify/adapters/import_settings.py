@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from ramify.adapters.answers import check_pattern
 from ramify.adapters.parsed_rows import RowReader, check_fields
-from ramify.config import Config
+from ramify.config import MOST, Config
 from ramify.errors import ConfigError
 from ramify.tasks.grading import ANSWER_TAGS
 from ramify.tasks.prompts import PromptConfig
@@ -31,7 +31,7 @@ class ImportConfig(Config):
     answer_tags: tuple[str, str] = ANSWER_TAGS
     answer_pattern: str | None = None
     """A regular expression (of the Rust kind) whose first group is the answer, beside tags and boxes."""
-    every: int | None = Field(None, ge=1)
+    every: int | None = Field(None, ge=1, le=MOST)
     """Steps in a window of training completions."""
     training: bool | None = None
     """Whether they are training completions; found by the format if not given."""
