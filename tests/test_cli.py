@@ -82,6 +82,7 @@ def test_verify_split_of_foreign_data(tmp_path: Path) -> None:
     assert (train["name"], train["solved_by_held_out"]) == ("train", 1)
 
 
+@pytest.mark.slow
 def test_verify_split_of_our_own_data(tmp_path: Path) -> None:
     sets = ["task.train={3=18}", "task.test={3=17}", "task.length={}", "task.held_out={3=1}"]
     assert ramify("generate", "quickstart", *sets, cwd=tmp_path).returncode == 0
@@ -176,6 +177,7 @@ def test_comparisons_that_cannot_be(known_run: Run, second: str, by: str, words:
     assert words in done.stderr
 
 
+@pytest.mark.slow
 def test_score_by_another_grouping(known_run: Run) -> None:
     assert ramify("score", str(known_run.path), "--by", "n,split,forced").returncode == 0
     assert "n,split,forced" in known_run.estimates()["by"].to_list()
@@ -193,6 +195,7 @@ def test_import_is_a_diagnosis_in_one_command(tmp_path: Path) -> None:
     assert str(tmp_path / "theirs" / "report.html") in done.stdout.replace("\n", "")
 
 
+@pytest.mark.slow
 def test_a_sweep_in_one_command(tmp_path: Path) -> None:
     for step in (5, 10):
         shutil.copytree(model_path("bundled"), tmp_path / "mine" / "checkpoints" / f"checkpoint-{step}")
@@ -203,6 +206,7 @@ def test_a_sweep_in_one_command(tmp_path: Path) -> None:
     assert Run(tmp_path / "runs" / "mine").sampled(1) == [("test", 5), ("test", 10)]
 
 
+@pytest.mark.slow
 def test_a_folder_among_the_runs_is_not_the_run_that_it_is_made_into(tmp_path: Path) -> None:
     golden = Path(__file__).parent / "golden" / "foreign" / "verl"
     shutil.copytree(golden, tmp_path / "runs" / "mine-verl")

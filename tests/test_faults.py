@@ -8,9 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import polars as pl
 import pytest
@@ -98,7 +99,12 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 FLIPS = {f"flip {number}": (lambda data, name=f"flip {number}": flipped(data, name)) for number in range(6)}
 
 
-@pytest.mark.parametrize("kind", DERIVED)
+def some_slow(kinds: Iterable[str], fast: str) -> list[Any]:
+    """All kinds, marked as slow but for one."""
+    return [kind if kind == fast else pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
+
+
+@pytest.mark.parametrize("kind", some_slow(DERIVED, fast="grades"))
 def test_a_damaged_derived_table_is_made_again(known_run: Run, ramify: Callable, kind: str) -> None:
     run = with_rollouts(known_run)
     file = DERIVED[kind](run)
@@ -115,7 +121,7 @@ def test_a_damaged_derived_table_is_made_again(known_run: Run, ramify: Callable,
     assert ramify("report", run.path)[0] == 0
 
 
-@pytest.mark.parametrize("kind", RAW)
+@pytest.mark.parametrize("kind", some_slow(RAW, fast="completions"))
 def test_a_damaged_raw_table_is_named_with_the_remedy(known_run: Run, ramify: Callable, kind: str) -> None:
     run = with_rollouts(known_run)
     file = RAW[kind](run)
@@ -232,6 +238,7 @@ def test_a_damaged_log_and_mark(known_run: Run, tiny_config: ExperimentConfig) -
         known_run.saved_by(checkpoint)
 
 
+@pytest.mark.slow
 def test_missing_puzzles_are_made_again(known_run: Run, tiny_config: ExperimentConfig) -> None:
     file = known_run.puzzles_file("test")
     before = file.read_bytes()

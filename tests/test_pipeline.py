@@ -49,7 +49,14 @@ def test_training_changed_the_model(whole: Run) -> None:
     assert first != last
 
 
-@pytest.mark.parametrize(("stage", "done"), [("training, seed 1", 3), ("sampling step 2, seed 1", 2), ("scoring", 4)])
+@pytest.mark.parametrize(
+    ("stage", "done"),
+    [
+        ("training, seed 1", 3),
+        pytest.param("sampling step 2, seed 1", 2, marks=pytest.mark.slow),
+        pytest.param("scoring", 4, marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_that_was_cut_off_ends_the_same(
     whole: Run, tiny_config: ExperimentConfig, tmp_path: Path, stage: str, done: int
 ) -> None:

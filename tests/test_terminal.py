@@ -126,6 +126,7 @@ def test_progress_is_a_line_a_stage_on_stderr_and_in_the_log(tmp_path: Path) -> 
     assert f"patterns to draw from: {total} of {total}" in log
 
 
+@pytest.mark.slow
 def test_quiet_and_verbose(tmp_path: Path) -> None:
     assert ramify("--quiet", "generate", "quickstart", *FEW, cwd=tmp_path).stderr == ""
     shown = ramify("--verbose", "generate", "quickstart", "name=other", *FEW, cwd=tmp_path).stderr
@@ -136,6 +137,7 @@ def test_quiet_and_verbose(tmp_path: Path) -> None:
     assert failed.stderr.startswith("error: ")
 
 
+@pytest.mark.slow
 def test_bars_on_a_terminal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "ramify", "generate", "quickstart", *FEW]

@@ -72,6 +72,7 @@ def test_the_completions_that_trl_keeps_are_read(tmp_path: Path) -> None:
     assert "training puzzles, as training sampled them" in render(found.run)
 
 
+@pytest.mark.slow
 def test_a_diagnosis_beside_a_training(tmp_path: Path) -> None:
     from trl import GRPOTrainer
 

@@ -139,7 +139,10 @@ def bounded(estimates: pl.DataFrame) -> Iterator[str]:
     ]
 
 
-@pytest.mark.parametrize("options", [(), ("--training",)], ids=["evaluation", "training"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param((), id="evaluation"), pytest.param(("--training",), id="training", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("names", ALONE + PAIRS)
 def test_every_analysis_of(names: tuple[str, ...], options: tuple[str, ...], tmp_path: Path) -> None:
     found = rows()
