@@ -114,8 +114,13 @@ class _Search:
         self.read_text(answer.replace("\n", " "), offset)
         self.in_answer = False
         whole = [attempt for attempt in self.found[known:] if len(attempt.expression.postfix) == 2 * self.size - 1]
-        if any(attempt.hits_target for attempt in whole) and not _MARK.match(answer):
-            return
+        if not _MARK.match(answer):
+            bare = answer.strip()
+            start = offset + answer.index(bare)
+            if any(attempt.hits_target for attempt in whole):
+                return
+            if len(whole) == 1 and (whole[0].start, whole[0].end) == (start, start + len(bare)):
+                return  # it is the whole answer, so the grader reads the same
         statement = read_answer(self.puzzle, answer)
         if statement is None or not statement.expression.uses(self.numbers):
             return
@@ -137,8 +142,8 @@ class _Search:
         """
         size, numbers = self.size, segment.numbers
         for template in readings:
-            for leaves, part in zip(template.leaves, template.parts, strict=True):
-                if len(leaves) == size and min(leaves) > 0 and sorted([numbers[k - 1] for k in leaves]) == self.wanted:
+            for part, places in template.plain:
+                if len(places) == size and sorted([numbers[place] for place in places]) == self.wanted:
                     self._whole(segment, values, template, part, stated)
                     return
         if size <= MAX_LINKED:
@@ -321,6 +326,33 @@ def _value(part: Postfix, values: Values | None = None) -> Pair | None:
     """The exact value as numerator and denominator; None where it is undefined, or hostile."""
     if len(part) > 2 * _LONGEST_CLAIM:
         return None
+    whole: list[int] = []  # while all is a whole number, which is most of the time
+    for item in part:
+        if item.__class__ is int:
+            leaf = item if values is None else values[item]
+            if leaf.__class__ is not int:
+                break
+            whole.append(leaf)
+            continue
+        right = whole.pop()
+        if item == "*":
+            whole[-1] *= right
+        elif item == "+":
+            whole[-1] += right
+        elif item == "-":
+            whole[-1] -= right
+        elif item == NEGATION:
+            whole.append(-right)
+        elif right and not whole[-1] % right:
+            whole[-1] //= right
+        else:
+            break
+    else:
+        return whole[0], 1
+    return _fraction(part, values)
+
+
+def _fraction(part: Postfix, values: Values | None) -> Pair | None:
     stack: list[Pair] = []
     for item in part:
         if isinstance(item, int):

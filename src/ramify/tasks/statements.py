@@ -86,6 +86,7 @@ class Template:
         parts: what was said to be equal, the expression first.
         claims: what was stated inside and outside of brackets, each as (part, stated to equal it).
         leaves: of each part, the indices of its leaves.
+        plain: the parts without a compound, each with the places of its leaves among the numbers of the segment.
     """
 
     start: tuple[int, int]
@@ -93,6 +94,7 @@ class Template:
     parts: tuple[Postfix, ...]
     claims: tuple[tuple[Postfix, Postfix], ...]
     leaves: tuple[tuple[int, ...], ...]
+    plain: tuple[tuple[Postfix, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,12 @@ class _Reader:
                 pairs = ((_signed(part), _signed(stated)) for part, stated in statement.flat_claims())
                 claims = tuple((same.get(part, part), stated) for part, stated in pairs)
                 leaves = tuple(tuple(item for item in part if not isinstance(item, str)) for part in parts)
-                self.found.append(Template(self.start, self.end, parts, claims, leaves))
+                plain = tuple(
+                    (part, tuple(leaf - 1 for leaf in own))
+                    for part, own in zip(parts, leaves, strict=True)
+                    if min(own) > 0
+                )
+                self.found.append(Template(self.start, self.end, parts, claims, leaves, plain))
         self._reset()
 
     def read(self, kind: str, token: re.Match[str]) -> None:
