@@ -33,6 +33,7 @@ from ramify.algebra.pattern import Pattern
 from ramify.algebra.solver import solve_many
 from ramify.tasks.generation import generator, values
 from ramify.tasks.instances import InstanceCounter
+from ramify.tasks.statements import _kept_shape
 
 
 def seconds(work: Callable[[], object], runs: int = 5) -> float:
@@ -65,6 +66,23 @@ def completion(random: Random) -> tuple[Puzzle, str]:
             "go on and think again."
         )
     return Puzzle(tuple(numbers), 50), "\n".join(lines) + f"\n<answer>{a}+{b}+{c}+{d}</answer>"
+
+
+def six_numbers(random: Random) -> tuple[Puzzle, str]:
+    """A text of about 1,300 characters with 12 attempts over six numbers, trees and operators at random."""
+    numbers = [random.randint(1, 99) for _ in range(6)]
+
+    def tree(part: list[int]) -> str:
+        if len(part) == 1:
+            return str(part[0])
+        cut = random.randint(1, len(part) - 1)
+        return f"({tree(part[:cut])} {random.choice('+-*/')} {tree(part[cut:])})"
+
+    lines = []
+    for _ in range(12):
+        random.shuffle(numbers)
+        lines.append(f"Try {tree(numbers)} = {random.randint(1, 999)}, which is not the target, so I try again.")
+    return Puzzle(tuple(numbers), 50), "\n".join(lines)
 
 
 class Report:
@@ -159,6 +177,14 @@ def reading_rows(report: Report, paper: Path | None) -> None:
     ours = seconds(lambda: sum(len(find_attempts(*pair)) for pair in texts)) / len(texts)
     theirs = paper_attempts(paper, texts[:10]) if paper else None
     report.row(f"find_attempts, {length:,.0f} characters, {attempts:g} attempts", ours, rate, paper=theirs)
+    fresh = [six_numbers(random) for _ in range(300)]
+
+    def read_fresh() -> None:
+        _kept_shape.cache_clear()
+        for pair in fresh:
+            find_attempts(*pair)
+
+    report.row("find_attempts, 12 attempts over six numbers, no shape seen before", seconds(read_fresh) / 300, rate)
     answers = [(puzzle, text[text.rindex("<answer>") :]) for puzzle, text in texts]
     ours = seconds(lambda: sum(grade(*pair).value == pair[0].target for pair in answers)) / len(answers)
     theirs = paper_grades(paper, answers) if paper else None
