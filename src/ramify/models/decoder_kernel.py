@@ -162,7 +162,7 @@ def _multiply(a, step, panels, depth, c, width, rows):
 
 @njit(**_OPTIONS)
 def _multiply_and_add(a, step, panels, depth, c, width, rows):
-    """Likewise, added to what is there."""
+    """Add the product to what is there."""
     size = depth * PANEL
     for panel in range(len(panels) // size):
         for i in range(0, rows, _ROWS):
@@ -171,7 +171,7 @@ def _multiply_and_add(a, step, panels, depth, c, width, rows):
 
 @njit(**_OPTIONS, fastmath={"contract"})
 def _multiply_gated(a, step, panels, depth, c, width, rows):
-    """Likewise with pairs of panels: SiLU of the product with the first of a pair, times that with the second."""
+    """The product for pairs of panels: SiLU of the product with the first of a pair, times that with the second."""
     both, size = np.empty(_ROWS * 2 * PANEL, np.float32), depth * PANEL
     for pair in range(width // PANEL):
         for i in range(0, rows, _ROWS):
