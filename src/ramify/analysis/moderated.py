@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from ramify.analysis.crossed import Components
+from ramify.analysis.estimators import Z
 
 FEWEST_IN_FAMILY = 3
 
@@ -146,6 +147,8 @@ def _ends(parts: Components, variance: np.ndarray, freedom: np.ndarray, bounded:
         return parts.value - half, parts.value + half
     value = parts.value
     n = np.where(variance > 0, value * (1 - value) / variance, parts.n)
+    # Where all succeed, or all fail, nothing was estimated that has degrees of freedom: each puzzle is one trial.
+    quantile = np.where((value > 0) & (value < 1) | ~(freedom > 0), quantile, Z)
     n = np.where(n > 0, n, parts.n)
     square = quantile**2
     middle = (value + square / (2 * n)) / (1 + square / n)

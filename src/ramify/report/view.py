@@ -317,8 +317,8 @@ def _failures(view: View) -> str:
     transfer = view.at_end("transfer", "held_out", "all", "all")
     if transfer and transfer["value"] is not None:
         said.append(
-            f"the gain of the held-out family minus that of seen patterns of equal make is {points_of(transfer)}{adjusted_p(transfer)}, "
-            f"{counted(transfer)}"
+            "the gain of the held-out family minus that of seen patterns of equal make is "
+            f"{points_of(transfer)}{adjusted_p(transfer)}, {counted(transfer)}"
         )
     substitution = view.points("substitution", "test", "all", "all")
     if substitution:
