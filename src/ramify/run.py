@@ -5,8 +5,7 @@ layout.py has the names of its files.
 
 import json
 import re
-import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from ramify.errors import ConfigError, RunError
 from ramify.layout import DERIVED, Layout
 from ramify.lock import exclusive
 from ramify.processes import Report, rank
-from ramify.storage import numbered, read_json, write_json
+from ramify.storage import read_json, write_json
 from ramify.tables import ESTIMATES, PUZZLES, Schema, scan_table
 
 MOST_NAMED = 4
@@ -79,14 +78,6 @@ class Run(Layout):
             named = ", ".join(changed[:MOST_NAMED]) + (", and more" if len(changed) > MOST_NAMED else "")
             raise RunError(f"{path}: this folder holds a run with other settings ({named}); give this one another name")
         return run
-
-    def drop_if_empty(self) -> bool:
-        """Delete the folder if it holds only its settings; whether it did."""
-        made = {file.name for file in self.path.iterdir() if not file.name.startswith(".")}
-        if made - {"config.json", self.log_file.name}:
-            return False
-        shutil.rmtree(self.path)
-        return True
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -206,40 +197,12 @@ class Run(Layout):
             raise RunError(f"{mark}: damaged, it does not say how many processes wrote it; delete {checkpoint}")
         return int(said)
 
-    def drop_broken_checkpoints(self, seed: int) -> None:
-        """Delete checkpoint folders that were cut off while being written."""
-        whole = set(self.checkpoints(seed).values())
-        for folder in numbered(self.checkpoints_folder(seed), "checkpoint-").values():
-            if folder not in whole:
-                shutil.rmtree(folder)
-
-    def drop_checkpoints_but(self, seed: int, steps: Collection[int]) -> None:
-        """Delete the checkpoints of other steps, such as the one that SIGTERM left."""
-        for step, folder in self.checkpoints(seed).items():
-            if step not in steps:
-                shutil.rmtree(folder)
-
     def imported(self) -> dict[str, Any] | None:
         """What an import read, and what it could not; None if the run was not imported."""
         if not self.import_file.is_file():
             return None
         remedy = f"delete it, and {self.again(self.import_file)}"
         return read_json(self.import_file, ("format", "asked", "asked_again", "steps", "window"), remedy)
-
-    def drop_derived(self, seed: int, name: str, step: int) -> None:
-        """Delete what was made of completions that changed, and the estimates."""
-        for kind in DERIVED:
-            self.derived_file(kind, seed, name, step).unlink(missing_ok=True)
-        self.drop_estimates()
-
-    def drop_estimates(self) -> None:
-        """Delete the estimates, because something that they rest on changes."""
-        self.estimates_file.unlink(missing_ok=True)
-
-    def drop_completions(self, seed: int, name: str, step: int) -> None:
-        """Delete the completions of a set at a checkpoint, with all that was made of them."""
-        self.drop_derived(seed, name, step)
-        self.completions_file(seed, name, step).unlink(missing_ok=True)
 
 
 def is_run(folder: Path) -> bool:
