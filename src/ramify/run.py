@@ -5,7 +5,7 @@ layout.py has the names of its files.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ import polars as pl
 
 from ramify.config import digest_of
 from ramify.errors import ConfigError, RunError
+from ramify.frames import CELL_TYPES, CELLS, attributed, cells, samples
 from ramify.layout import DERIVED, Layout
 from ramify.lock import exclusive
 from ramify.processes import Report, rank
 from ramify.storage import read_json, write_json
-from ramify.tables import ESTIMATES, PUZZLES, Schema, scan_table
+from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, PUZZLES, Schema, scan_table
 
 MOST_NAMED = 4
 """Settings that differ and are named."""
@@ -33,8 +34,15 @@ CERTIFIED: dict[str, Any] = {
 """What is read of a certificate; null where one of an earlier version does not say it."""
 
 
+READ = ("samples", "attempts", "cells", "estimates", "puzzles", "certificate", "manifest")
+"""The methods that give what is in a run."""
+
+
 class Run(Layout):
     """A run folder that exists.
+
+    `estimates` has every number of the report, `cells` what these are computed from, `samples` and `attempts` what the
+    model wrote; `puzzles`, `certificate`, `manifest` and `config` say what it was asked and how it was made.
 
     Args:
         path: the folder.
@@ -184,6 +192,108 @@ class Run(Layout):
             status: of an acquisition step: acquired, already present, not acquired, lost again, unknown; or null.
         """
         return self.scan(self.estimates_file, ESTIMATES).collect()
+
+    def samples(self, text: bool = False) -> pl.DataFrame:
+        """Every graded completion of the evaluation sets, one a row, with all that is known of its puzzle.
+
+        Args:
+            text: whether to add the column text, what the model wrote. It is by far the largest.
+
+        Columns:
+            seed, set, step, puzzle_id, sample: which completion; step 0 is the base model.
+            greedy: whether it is the completion at temperature 0, of which there is one a puzzle, with sample -1;
+                the others are at the sampling temperature.
+            pattern, n, shape_class, split, depth, lookahead, forced, ...: of the puzzle, as `frames.attributed` says.
+            solving: all patterns that solve the puzzle.
+            verdict, correct, attempts, answer, answer_pattern, ...: as in `frames.SAMPLES`.
+
+        Raises:
+            RunError: no completion is graded.
+        """
+        found = []
+        for name in self.sampled_sets():
+            puzzles = self.attributed(name)
+            for seed, step in self._scored(name):
+                table = self.samples_at(seed, name, step, puzzles)
+                one = (table if text else table.drop("text")).collect().sort("puzzle_id", "sample")
+                found.append(self._placed(one, name, seed, step).join(puzzles, on="puzzle_id", maintain_order="left"))
+        return self._together(found)
+
+    def attempts(self) -> pl.DataFrame:
+        """Every attempt in these completions, one a row: seed, set, step, and the columns of `tables.ATTEMPTS`.
+
+        Raises:
+            RunError: no completion is graded.
+        """
+        found = []
+        for name in self.sampled_sets():
+            for seed, step in self._scored(name):
+                table = self.scan(self.derived_file("attempts", seed, name, step), ATTEMPTS)
+                one = table.select(list(ATTEMPTS)).collect()
+                found.append(self._placed(one, name, seed, step))
+        return self._together(found)
+
+    def cells(self) -> pl.DataFrame:
+        """Every puzzle at every checkpoint, one a row, with what its samples sum up to.
+
+        Columns:
+            seed, set, step, puzzle_id: which cell; step 0 is the base model.
+            k, correct, ...: as in `frames.CELLS`; the completion at temperature 0 counts in greedy alone.
+            pattern, n, shape_class, split, depth, lookahead, forced, ...: of the puzzle, as `frames.attributed` says.
+
+        Raises:
+            RunError: no completion is graded.
+        """
+        found = []
+        for name in self.sampled_sets():
+            puzzles = self.attributed(name)
+            one = self.cells_of(name, puzzles).with_columns(set=pl.lit(name))
+            where = ["seed", "set", "step", "puzzle_id"]
+            found.append(one.select(*where, *CELLS).sort(where).join(puzzles, on="puzzle_id", maintain_order="left"))
+        return self._together(found)
+
+    def attributed(self, name: str) -> pl.DataFrame:
+        """The puzzles of a set with all that follows from their patterns; see `frames.attributed`."""
+        return attributed(self.puzzles(name), self.trained_patterns())
+
+    def samples_at(self, seed: int, name: str, step: int, puzzles: pl.DataFrame) -> pl.LazyFrame:
+        """The samples of a set at a checkpoint; see `frames.samples`."""
+        completions = self.scan(self.completions_file(seed, name, step), COMPLETIONS)
+        grades = self.scan(self.derived_file("grades", seed, name, step), GRADES)
+        attempts = self.scan(self.derived_file("attempts", seed, name, step), ATTEMPTS)
+        return samples(puzzles, completions, grades, attempts)
+
+    def cells_of(self, name: str, puzzles: pl.DataFrame) -> pl.DataFrame:
+        """seed, step, puzzle_id and the columns of `frames.CELLS`, of all checkpoints of a set.
+
+        Only one checkpoint is in memory at a time, without its texts.
+        """
+        keys = {"seed": pl.Int32, "step": pl.Int32, "puzzle_id": pl.String}
+        found = [pl.DataFrame(schema={**keys, **CELL_TYPES})]
+        for seed, step in self._scored(name):
+            of_step = self.samples_at(seed, name, step, puzzles)
+            hashed = of_step.with_columns(text_hash=pl.col("text").hash()).drop("text")
+            one = cells(hashed.collect(engine="streaming"))
+            found.append(self._placed(one, name, seed, step).select(found[0].columns))
+        return pl.concat(found)
+
+    def _scored(self, name: str) -> list[tuple[int, int]]:
+        """The seeds and steps at which a set is graded."""
+        return [(seed, step) for seed in self.seeds for of, step in self.scored(seed) if of == name]
+
+    @staticmethod
+    def _placed(frame: pl.DataFrame, name: str, seed: int, step: int) -> pl.DataFrame:
+        where = pl.lit(seed, pl.Int32).alias("seed"), pl.lit(name).alias("set"), pl.lit(step, pl.Int32).alias("step")
+        return frame.select(*where, pl.all())
+
+    def _together(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        if not any(map(len, frames)):
+            raise RunError(f"{self.path}: none of its completions are graded; ramify score {self.path} does that")
+        return pl.concat(frames)
+
+    def __dir__(self) -> list[str]:
+        """What a run is read by; the names of files, and what writes them, are for ramify itself."""
+        return ["path", "config", "seeds", *READ]
 
     def saved_by(self, checkpoint: Path) -> int:
         """How many processes wrote a checkpoint that is complete.

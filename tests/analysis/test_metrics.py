@@ -6,7 +6,7 @@ import pytest
 
 from planted import planted_cells, puzzle_rows
 from ramify import Run
-from ramify.analysis.cells import CELLS, SetCells, grouping, set_cells, uses
+from ramify.analysis.cells import SetCells, grouping, set_cells, uses
 from ramify.analysis.changes import is_paired, paired_changes, unpaired_changes
 from ramify.analysis.composition import composition_gaps
 from ramify.analysis.effects import fit
@@ -20,6 +20,7 @@ from ramify.analysis.support import pattern_support, support
 from ramify.analysis.transfer import matched, transfer
 from ramify.analysis.uses import attempted
 from ramify.experiment import score
+from ramify.frames import CELLS
 from ramify.tables import ATTEMPTS, GRADES, read_table, write_table
 
 
@@ -50,18 +51,37 @@ def test_ratios_by_hand() -> None:
         "truncated": [1, 0, 0],
         "placed": [0, 1, 3],
         "substituted": [0, 1, 1],
+        "tried": [2, 4, 4],
+        "hit": [0, 2, 4],
+        "sound": [0, 1, 2],
+        "votes": [0, 2, 4],
+        "same_answers": [0, 0, 3],
+        "majority": [0.0, 0.5, 1.0],
+        "distinct": [0, 1, 2],
+        "same_texts": [6, 0, None],
     }
     cells = pl.DataFrame(columns)
     expected = {
         "mean@4": 1 / 3,
         "pass@2": (0 + 1 / 2 + 1) / 3,
         "pass@4": 2 / 3,
+        "maj@4": (0 + 0.5 + 1) / 3,
+        "cover@0.5": 1 / 3,
+        "CoT-pass@1": 3 / 12,
+        "CoT-pass@2": (0 + 1 / 2 + 5 / 6) / 3,
+        "CoT-pass@4": 2 / 3,
         "greedy": 1 / 2,
+        "attempted": 10 / 12,
+        "hit given attempted": 6 / 10,
+        "correct given hit": 4 / 6,  # 10/12 * 6/10 * 4/6 = 1/3 = mean@4
         "execution": 0.8,
         "attempts": 1.5,
         "without a pattern": 3 / 18,
         "truncated": 1 / 12,
         "substitution": 2 / 4,
+        "correct patterns@4": 1.0,
+        "identical answers": 3 / (1 + 6),
+        "identical completions": 6 / 12,
     }
     assert list(measured(4)) == list(expected)
     for name, ratio in measured(4).items():
@@ -232,8 +252,17 @@ def test_cells_by_hand(by_hand: tuple[Run, list[dict]]) -> None:
         "right": 2,
         "placed": 1,
         "substituted": 1,
+        "tried": 2,
+        "hit": 1,
+        "sound": 0,  # the correct one states a wrong value on the way
+        "votes": 1,
+        "same_answers": 0,
+        "majority": 1,
+        "distinct": 1,
+        "same_texts": 0,
         "greedy": 1,
     }
+    assert (second["tried"], second["hit"], second["sound"]) == (2, 1, 1)
     assert (second["correct"], second["truncated"], second["placed"], second["substituted"]) == (1, 1, 1, 0)
     assert (second["attempts"], second["patternless"], second["stated"], second["greedy"]) == (2, 1, 2, 0)
 
