@@ -22,7 +22,7 @@ from ramify.tasks.tagging import Tagged
 SCHEMA_VERSION = "2"
 UNCHECKED_VERSION = "1"
 """Of tables without a hash."""
-ANALYSIS_VERSION = "3"
+ANALYSIS_VERSION = "4"
 """Raised when the same annotated tables give other estimates."""
 
 Schema = Mapping[str, Any]

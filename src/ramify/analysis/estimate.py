@@ -38,14 +38,19 @@ GROUPINGS = (
 )
 """The groupings by the puzzle's source pattern; columns of `cells.attributes`, joined by commas."""
 
-FINE = {"pattern": ("mean@", "greedy", "execution", "substitution"), "function_class": ("mean@",)}
-GAINED = ("mean@", "greedy", "pass@", "execution", "attempts")
+CHAIN = ("attempted", "hit given", "correct given")
+"""The factors of success."""
+FINE = {
+    "pattern": ("mean@", "greedy", "execution", "substitution", *CHAIN),
+    "function_class": ("mean@",),
+}
+GAINED = ("mean@", "greedy", "pass@", "execution", "attempts", "maj@", "cover@", "CoT-", *CHAIN)
 """Metrics whose gain is estimated. There are thousands of patterns: of each only some metrics, and the first gain."""
 SUPPORT_GROUPINGS = ("all", "n", "n,shape_class")
 SOURCELESS = {"all", "n", "forced", "multiplicity"}
 """What puzzles without a source pattern can be grouped by."""
 GAIN = " gain"
-SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "order", "against")
+SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "order", "against", "choice", "entropy", "correct patterns")
 """Words in the names of metrics that may be outside of [0, 1]."""
 
 
