@@ -7,7 +7,8 @@ import polars as pl
 
 from ramify import Pattern
 from ramify.algebra.structure import structure
-from ramify.analysis.cells import CELLS, SetCells
+from ramify.analysis.cells import SetCells
+from ramify.frames import CELL_TYPES
 
 
 def puzzle_rows(sources: Sequence[str], each: int, **columns: Sequence) -> pl.DataFrame:
@@ -61,9 +62,11 @@ def planted_cells(
                     stated=pl.lit(2 * k),
                     right=pl.lit(2 * k),
                     truncated=pl.lit(0),
-                    substituted=pl.lit(0),
+                    **{name: pl.lit(0) for name in ("substituted", "votes", "same_answers", "majority", "same_texts")},
+                    **{name: pl.col("correct") for name in ("tried", "hit", "sound")},
+                    distinct=(pl.col("correct") > 0).cast(pl.Int32),
                     greedy=(pl.col("correct") * 2 > k).cast(pl.Int32),
                 )
             )
-    order = ["seed", "step", "puzzle", *CELLS]
-    return SetCells(name, puzzles, pl.concat(frames).select(pl.col(order).cast(pl.Int32)))
+    kinds = {**dict.fromkeys(("seed", "step", "puzzle"), pl.Int32), **CELL_TYPES}
+    return SetCells(name, puzzles, pl.concat(frames).select(pl.col(name).cast(kind) for name, kind in kinds.items()))

@@ -22,6 +22,7 @@ from ramify.adapters.dumps import ImportConfig
 from ramify.adapters.foreign import import_run
 from ramify.cli import main
 from ramify.doctor import examine
+from ramify.removal import drop_broken_checkpoints, drop_derived, drop_estimates
 from ramify.storage import saving, write_bytes, write_json, write_text
 from ramify.tables import ROLLOUTS, fault, is_current, read_table, scan_table, write_table
 
@@ -63,7 +64,7 @@ def with_rollouts(run: Run) -> Run:
         ]
         frame = pl.DataFrame(rows, schema=dict(ROLLOUTS), orient="row")
         write_table(frame, run.rollouts_file(1, step), ROLLOUTS)
-    run.drop_estimates()
+    drop_estimates(run)
     stages.score(run, silent)
     return run
 
@@ -126,10 +127,10 @@ def test_a_damaged_raw_table_is_named_with_the_remedy(known_run: Run, ramify: Ca
     run = with_rollouts(known_run)
     file = RAW[kind](run)
     before = file.read_bytes()
-    run.drop_derived(1, "test", 4)
+    drop_derived(run, 1, "test", 4)
     for number, damage in enumerate([*DAMAGES.values(), *FLIPS.values()]):
         file.write_bytes(damage(before))
-        run.drop_estimates()
+        drop_estimates(run)
         verb = ["report", "score", "compare"][number % 3]
         code, _, said = ramify(verb, run.path, *([run.path] if verb == "compare" else []))
         assert code == 2
@@ -173,7 +174,7 @@ def test_a_column_that_is_missing_or_of_another_type(known_run: Run) -> None:
     frame = read_table(file)
     for wrong in (frame.drop("verdict"), frame.with_columns(verdict=pl.lit(1))):
         write_table(wrong, file)
-        known_run.drop_estimates()
+        drop_estimates(known_run)
         with pytest.raises(RunError, match="its column verdict is missing or of another type"):
             stages.score(known_run, silent)
 
@@ -306,11 +307,11 @@ def test_stray_folders_are_left_alone(known_run: Run, ramify: Callable) -> None:
     table = known_run.completions_file(1, "test", 4)
     for name in ("step-4.parquet", "step-000004 (copy).parquet", "step-00000x.parquet", "notes.parquet"):
         shutil.copy(table, table.with_name(name))
-    known_run.drop_estimates()
+    drop_estimates(known_run)
     assert ramify("report", known_run.path)[0] == 0
     assert known_run.estimates_file.read_bytes() == before
     (known_run.checkpoints_folder(1) / "checkpoint-2").mkdir()
-    known_run.drop_broken_checkpoints(1)
+    drop_broken_checkpoints(known_run, 1)
     assert all(stray.is_dir() for stray in strays)
     assert not (known_run.checkpoints_folder(1) / "checkpoint-2").exists()
     assert (known_run.seeds, known_run.checkpoints(1)) == ([1], {})
@@ -405,7 +406,7 @@ def test_a_process_that_holds_a_run_may_take_it_again(known_run: Run, tiny_confi
 def test_scoring_waits_for_who_scores(known_run: Run, holding: Callable) -> None:
     first = holding("scoring")
     before = known_run.estimates_file.read_bytes()
-    known_run.drop_estimates()
+    drop_estimates(known_run)
     told: list[str] = []
 
     def report(stage: str, done: int, total: int) -> None:

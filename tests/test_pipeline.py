@@ -12,6 +12,7 @@ import pytest
 
 from ramify import ExperimentConfig, Run
 from ramify import experiment as stages
+from ramify.removal import drop_broken_checkpoints
 from ramify.tables import read_table
 
 
@@ -78,7 +79,7 @@ def test_a_broken_checkpoint_does_not_count(whole: Run, tmp_path: Path, tiny_con
     run = stages.open_run(tiny_config, tmp_path)
     (run.checkpoints_folder(1) / "checkpoint-2").mkdir(parents=True)
     assert run.checkpoints(1) == {}
-    run.drop_broken_checkpoints(1)
+    drop_broken_checkpoints(run, 1)
     assert not list(run.checkpoints_folder(1).iterdir())
 
 

@@ -37,7 +37,8 @@ COMPARED = {"sft": "study-sft", "rft": "study-rft", "right-heavy": "study-right-
 
 def estimates(name: str) -> pl.DataFrame:
     """The estimates of a run."""
-    return pl.read_parquet(ESTIMATES / f"{name}.parquet")
+    frame = pl.read_parquet(ESTIMATES / f"{name}.parquet")
+    return frame.with_columns(pl.col("metric").replace("precision", "hit rate given solvable"))  # its name before
 
 
 def last(frame: pl.DataFrame) -> int:
@@ -305,11 +306,11 @@ def support() -> str:
 
 
 def unseen_by_pass() -> str:
-    """Coverage, precision, execution and substitution beside pass@4."""
+    """Coverage, hit rate, execution and substitution beside pass@4."""
     frame = estimates("study-grpo")
     rows = []
     names = ["pass@4", *sorted(m for m in frame["metric"].unique() if m.startswith("coverage@"))]
-    for metric in [*names, "precision", "execution", "substitution"]:
+    for metric in [*names, "hit rate given solvable", "execution", "substitution"]:
         for label, name, n in SIZES[:3]:
             points = [find(frame, metric, name, "n", n, step) for step in (0, last(frame))]
             if points[1] is not None:

@@ -18,6 +18,7 @@ from ramify.layout import DERIVED
 from ramify.manifest import manifest
 from ramify.models.checkpoints import BUNDLED, is_model, model_path
 from ramify.processes import Report, rank, world_size
+from ramify.removal import drop_if_empty
 from ramify.run import Run
 from ramify.run_log import log_to
 from ramify.sampling.batches import Sampler
@@ -197,7 +198,7 @@ def begun(config: ExperimentConfig, root: Path, loads_models: bool = True) -> It
     try:
         yield run
     except RamifyError:
-        if is_new and rank() == 0 and run.drop_if_empty():
+        if is_new and rank() == 0 and drop_if_empty(run):
             log_to(None)
             if not had_root and not any(root.iterdir()):
                 root.rmdir()

@@ -5,8 +5,7 @@ layout.py has the names of its files.
 
 import json
 import re
-import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ import polars as pl
 
 from ramify.config import digest_of
 from ramify.errors import ConfigError, RunError
+from ramify.frames import CELL_TYPES, CELLS, attributed, cells, samples
 from ramify.layout import DERIVED, Layout
 from ramify.lock import exclusive
 from ramify.processes import Report, rank
-from ramify.storage import numbered, read_json, write_json
-from ramify.tables import ESTIMATES, PUZZLES, Schema, scan_table
+from ramify.storage import read_json, write_json
+from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, PUZZLES, Schema, scan_table
 
 MOST_NAMED = 4
 """Settings that differ and are named."""
@@ -34,8 +34,15 @@ CERTIFIED: dict[str, Any] = {
 """What is read of a certificate; null where one of an earlier version does not say it."""
 
 
+READ = ("samples", "attempts", "cells", "estimates", "puzzles", "certificate", "manifest")
+"""The methods that give what is in a run."""
+
+
 class Run(Layout):
     """A run folder that exists.
+
+    `estimates` has every number of the report, `cells` what these are computed from, `samples` and `attempts` what the
+    model wrote; `puzzles`, `certificate`, `manifest` and `config` say what it was asked and how it was made.
 
     Args:
         path: the folder.
@@ -79,14 +86,6 @@ class Run(Layout):
             named = ", ".join(changed[:MOST_NAMED]) + (", and more" if len(changed) > MOST_NAMED else "")
             raise RunError(f"{path}: this folder holds a run with other settings ({named}); give this one another name")
         return run
-
-    def drop_if_empty(self) -> bool:
-        """Delete the folder if it holds only its settings; whether it did."""
-        made = {file.name for file in self.path.iterdir() if not file.name.startswith(".")}
-        if made - {"config.json", self.log_file.name}:
-            return False
-        shutil.rmtree(self.path)
-        return True
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -198,6 +197,108 @@ class Run(Layout):
         """
         return self.scan(self.estimates_file, ESTIMATES).collect()
 
+    def samples(self, text: bool = False) -> pl.DataFrame:
+        """Every graded completion of the evaluation sets, one a row, with all that is known of its puzzle.
+
+        Args:
+            text: whether to add the column text, what the model wrote. It is by far the largest.
+
+        Columns:
+            seed, set, step, puzzle_id, sample: which completion; step 0 is the base model.
+            greedy: whether it is the completion at temperature 0, of which there is one a puzzle, with sample -1;
+                the others are at the sampling temperature.
+            pattern, n, shape_class, split, depth, lookahead, forced, ...: of the puzzle, as `frames.attributed` says.
+            solving: all patterns that solve the puzzle.
+            verdict, correct, attempts, answer, answer_pattern, ...: as in `frames.SAMPLES`.
+
+        Raises:
+            RunError: no completion is graded.
+        """
+        found = []
+        for name in self.sampled_sets():
+            puzzles = self.attributed(name)
+            for seed, step in self._scored(name):
+                table = self.samples_at(seed, name, step, puzzles)
+                one = (table if text else table.drop("text")).collect().sort("puzzle_id", "sample")
+                found.append(self._placed(one, name, seed, step).join(puzzles, on="puzzle_id", maintain_order="left"))
+        return self._together(found)
+
+    def attempts(self) -> pl.DataFrame:
+        """Every attempt in these completions, one a row: seed, set, step, and the columns of `tables.ATTEMPTS`.
+
+        Raises:
+            RunError: no completion is graded.
+        """
+        found = []
+        for name in self.sampled_sets():
+            for seed, step in self._scored(name):
+                table = self.scan(self.derived_file("attempts", seed, name, step), ATTEMPTS)
+                one = table.select(list(ATTEMPTS)).collect()
+                found.append(self._placed(one, name, seed, step))
+        return self._together(found)
+
+    def cells(self) -> pl.DataFrame:
+        """Every puzzle at every checkpoint, one a row, with what its samples sum up to.
+
+        Columns:
+            seed, set, step, puzzle_id: which cell; step 0 is the base model.
+            k, correct, ...: as in `frames.CELLS`; the completion at temperature 0 counts in greedy alone.
+            pattern, n, shape_class, split, depth, lookahead, forced, ...: of the puzzle, as `frames.attributed` says.
+
+        Raises:
+            RunError: no completion is graded.
+        """
+        found = []
+        for name in self.sampled_sets():
+            puzzles = self.attributed(name)
+            one = self.cells_of(name, puzzles).with_columns(set=pl.lit(name))
+            where = ["seed", "set", "step", "puzzle_id"]
+            found.append(one.select(*where, *CELLS).sort(where).join(puzzles, on="puzzle_id", maintain_order="left"))
+        return self._together(found)
+
+    def attributed(self, name: str) -> pl.DataFrame:
+        """The puzzles of a set with all that follows from their patterns; see `frames.attributed`."""
+        return attributed(self.puzzles(name), self.trained_patterns())
+
+    def samples_at(self, seed: int, name: str, step: int, puzzles: pl.DataFrame) -> pl.LazyFrame:
+        """The samples of a set at a checkpoint; see `frames.samples`."""
+        completions = self.scan(self.completions_file(seed, name, step), COMPLETIONS)
+        grades = self.scan(self.derived_file("grades", seed, name, step), GRADES)
+        attempts = self.scan(self.derived_file("attempts", seed, name, step), ATTEMPTS)
+        return samples(puzzles, completions, grades, attempts)
+
+    def cells_of(self, name: str, puzzles: pl.DataFrame) -> pl.DataFrame:
+        """seed, step, puzzle_id and the columns of `frames.CELLS`, of all checkpoints of a set.
+
+        Only one checkpoint is in memory at a time, without its texts.
+        """
+        keys = {"seed": pl.Int32, "step": pl.Int32, "puzzle_id": pl.String}
+        found = [pl.DataFrame(schema={**keys, **CELL_TYPES})]
+        for seed, step in self._scored(name):
+            of_step = self.samples_at(seed, name, step, puzzles)
+            hashed = of_step.with_columns(text_hash=pl.col("text").hash()).drop("text")
+            one = cells(hashed.collect(engine="streaming"))
+            found.append(self._placed(one, name, seed, step).select(found[0].columns))
+        return pl.concat(found)
+
+    def _scored(self, name: str) -> list[tuple[int, int]]:
+        """The seeds and steps at which a set is graded."""
+        return [(seed, step) for seed in self.seeds for of, step in self.scored(seed) if of == name]
+
+    @staticmethod
+    def _placed(frame: pl.DataFrame, name: str, seed: int, step: int) -> pl.DataFrame:
+        where = pl.lit(seed, pl.Int32).alias("seed"), pl.lit(name).alias("set"), pl.lit(step, pl.Int32).alias("step")
+        return frame.select(*where, pl.all())
+
+    def _together(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        if not any(map(len, frames)):
+            raise RunError(f"{self.path}: none of its completions are graded; ramify score {self.path} does that")
+        return pl.concat(frames)
+
+    def __dir__(self) -> list[str]:
+        """What a run is read by; the names of files, and what writes them, are for ramify itself."""
+        return ["path", "config", "seeds", *READ]
+
     def saved_by(self, checkpoint: Path) -> int:
         """How many processes wrote a checkpoint that is complete.
 
@@ -210,40 +311,12 @@ class Run(Layout):
             raise RunError(f"{mark}: damaged, it does not say how many processes wrote it; delete {checkpoint}")
         return int(said)
 
-    def drop_broken_checkpoints(self, seed: int) -> None:
-        """Delete checkpoint folders that were cut off while being written."""
-        whole = set(self.checkpoints(seed).values())
-        for folder in numbered(self.checkpoints_folder(seed), "checkpoint-").values():
-            if folder not in whole:
-                shutil.rmtree(folder)
-
-    def drop_checkpoints_but(self, seed: int, steps: Collection[int]) -> None:
-        """Delete the checkpoints of other steps, such as the one that SIGTERM left."""
-        for step, folder in self.checkpoints(seed).items():
-            if step not in steps:
-                shutil.rmtree(folder)
-
     def imported(self) -> dict[str, Any] | None:
         """What an import read, and what it could not; None if the run was not imported."""
         if not self.import_file.is_file():
             return None
         remedy = f"delete it, and {self.again(self.import_file)}"
         return read_json(self.import_file, ("format", "asked", "asked_again", "steps", "window"), remedy)
-
-    def drop_derived(self, seed: int, name: str, step: int) -> None:
-        """Delete what was made of completions that changed, and the estimates."""
-        for kind in DERIVED:
-            self.derived_file(kind, seed, name, step).unlink(missing_ok=True)
-        self.drop_estimates()
-
-    def drop_estimates(self) -> None:
-        """Delete the estimates, because something that they rest on changes."""
-        self.estimates_file.unlink(missing_ok=True)
-
-    def drop_completions(self, seed: int, name: str, step: int) -> None:
-        """Delete the completions of a set at a checkpoint, with all that was made of them."""
-        self.drop_derived(seed, name, step)
-        self.completions_file(seed, name, step).unlink(missing_ok=True)
 
 
 def is_run(folder: Path) -> bool:

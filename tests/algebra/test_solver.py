@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import brute
-from ramify import Expression, Pattern, solve
+from ramify import Expression, Pattern, Puzzle, solve
 from ramify.algebra.catalog import patterns
 from ramify.algebra.program import layout, listed_patterns
 from ramify.algebra.solver import solve_many
@@ -126,3 +126,10 @@ def test_seven_numbers() -> None:
         assert Pattern.of(witness) == pattern
         assert witness.value == 91
         assert witness.uses((1, 2, 3, 4, 5, 6, 7))
+
+
+def test_a_puzzle_is_solved_as_its_numbers_and_target() -> None:
+    assert solve(Puzzle((3, 7, 8), 29)) == solve((3, 7, 8), 29) == solve(np.array([3, 7, 8]), 29)
+    for wrong in ((Puzzle((3, 7, 8), 29), 30), ([3, 7, 8],)):
+        with pytest.raises(TypeError, match="target"):
+            solve(*wrong)

@@ -131,7 +131,9 @@ def read_everywhere(run: Run, folder: Path) -> None:
 
 def bounded(estimates: pl.DataFrame) -> Iterator[str]:
     """Estimates that cannot be."""
-    shares = estimates.filter(pl.col("metric").str.contains(r"^(mean|pass)@\d+$|^(greedy|execution|precision)$"))
+    shares = estimates.filter(
+        pl.col("metric").str.contains(r"^(mean|pass)@\d+$|^(greedy|execution|hit rate given solvable)$")
+    )
     yield from shares.filter(~pl.col("value").is_between(0, 1))["metric"]
     yield from estimates.filter(pl.any_horizontal(pl.col("value", "low", "high").is_nan()))["metric"]
     yield from estimates.filter((pl.col("low") > pl.col("value") + 1e-9) | (pl.col("high") < pl.col("value") - 1e-9))[

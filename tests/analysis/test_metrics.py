@@ -6,8 +6,9 @@ import pytest
 
 from planted import planted_cells, puzzle_rows
 from ramify import Run
-from ramify.analysis.cells import CELLS, SetCells, grouping, set_cells, uses
+from ramify.analysis.cells import SetCells, grouping, set_cells, uses
 from ramify.analysis.changes import is_paired, paired_changes, unpaired_changes
+from ramify.analysis.choice import choices
 from ramify.analysis.composition import composition_gaps
 from ramify.analysis.effects import fit
 from ramify.analysis.estimate import _possible, estimate
@@ -22,6 +23,7 @@ from ramify.analysis.timing import timing
 from ramify.analysis.transfer import transfer
 from ramify.analysis.uses import attempted
 from ramify.experiment import score
+from ramify.frames import CELLS
 from ramify.tables import ATTEMPTS, GRADES, read_table, write_table
 
 
@@ -52,18 +54,37 @@ def test_ratios_by_hand() -> None:
         "truncated": [1, 0, 0],
         "placed": [0, 1, 3],
         "substituted": [0, 1, 1],
+        "tried": [2, 4, 4],
+        "hit": [0, 2, 4],
+        "sound": [0, 1, 2],
+        "votes": [0, 2, 4],
+        "same_answers": [0, 0, 3],
+        "majority": [0.0, 0.5, 1.0],
+        "distinct": [0, 1, 2],
+        "same_texts": [6, 0, None],
     }
     cells = pl.DataFrame(columns)
     expected = {
         "mean@4": 1 / 3,
         "pass@2": (0 + 1 / 2 + 1) / 3,
         "pass@4": 2 / 3,
+        "maj@4": (0 + 0.5 + 1) / 3,
+        "cover@0.5": 1 / 3,
+        "CoT-pass@1": 3 / 12,
+        "CoT-pass@2": (0 + 1 / 2 + 5 / 6) / 3,
+        "CoT-pass@4": 2 / 3,
         "greedy": 1 / 2,
+        "attempted": 10 / 12,
+        "hit given attempted": 6 / 10,
+        "correct given hit": 4 / 6,  # 10/12 * 6/10 * 4/6 = 1/3 = mean@4
         "execution": 0.8,
         "attempts": 1.5,
         "without a pattern": 3 / 18,
         "truncated": 1 / 12,
         "substitution": 2 / 4,
+        "correct patterns@4": 1.0,
+        "identical answers": 3 / (1 + 6),
+        "identical completions": 6 / 12,
     }
     assert list(measured(4)) == list(expected)
     for name, ratio in measured(4).items():
@@ -163,6 +184,8 @@ def test_support_by_hand() -> None:
     frame = pl.concat(list(support(cells, 1, ["all"])))
     for kind, count in (("base only", 1), ("both", 1), ("trained only", 2), ("neither", 2)):
         assert one(frame, metric=f"support: {kind}")["value"] == pytest.approx(count / 6)
+    row = one(frame, metric="null-set unlock rate")  # of the four that the base never solved
+    assert (row["value"], row["n"]) == (pytest.approx(2 / 4), 4)
     frame = pl.concat(list(pattern_support(cells, 1, ["all"])))
     assert one(frame, metric="pattern support: both")["value"] == pytest.approx(0.5)
     assert one(frame, metric="pattern support: trained only")["value"] == pytest.approx(0.5)
@@ -248,8 +271,17 @@ def test_cells_by_hand(by_hand: tuple[Run, list[dict]]) -> None:
         "right": 2,
         "placed": 1,
         "substituted": 1,
+        "tried": 2,
+        "hit": 1,
+        "sound": 0,  # the correct one states a wrong value on the way
+        "votes": 1,
+        "same_answers": 0,
+        "majority": 1,
+        "distinct": 1,
+        "same_texts": 0,
         "greedy": 1,
     }
+    assert (second["tried"], second["hit"], second["sound"]) == (2, 1, 1)
     assert (second["correct"], second["truncated"], second["placed"], second["substituted"]) == (1, 1, 1, 0)
     assert (second["attempts"], second["patternless"], second["stated"], second["greedy"]) == (2, 1, 2, 0)
 
@@ -268,11 +300,51 @@ def test_uses_by_hand(by_hand: tuple[Run, list[dict]]) -> None:
     rate = one(frame, metric="attempt rate", by="pattern", group=second["pattern"])
     assert (rate["value"], rate["n"]) == (used / 4, 2)
     # Five uses in four completions: of the tried, those over puzzles that they solve: other 1/1, own 0/1, second's 1/2.
-    assert one(frame, metric="precision", by="n")["value"] == pytest.approx(2 / 4)
+    assert one(frame, metric="hit rate given solvable", by="n")["value"] == pytest.approx(2 / 4)
     # Two completions of four: 1 - C(4 - c, 2) / C(4, 2) for each pattern used by c of them, over 18 patterns.
     counts = table.group_by("pattern").agg(pl.col("completions").sum())["completions"].to_list()
     expected = sum({1: 1 / 2, 2: 5 / 6, 3: 1.0}[count] for count in counts) / 18
     assert one(frame, metric="coverage@2", by="n")["value"] == pytest.approx(expected)
+
+
+def test_spread_of_attempts_by_hand(by_hand: tuple[Run, list[dict]]) -> None:
+    """Five attempts: 2 of the second puzzle's pattern, and 1 each of three in the first."""
+    run, (first, second) = by_hand
+    other = next(text for text in first["solving"] if text != first["pattern"])
+    missing = next(text for text in ("A+B+C", "A*B*C") if text not in first["solving"])
+    tries = dict.fromkeys((first["pattern"], other, missing, second["pattern"]), 0)
+    for text in (first["pattern"], other, missing, second["pattern"], second["pattern"]):
+        tries[text] += 1
+    frame = pl.concat(list(attempted(run, set_cells(run, "test"), 1))).filter(pl.col("step") == 4)
+    bits = -sum(count / 5 * np.log2(count / 5) for count in tries.values()) + (len(tries) - 1) / (2 * 5 * np.log(2))
+    assert one(frame, metric="pattern entropy", by="n")["value"] == pytest.approx(bits)
+    assert one(frame, metric="most used pattern", by="n")["value"] == pytest.approx(max(tries.values()) / 5)
+    # Attempts of solving patterns: in the first puzzle 1 each of its own and another, in the second 2 of its own.
+    available, top, bottom = len(second["solving"]), 2 - 2 / len(second["solving"]), 2.0
+    if second["pattern"] in first["solving"]:
+        top += (second["pattern"] in (first["pattern"], other)) - 2 / len(first["solving"])
+        bottom += 2
+    row = one(frame, metric="choice", by="pattern", group=second["pattern"])
+    assert available > 1
+    assert row["value"] == pytest.approx(top / bottom)
+    of_classes = frame.filter(pl.col("metric") == "choice", pl.col("by") == "n,shape_class")
+    assert of_classes["value"].drop_nulls().is_between(-1, 1).all()
+
+
+def test_choice_of_classes_by_hand() -> None:
+    """Two of three solving patterns are of the class and get 3 of 4 tries; b, solved by it alone, does not count."""
+    used = pl.DataFrame({"puzzle_id": ["a", "a", "b"], "pattern": ["A+B", "A/B", "A-B"], "tries": [3, 1, 9]})
+    solving = pl.DataFrame(
+        {
+            "puzzle_id": ["a", "a", "a", "b", "b"],
+            "pattern": ["A+B", "A-B", "A/B", "A+B", "A-B"],
+            "rank": [0, 0, 0, 1, 1],
+        }
+    )
+    members = {"sums": np.array([0, 1]), "products": np.array([2])}
+    (value, _, _), n = choices(used, solving, ["A+B", "A-B", "A/B"], members)
+    assert value.tolist() == [pytest.approx(3 / 4 - 2 / 3), pytest.approx(1 / 4 - 1 / 3)]
+    assert n.tolist() == [1, 1]
 
 
 def test_zero_advantage_by_hand(known_run: Run) -> None:

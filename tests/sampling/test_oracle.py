@@ -105,7 +105,7 @@ def test_the_planted_coverage_is_found(run: Run) -> None:
     assert row(run, metric=budget, step=STEPS[-1], by="n", group="3")["value"] > 0.99
     # Nobody tries A/B/C at the base but those who answer with it.
     assert row(run, metric="attempt rate", step=0, by="pattern", group="A/B/C")["value"] < 0.02
-    assert row(run, metric="precision", step=STEPS[-1], by="pattern", group="A/B/C")["value"] == 1
+    assert row(run, metric="hit rate given solvable", step=STEPS[-1], by="pattern", group="A/B/C")["value"] == 1
 
 
 def test_two_checkpoints_give_a_diagnosis_without_acquisition(tmp_path: Path) -> None:

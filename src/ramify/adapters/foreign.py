@@ -21,6 +21,7 @@ from ramify.adapters.import_settings import ImportConfig
 from ramify.errors import RunError
 from ramify.processes import Report
 from ramify.records import Puzzle
+from ramify.removal import drop_completions, drop_derived, drop_estimates
 from ramify.run import Run
 from ramify.storage import write_json, write_text
 from ramify.tables import COMPLETIONS, PUZZLES, ROLLOUTS, Schema, fault, puzzle_frame, read_table, stated, write_table
@@ -182,7 +183,7 @@ def _write_puzzles(run: Run, found: Sequence[Found], names: dict[str, str], repo
             tagged[name] = tag_by_solver(chosen)
         except ValueError as error:
             raise RunError(f"{run.path}: the puzzles cannot be solved: {error}") from None
-        _write_if_new(puzzle_frame(tagged[name]), PUZZLES, run.puzzles_file(name), run.drop_estimates)
+        _write_if_new(puzzle_frame(tagged[name]), PUZZLES, run.puzzles_file(name), partial(drop_estimates, run))
     report("solving puzzles", len(together), len(together))
     return tagged
 
@@ -212,7 +213,7 @@ def _write_completions(
     for (at,), part in rows.sort("step", maintain_order=True).group_by("step", maintain_order=True):
         step = int(str(at))
         frame = part.with_columns(sample=pl.int_range(pl.len()).over("puzzle_id"), tokens=pl.lit(None))
-        drop = partial(run.drop_derived, seed, name, step)
+        drop = partial(drop_derived, run, seed, name, step)
         _write_if_new(frame, COMPLETIONS, run.completions_file(seed, name, step), drop)
         written[seed, name, step] = len(frame)
     return written
@@ -225,7 +226,7 @@ def _drop_others(run: Run, written: Container[tuple[int, str, int]], unread: Seq
     for seed in run.seeds:
         for name, step in run.sampled(seed):
             if (seed, name, step) not in written:
-                run.drop_completions(seed, name, step)
+                drop_completions(run, seed, name, step)
 
 
 def _write_rollouts(run: Run, seed: int, frames: Sequence[pl.DataFrame], tagged: dict[str, list[Tagged]]) -> None:
@@ -237,10 +238,10 @@ def _write_rollouts(run: Run, seed: int, frames: Sequence[pl.DataFrame], tagged:
     steps = set(paid["step"])
     for step in run.rollout_steps(seed):
         if step not in steps:
-            run.drop_estimates()
+            drop_estimates(run)
             run.rollouts_file(seed, step).unlink()
     for (step,), part in paid.sort("step", maintain_order=True).group_by("step", maintain_order=True):
-        _write_if_new(part, ROLLOUTS, run.rollouts_file(seed, int(str(step))), run.drop_estimates)
+        _write_if_new(part, ROLLOUTS, run.rollouts_file(seed, int(str(step))), partial(drop_estimates, run))
 
 
 def _write_if_new(frame: pl.DataFrame, schema: Schema, path: Path, drop: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ hundred times slower.
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, overload, runtime_checkable
 
 import numpy as np
 
@@ -24,17 +24,48 @@ MAX_SOLVED = 7
 _ROWS = 512  # puzzles that one thread solves at a time
 
 
-def solve(numbers: Sequence[int], target: int) -> dict[Pattern, Expression]:
+@runtime_checkable
+class Posed(Protocol):
+    """Anything with numbers and a target, such as a `Puzzle`."""
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The numbers."""
+
+    @property
+    def target(self) -> int:
+        """The value to reach."""
+
+
+@overload
+def solve(numbers: Posed) -> dict[Pattern, Expression]: ...
+@overload
+def solve(numbers: Sequence[int], target: int) -> dict[Pattern, Expression]: ...
+def solve(numbers: Sequence[int] | Posed, target: int | None = None) -> dict[Pattern, Expression]:
     """All patterns that solve a puzzle, each with one expression that does; in the order of the catalog.
 
     Seven numbers take about 0.3 GB and, the first time, some seconds.
 
+    Args:
+        numbers: the numbers, or a `Puzzle`, which has a target of its own.
+        target: the value to reach.
+
     Raises:
         ValueError: not 2 to 7 numbers.
+        TypeError: numbers without a target, or a puzzle with another one beside its own.
 
     >>> {pattern.text: witness.text for pattern, witness in solve([3, 7, 8], 29).items()}
     {'A*B+C': '3*7+8'}
+    >>> from ramify import Puzzle
+    >>> solve(Puzzle((3, 7, 8), 29)) == solve([3, 7, 8], 29)
+    True
     """
+    if isinstance(numbers, Posed):
+        if target is not None:
+            raise TypeError("a puzzle has a target; solve takes no other beside it")
+        target, numbers = numbers.target, numbers.numbers
+    if target is None:
+        raise TypeError("solve takes a puzzle, or numbers and a target")
     nodes = _hits(numbers, target)
     indices, first = np.unique(pattern_indices(len(numbers), nodes), return_index=True)
     listed = patterns(len(numbers))

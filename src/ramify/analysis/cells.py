@@ -10,29 +10,11 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from ramify.algebra.catalog import patterns
-from ramify.algebra.pattern import Pattern
-from ramify.algebra.solver import witness
-from ramify.algebra.structure import structure
 from ramify.analysis.estimators import BLOCKS
 from ramify.errors import RunError
+from ramify.frames import CELLS
 from ramify.run import Run
-from ramify.tables import ATTEMPTS, GRADES
-from ramify.tasks.splits import is_of_known_skills
-
-CELLS = {
-    "k": "completions at the sampling temperature",
-    "correct": "those that are correct",
-    "truncated": "those that the limit on their length ended before an answer",
-    "attempts": "attempts in them, answers not counted",
-    "patternless": "of these attempts, those with a minus sign before the whole, which no pattern has",
-    "stated": "of these attempts, those with stated values",
-    "right": "of those with stated values, those whose stated values are all right",
-    "placed": "correct completions whose answer was read as a pattern",
-    "substituted": "of these, those whose pattern is not the source nor a twin of it",
-    "greedy": "1 or 0: whether the completion at temperature 0 is correct; null if there is none",
-}
-"""The columns of a cell, all of them counts over the samples of one puzzle at one checkpoint."""
+from ramify.tables import ATTEMPTS
 
 
 @dataclass(frozen=True)
@@ -42,7 +24,7 @@ class SetCells:
     Attributes:
         name: the set.
         puzzles: its puzzles, sorted by id, with everything that can be grouped by; the row number is the puzzle.
-        frame: seed, step, puzzle (a row of `puzzles`), and the columns of `CELLS`.
+        frame: seed, step, puzzle (a row of `puzzles`), and the columns of `frames.CELLS`.
     """
 
     name: str
@@ -159,106 +141,12 @@ def grouping(puzzles: pl.DataFrame, by: str) -> Grouping:
     return Grouping(by, names, codes.to_numpy(), ranks.to_numpy() % BLOCKS)
 
 
-def attributes(run: Run, name: str) -> pl.DataFrame:
-    """The puzzles of a set, sorted by id, with all that metrics group by, match by or adjust for.
-
-    As in `tables.puzzle_frame`, but shape_class is "mixed" where a twin of the source pattern has another one: such a
-    pattern cannot stand for either class. These are added: subtractions, divisions, inverses (both together),
-    function_class (the first of the source pattern and its twins), known (whether all proper skills of three leaves or
-    more were trained; null without training puzzles); and of one solution by the source pattern: fractional (whether
-    an intermediate value is no integer) and largest (the largest intermediate value, absolutely; the target if n = 2).
-    """
-    puzzles = run.puzzles(name).unique("puzzle_id", keep="first", maintain_order=True).sort("puzzle_id")
-    trained = {Pattern.parse(text) for text in run.trained_patterns()}
-    rows = []
-    for text in puzzles["pattern"].drop_nulls().unique(maintain_order=True):
-        pattern = Pattern.parse(text)
-        _, minus, _, over = structure(pattern).operators
-        same = min({pattern, *pattern.twins}, key=patterns(pattern.size).index)
-        known = is_of_known_skills(pattern, trained) if trained else None
-        shapes = {structure(one).shape_class for one in (pattern, *pattern.twins)}
-        kind = "mixed" if len(shapes) > 1 else shapes.pop()
-        rows.append((text, kind, minus, over, minus + over, same.text, known))
-    schema = {
-        "pattern": pl.String,
-        "shape_class": pl.String,
-        "subtractions": pl.Int32,
-        "divisions": pl.Int32,
-        "inverses": pl.Int32,
-        "function_class": pl.String,
-    }
-    by_pattern = pl.DataFrame(rows, schema={**schema, "known": pl.Boolean}, orient="row")
-    solved = [_intermediates(*row) for row in puzzles.select("numbers", "target", "pattern").iter_rows()]
-    by_puzzle = pl.DataFrame(solved, schema={"fractional": pl.Boolean, "largest": pl.Float64}, orient="row")
-    kept = puzzles.drop("shape_class").join(by_pattern, on="pattern", how="left", maintain_order="left")
-    return kept.hstack(by_puzzle)
-
-
-def _intermediates(numbers: list[int], target: int, pattern: str | None) -> tuple[bool | None, float | None]:
-    found = witness(numbers, target, Pattern.parse(pattern)) if pattern else None
-    if found is None:
-        return None, None
-    values = found.intermediates()
-    return any(value.denominator > 1 for value in values), float(max(map(abs, values), default=target))
-
-
 def set_cells(run: Run, name: str) -> SetCells:
     """Read the cells of a set, all seeds and checkpoints."""
-    puzzles = attributes(run, name)
-    rows = puzzles.lazy().select("puzzle_id", puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
-    own = _own_patterns(puzzles).lazy()
-    frames = [
-        _read(run, seed, name, step, puzzles, own)
-        .join(rows, on="puzzle_id")
-        .sort("puzzle")
-        .select(pl.lit(seed, pl.Int32).alias("seed"), pl.lit(step, pl.Int32).alias("step"), "puzzle", *CELLS)
-        .collect(engine="streaming")
-        for seed in run.seeds
-        for found, step in run.scored(seed)
-        if found == name
-    ]
-    return SetCells(name, puzzles, pl.concat(frames))
-
-
-def _own_patterns(puzzles: pl.DataFrame) -> pl.DataFrame:
-    """For each source pattern, itself and its twins: columns source, pattern."""
-    sources = map(Pattern.parse, puzzles["pattern"].drop_nulls().unique(maintain_order=True))
-    rows = [(source.text, same.text) for source in sources for same in (source, *source.twins)]
-    return pl.DataFrame(rows, schema={"source": pl.String, "pattern": pl.String}, orient="row")
-
-
-def _read(run: Run, seed: int, name: str, step: int, puzzles: pl.DataFrame, own: pl.LazyFrame) -> pl.LazyFrame:
-    """The cells of one checkpoint, with puzzle_id."""
-    grades = run.scan(run.derived_file("grades", seed, name, step), GRADES)
-    attempts = run.scan(run.derived_file("attempts", seed, name, step), ATTEMPTS)
-    sampled, is_correct = pl.col("sample") >= 0, pl.col("verdict") == "correct"
-    counts = grades.filter(sampled).group_by("puzzle_id")
-    stating = attempts.filter(sampled & ~pl.col("is_answer") & (pl.col("stated") > 0)).group_by("puzzle_id")
-    patternless = attempts.filter(sampled & ~pl.col("is_answer") & pl.col("pattern").is_null()).group_by("puzzle_id")
-    sources = puzzles.lazy().select("puzzle_id", source="pattern").drop_nulls()
-    answers = (
-        attempts.filter(sampled & pl.col("is_answer") & pl.col("hits_target") & pl.col("pattern").is_not_null())
-        .group_by("puzzle_id", "sample")
-        .agg(pl.col("pattern").sort_by("end").last())
-        .join(grades.filter(sampled & is_correct), on=["puzzle_id", "sample"], how="semi")
-        .join(sources, on="puzzle_id")
-        .join(own.with_columns(is_own=True), on=["source", "pattern"], how="left")
-        .group_by("puzzle_id")
-    )
-    return (
-        counts.agg(
-            k=pl.len(),
-            correct=is_correct.sum(),
-            truncated=(pl.col("verdict") == "truncated").sum(),
-            attempts=pl.col("attempts").sum(),
-        )
-        .join(stating.agg(stated=pl.len(), right=(~pl.col("miscalculated")).sum()), on="puzzle_id", how="left")
-        .join(patternless.agg(patternless=pl.len()), on="puzzle_id", how="left")
-        .join(answers.agg(placed=pl.len(), substituted=pl.col("is_own").is_null().sum()), on="puzzle_id", how="left")
-        .join(grades.filter(~sampled).select("puzzle_id", greedy=is_correct.cast(pl.Int32)), on="puzzle_id", how="left")
-        .with_columns(pl.col("stated", "right", "patternless", "placed", "substituted").fill_null(0))
-        .with_columns(pl.col(*(column for column in CELLS if column != "greedy")).cast(pl.Int32))
-    )
+    puzzles = run.attributed(name)
+    rows = puzzles.select("puzzle_id", puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
+    found = run.cells_of(name, puzzles).join(rows, on="puzzle_id")
+    return SetCells(name, puzzles, found.sort("seed", "step", "puzzle").select("seed", "step", "puzzle", *CELLS))
 
 
 def uses(run: Run, seed: int, name: str, step: int) -> pl.DataFrame:

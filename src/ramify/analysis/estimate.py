@@ -41,7 +41,7 @@ GROUPINGS = (
 SUPPORT_GROUPINGS = ("all", "n", "n,shape_class")
 SOURCELESS = {"all", "n", "forced", "multiplicity"}
 """What puzzles without a source pattern can be grouped by."""
-SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "timing", "against")
+SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "timing", "against", "choice", "entropy", "correct patterns")
 """Words in the names of metrics that may be outside of [0, 1]."""
 OWN = ("effect", "acquisition", "timing", "gain fraction")
 """Metrics whose pooled rows are no means over seeds."""

@@ -17,8 +17,13 @@ STRUCTURE = frozenset(
     {"shape_class", "split", "depth", "min_depth", "lookahead", "alternation", "inverses", "subtractions", "divisions"}
 )
 """Columns that make a grouping a claim about shapes: its new puzzles are puzzles of new patterns."""
-FINE = {"pattern": ("mean@", "greedy", "execution", "substitution"), "function_class": ("mean@",)}
-GAINED = ("mean@", "greedy", "pass@", "execution", "attempts")
+CHAIN = ("attempted", "hit given", "correct given")
+"""The factors of success."""
+FINE = {
+    "pattern": ("mean@", "greedy", "execution", "substitution", *CHAIN),
+    "function_class": ("mean@",),
+}
+GAINED = ("mean@", "greedy", "pass@", "execution", "attempts", "maj@", "cover@", "CoT-", *CHAIN)
 """Metrics whose gain is estimated. There are thousands of patterns: of each only some metrics, and the first gain."""
 GAIN = " gain"
 FAMILY = {"all": "n"}

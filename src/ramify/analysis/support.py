@@ -16,10 +16,23 @@ def support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl
     """The shares of the puzzles that are solved by base only, both, trained only, neither.
 
     Both models have the same number of samples a puzzle; where one has more, it counts by its unbiased pass@k at the
-    fewer. Intervals are Wilson's.
+    fewer. Intervals are Wilson's. The null-set unlock rate is trained only over trained only and neither: of the
+    puzzles that the base never solved, the share that the trained model solves.
     """
-    if len(cells.steps(seed)) > 1:
-        yield from _shares("support", cells, cells.puzzles, seed, _both(cells, seed), groupings)
+    steps = cells.steps(seed)
+    if len(steps) < 2:
+        return
+    base, trained = _both(cells, seed)
+    yield from _shares("support", cells, cells.puzzles, seed, (base, trained), groupings)
+    null = np.where(np.isfinite(trained), 1 - base, np.nan)
+    for by in groupings:
+        groups = grouping(cells.puzzles, by)
+        n, unlocked = groups.totals(null), groups.totals(null * trained)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = unlocked / n
+            low, high = wilson_limits(share, n)
+        found = [part[1:] for part in (share, low, high)]
+        yield rows("null-set unlock rate", cells.name, seed, by, steps[1:], groups.names, found, n=n[1:])
 
 
 def pattern_support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:

@@ -1,4 +1,4 @@
-"""What was tried, by the attempted pattern: attempt rate, precision, coverage. No pass@k shows these."""
+"""What was tried, by the attempted pattern: how often, how well, how many different ones. No pass@k shows these."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 from ramify.algebra.catalog import patterns
 from ramify.algebra.structure import structure
 from ramify.analysis.cells import SetCells, uses
+from ramify.analysis.choice import choices
 from ramify.analysis.estimators import BLOCKS, rarefied, ratios, resampling
 from ramify.analysis.rows import rows
 from ramify.run import Run
@@ -21,18 +22,23 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
     """Estimates by attempted pattern and by its shape class, for every checkpoint of a seed.
 
     attempt rate: share of the completions (of puzzles of that n) with an attempt of the pattern.
-    precision: share of its attempts that hit the target, over puzzles that the pattern solves.
+    hit rate given solvable: share of its attempts that hit the target, over puzzles that the pattern solves.
+    choice: see `choice.choices`.
     coverage@m: share of the patterns (of size n, or of a shape class of it) that some attempt uses, expected for m
     completions drawn at random (Hurlbert 1971); m is the largest power of two with at least 2 m completions of that n
     at every checkpoint.
+    pattern entropy: of the attempts over the patterns of an n, in bits; most used pattern: the largest share of one.
     """
     budgets = _budgets(cells)
     ranks = _indexed(cells).select("puzzle_id", "puzzle", "n", rank=pl.int_range(pl.len()).over("n") % BLOCKS)
-    solved = cells.puzzles.select("puzzle_id", pattern="solving").explode("pattern").with_columns(solves=True)
+    solved = (
+        cells.puzzles.select("puzzle_id", pattern="solving").explode("pattern").drop_nulls().with_columns(solves=True)
+    )
     for step in cells.steps(seed):
+        asked = cells.of_seed(seed).filter(pl.col("step") == step).join(ranks, on="puzzle")
+        available = asked.join(solved, on="puzzle_id").filter("solves")
         used = uses(run, seed, cells.name, step).join(ranks, on="puzzle_id")
         used = used.join(solved, on=["puzzle_id", "pattern"], how="left")
-        asked = cells.of_seed(seed).filter(pl.col("step") == step).join(ranks, on="puzzle")
         for size in sorted(asked["n"].unique().to_list()):
             mine, of_size = used.filter(pl.col("n") == size), asked.filter(pl.col("n") == size)
             completions = np.bincount(of_size["rank"].to_numpy(), of_size["k"].to_numpy(), BLOCKS)
@@ -48,7 +54,15 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
                     np.array([table[chosen].sum(0) for chosen in members.values()]) for table in (hits, tries)
                 )
                 n = _puzzles(exact, texts, members)
-                yield _row("precision", where, by, list(members), ratios(above, below, n), n)
+                yield _row("hit rate given solvable", where, by, list(members), ratios(above, below, n), n)
+                if by != "n":  # all patterns together leave no choice
+                    chosen, n = choices(exact, available.filter(pl.col("n") == size), texts, members)
+                    yield _row("choice", where, by, list(members), chosen, n)
+            all_tries = _table(mine, texts, "tries")
+            yield _row("pattern entropy", where, "n", [str(size)], _entropy(all_tries), len(of_size))
+            most = all_tries[[all_tries.sum(1).argmax()]]
+            largest = ratios(most, all_tries.sum(0)[None], np.array([len(of_size)]))
+            yield _row("most used pattern", where, "n", [str(size)], largest, len(of_size))
             for by in PER_SIZE:
                 found = [_coverage(with_it[chosen], completions, budgets[size]) for chosen in groups[by].values()]
                 shares = tuple(np.array(part) for part in zip(*found, strict=True))
@@ -113,3 +127,33 @@ def _coverage(with_it: np.ndarray, completions: np.ndarray, drawn: int) -> tuple
     again = rarefied(weights @ with_it[:, used].T, weights @ completions[used], drawn) / kinds
     half = stdtrit(max(used.sum() - 1, 1), 0.975) * again.std(ddof=1)
     return float(value), max(0.0, float(value - half)), min(1.0, float(value + half))
+
+
+def _entropy(tries: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The entropy of the attempts over patterns, in bits, with the correction of Miller and Madow (1955).
+
+    The interval is Student's t with the standard error of the bootstrap; NaN for a single block.
+
+    Args:
+        tries: attempts of each pattern, of shape (patterns, blocks).
+
+    >>> value, _, _ = _entropy(np.array([[500.0, 500], [500, 500], [0, 0]]))
+    >>> value.round(3).tolist()
+    [1.0]
+    """
+    total, used = tries.sum(), tries.any(0)
+    if not total:
+        return tuple(np.full(1, np.nan) for _ in range(3))
+    most, tries = float(np.log2(len(tries))), tries[tries.any(1)]
+    value = min(float(_bits(tries.sum(1)[None])[0]) + (len(tries) - 1) / (2 * total * np.log(2)), most)
+    if used.sum() < 2:
+        return np.array([value]), np.full(1, np.nan), np.full(1, np.nan)
+    again = _bits(resampling(int(used.sum()))[:_RESAMPLES] @ tries[:, used].T)
+    half = stdtrit(used.sum() - 1, 0.975) * again.std(ddof=1)
+    return tuple(np.array([end]) for end in (value, max(0.0, value - half), min(most, value + half)))
+
+
+def _bits(counts: np.ndarray) -> np.ndarray:
+    """Entropies of counts of shape (draws, kinds)."""
+    shares = counts / counts.sum(1, keepdims=True)
+    return -(shares * np.log2(np.where(shares > 0, shares, 1.0))).sum(1)

@@ -92,7 +92,7 @@ def _how(view: View, name: str, text: str) -> str:
     for metric, by, words in (
         (view.mean, "pattern", "success"),
         ("attempt rate", "pattern", "tried in"),
-        ("precision", "pattern", "of its tries where it can hit, hit"),
+        ("hit rate given solvable", "pattern", "of its tries where it can hit, hit"),
     ):
         points = view.points(metric, name, by, text)
         if points and points[-1].step == view.last:

@@ -217,12 +217,12 @@ def seen(view: View) -> list[Figure]:
 
 
 def beyond(view: View) -> list[Figure]:
-    """What pass@k cannot show: coverage, precision, execution, attempts, support, substitution."""
+    """What pass@k cannot show: coverage, hit rate, execution, attempts, support, substitution."""
     found: list[Figure] = []
     sizes = [(name, n) for name in ("test", "length") for n in view.groups(view.mean, name, "n")]
     for metric, heading, percent, top in (
         ("coverage", "Coverage: share of the patterns that are tried", True, 1.0),
-        ("precision", "Precision: tries of a pattern that hit, where it can", True, None),
+        ("hit rate given solvable", "Hit rate given solvable: tries of a pattern that hit, where it can", True, None),
         ("execution", "Execution: attempts whose stated values are right", True, 1.0),
         ("attempts", "Attempts a completion", False, None),
         ("substitution", "Substitution: correct answers by another pattern", True, None),

@@ -34,7 +34,7 @@ equal n, depth, lookahead and number of subtractions and divisions. Below 0: wha
 gained less."""
 BEYOND = """What is tried, and whether it is calculated right. Success can rise by guessing, by trying more, or by
 trying better; and a model may solve by a substitute what it cannot solve by the pattern that was meant. Attempts and
-execution leave the answer out; attempt rate, precision and coverage count it, unless it repeats what was tried."""
+execution leave the answer out; attempt rate, hit rate and coverage count it, unless it repeats what was tried."""
 EFFECTS = """A logistic model of success over all puzzles: each coefficient with the others held equal, in log-odds
 for a unit (one division more, twice as many solutions, twice the largest intermediate value; a shape class against
 left-heavy), clustered by puzzle. Lookahead is the number of values to be held while writing left to right;

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import polars as pl
 
 from ramify.processes import Report
+from ramify.removal import drop_derived
 from ramify.run import Run
 from ramify.sampling.batches import Sampler, SamplerConfig
 from ramify.tables import COMPLETIONS, completion_frame, fault, puzzles_in, read_table, write_table
@@ -43,7 +44,7 @@ def sample_checkpoint(
                 write_table(completion_frame(found), part, COMPLETIONS)
             parts.append(part)
             done += 1
-        run.drop_derived(seed, name, step)  # of completions that were there before
+        drop_derived(run, seed, name, step)  # of completions that were there before
         whole = pl.concat([read_table(part, COMPLETIONS) for part in parts])
         write_table(whole, run.completions_file(seed, name, step), COMPLETIONS)
         shutil.rmtree(parts[0].parent)  # with what a kill may have left half written

@@ -20,6 +20,7 @@ from ramify.config import MOST, Config, Rate
 from ramify.errors import ConfigError, RunError, require
 from ramify.models.loading import Attention
 from ramify.processes import rank, world_size
+from ramify.removal import drop_broken_checkpoints, drop_checkpoints_but
 from ramify.run import Run
 from ramify.storage import saving, write_text
 from ramify.tasks.countdown import CountdownConfig
@@ -151,7 +152,7 @@ def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any],
     if torch.cuda.device_count() > 1 and world_size() == 1:
         raise ConfigError("there are several GPUs: train with torchrun, or show one with CUDA_VISIBLE_DEVICES=0")
     if rank() == 0:
-        run.drop_broken_checkpoints(seed)
+        drop_broken_checkpoints(run, seed)
         _cut_log(run.train_log(seed), last)
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(run.tracker_folder(seed))
     trainer = build(_arguments(config, job))
@@ -163,7 +164,7 @@ def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any],
             trainer.train(resume_from_checkpoint=str(done[last]) if done else None)
     except RunError:
         if rank() == 0:
-            run.drop_broken_checkpoints(seed)  # it may be what fills the disk
+            drop_broken_checkpoints(run, seed)  # it may be what fills the disk
         raise
     if "wandb" in config.report_to:  # else the next seed would go on in the same run
         import wandb
@@ -175,7 +176,7 @@ def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any],
             "and the same command goes on from there"
         )
     if rank() == 0:
-        run.drop_checkpoints_but(seed, config.saved_steps())
+        drop_checkpoints_but(run, seed, config.saved_steps())
 
 
 def peft_config(lora: LoRAConfig | None) -> Any:

@@ -1,0 +1,232 @@
+"""The frames that people compute with: one row a sample, and one row a cell, which is a puzzle at one checkpoint.
+
+A cell sums what its samples say, so each column of `CELLS` follows from the columns of `samples`.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import polars as pl
+
+from ramify.algebra.arrangement import arranged
+from ramify.algebra.catalog import patterns
+from ramify.algebra.parser import parse
+from ramify.algebra.pattern import Pattern
+from ramify.algebra.solver import witness
+from ramify.algebra.structure import structure
+from ramify.tasks.splits import is_of_known_skills
+
+SAMPLES = {
+    "greedy": "whether it is the completion at temperature 0, whose number `sample` is -1",
+    "verdict": "what `grade` says",
+    "correct": "whether it is correct",
+    "tokens": "its length in tokens; null where it is not known",
+    "truncated": "whether the limit on its length ended it",
+    "attempts": "attempts in it, the answer not counted",
+    "patternless": "of these attempts, those with a minus sign before the whole, which no pattern has",
+    "stated": "of these attempts, those with stated values",
+    "right": "of those with stated values, those whose stated values are all right",
+    "tried": "whether an attempt or the answer has a pattern that solves the puzzle",
+    "hit": "whether an attempt or the answer hits the target",
+    "sound": "whether it is correct, and no attempt nor the answer states a wrong value",
+    "answer": "the answer, where it is an expression of the numbers; else null",
+    "answer_pattern": "the pattern of the answer; null where it has none",
+    "substituted": "of a correct answer with a pattern: whether this is neither the source nor a twin of it; else null",
+}
+"""The columns that a sample adds to those of its puzzle."""
+
+CELLS = {
+    "k": "completions at the sampling temperature",
+    "correct": "those that are correct",
+    "truncated": "those that the limit on their length ended before an answer",
+    "attempts": "attempts in them, answers not counted",
+    "patternless": "of these attempts, those with a minus sign before the whole, which no pattern has",
+    "stated": "of these attempts, those with stated values",
+    "right": "of those with stated values, those whose stated values are all right",
+    "placed": "correct completions whose answer was read as a pattern",
+    "substituted": "of these, those whose pattern is not the source nor a twin of it",
+    "tried": "completions in which an attempt or the answer has a pattern that solves the puzzle",
+    "hit": "completions in which an attempt or the answer hits the target",
+    "sound": "correct completions in which no attempt nor the answer states a wrong value",
+    "votes": "completions whose answer is an expression of the numbers",
+    "same_answers": "pairs of these whose answers are equal up to commutativity and associativity",
+    "majority": "chance that the answer with most votes is correct, ties broken at random; 0 without a vote",
+    "distinct": "different patterns of the correct answers",
+    "same_texts": "pairs of completions with the same text",
+    "greedy": "1 or 0: whether the completion at temperature 0 is correct; null if there is none",
+}
+"""The columns of a cell: over the samples of one puzzle at one checkpoint, counts but for `majority`."""
+
+_REALS = ("majority",)
+CELL_TYPES = {column: pl.Float64 if column in _REALS else pl.Int32 for column in CELLS}
+
+
+def attributed(puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.DataFrame:
+    """The puzzles of a set, each once, sorted by id, with all that metrics group by, match by or adjust for.
+
+    As in `tables.puzzle_frame`, but shape_class is "mixed" where a twin of the source pattern has another one: such a
+    pattern cannot stand for either class. These are added: subtractions, divisions, inverses (both together),
+    function_class (the first of the source pattern and its twins), known (whether all proper skills of three leaves or
+    more were trained; null without training puzzles); and of one solution by the source pattern: fractional (whether
+    an intermediate value is no integer) and largest (the largest intermediate value, absolutely; the target if n = 2).
+
+    Args:
+        puzzles: columns as in `tables.PUZZLES`.
+        trained: the source patterns of the training puzzles.
+    """
+    puzzles = puzzles.unique("puzzle_id", keep="first", maintain_order=True).sort("puzzle_id")
+    seen = {Pattern.parse(text) for text in trained}
+    rows = []
+    for text in puzzles["pattern"].drop_nulls().unique(maintain_order=True):
+        pattern = Pattern.parse(text)
+        _, minus, _, over = structure(pattern).operators
+        same = min({pattern, *pattern.twins}, key=patterns(pattern.size).index)
+        known = is_of_known_skills(pattern, seen) if seen else None
+        shapes = {structure(one).shape_class for one in (pattern, *pattern.twins)}
+        kind = "mixed" if len(shapes) > 1 else shapes.pop()
+        rows.append((text, kind, minus, over, minus + over, same.text, known))
+    schema = {
+        "pattern": pl.String,
+        "shape_class": pl.String,
+        "subtractions": pl.Int32,
+        "divisions": pl.Int32,
+        "inverses": pl.Int32,
+        "function_class": pl.String,
+    }
+    by_pattern = pl.DataFrame(rows, schema={**schema, "known": pl.Boolean}, orient="row")
+    solved = [_intermediates(*row) for row in puzzles.select("numbers", "target", "pattern").iter_rows()]
+    by_puzzle = pl.DataFrame(solved, schema={"fractional": pl.Boolean, "largest": pl.Float64}, orient="row")
+    kept = puzzles.drop("shape_class").join(by_pattern, on="pattern", how="left", maintain_order="left")
+    return kept.hstack(by_puzzle)
+
+
+def _intermediates(numbers: list[int], target: int, pattern: str | None) -> tuple[bool | None, float | None]:
+    found = witness(numbers, target, Pattern.parse(pattern)) if pattern else None
+    if found is None:
+        return None, None
+    values = found.intermediates()
+    return any(value.denominator > 1 for value in values), float(max(map(abs, values), default=target))
+
+
+def samples(
+    puzzles: pl.DataFrame, completions: pl.LazyFrame, grades: pl.LazyFrame, attempts: pl.LazyFrame
+) -> pl.LazyFrame:
+    """One row for each graded completion of a set at a checkpoint.
+
+    Args:
+        puzzles: as `attributed` gives them.
+        completions, grades, attempts: the tables of the checkpoint.
+
+    Returns:
+        puzzle_id, sample, the columns of `SAMPLES`, and text, in no order.
+    """
+    keys = ["puzzle_id", "sample"]
+    solving = puzzles.lazy().select("puzzle_id", pattern="solving").explode("pattern").drop_nulls()
+    own = _own_patterns(puzzles).lazy().with_columns(is_own=True)
+    searched, states = ~pl.col("is_answer"), pl.col("stated") > 0
+    counted = (
+        attempts.join(solving.unique().with_columns(solves=True), on=["puzzle_id", "pattern"], how="left")
+        .group_by(keys)
+        .agg(
+            patternless=(searched & pl.col("pattern").is_null()).sum(),
+            stated=(searched & states).sum(),
+            right=(searched & states & ~pl.col("miscalculated")).sum(),
+            tried=(pl.col("solves").fill_null(False) | pl.col("hits_target")).any(),
+            hit=pl.col("hits_target").any(),
+            faulty=pl.col("miscalculated").any(),
+        )
+    )
+    answers = (
+        attempts.filter("is_answer")
+        .group_by(keys)
+        .agg(pl.col("expression", "pattern").sort_by("hits_target", "end").last())
+        .rename({"expression": "answer", "pattern": "answer_pattern"})
+    )
+    correct = pl.col("correct")
+    return (
+        grades.with_columns(correct=pl.col("verdict") == "correct", greedy=pl.col("sample") < 0)
+        .join(completions.unique(keys).select(*keys, "text", "truncated"), on=keys, how="left")
+        .join(counted, on=keys, how="left")
+        .join(answers, on=keys, how="left")
+        .join(puzzles.lazy().select("puzzle_id", source="pattern"), on="puzzle_id", how="left")
+        .join(own, left_on=["source", "answer_pattern"], right_on=["source", "pattern"], how="left")
+        .with_columns(
+            pl.col("patternless", "stated", "right").fill_null(0).cast(pl.Int32),
+            tried=pl.col("tried").fill_null(False) | correct,
+            hit=pl.col("hit").fill_null(False) | correct,
+            sound=correct & ~pl.col("faulty").fill_null(False),
+            substituted=pl.when(correct & pl.col("answer_pattern").is_not_null() & pl.col("source").is_not_null()).then(
+                pl.col("is_own").is_null()
+            ),
+        )
+        .select(*keys, *SAMPLES, "text")
+    )
+
+
+def cells(found: pl.DataFrame) -> pl.DataFrame:
+    """The sums of the samples of each puzzle at one checkpoint: puzzle_id and the columns of `CELLS`.
+
+    Args:
+        found: as `samples` gives them; the greedy ones count in the column greedy alone. Instead of text it may have
+            text_hash.
+    """
+    drawn = found.filter(~pl.col("greedy"))
+    each = drawn.group_by("puzzle_id")
+    placed = pl.col("substituted").is_not_null()
+    sums = each.agg(
+        pl.col("correct", "attempts", "patternless", "stated", "right", "tried", "hit", "sound").sum(),
+        k=pl.len(),
+        truncated=(pl.col("verdict") == "truncated").sum(),
+        placed=placed.sum(),
+        substituted=pl.col("substituted").sum(),
+        votes=pl.col("answer").is_not_null().sum(),
+        distinct=pl.col("answer_pattern").filter("correct").drop_nulls().n_unique(),
+    )
+    greedy = found.filter("greedy").select("puzzle_id", greedy=pl.col("correct").cast(pl.Int32))
+    return (
+        sums.join(_elections(drawn), on="puzzle_id", how="left")
+        .join(_same_texts(drawn), on="puzzle_id", how="left")
+        .join(greedy, on="puzzle_id", how="left")
+        .with_columns(pl.col("same_answers", "majority").fill_null(0))
+        .select("puzzle_id", *(pl.col(column).cast(kind) for column, kind in CELL_TYPES.items()))
+    )
+
+
+def _elections(drawn: pl.DataFrame) -> pl.DataFrame:
+    """Of each puzzle with a vote: the chance that the answer with most votes is correct, and pairs of equal answers."""
+    voting = drawn.filter(pl.col("answer").is_not_null())
+    texts = voting["answer"].unique().to_list()
+    named = voting["answer"].replace_strict(texts, [_same_for_all(text) for text in texts], return_dtype=pl.String)
+    counted = (
+        voting.with_columns(answer=named).group_by("puzzle_id", "answer", "correct").agg(votes=pl.len().cast(pl.Int64))
+    )
+    winners = pl.col("votes") == pl.col("votes").max()
+    return counted.group_by("puzzle_id").agg(
+        majority=pl.col("correct").filter(winners).mean(),
+        same_answers=(pl.col("votes") * (pl.col("votes") - 1) // 2).sum(),
+    )
+
+
+def _same_texts(drawn: pl.DataFrame) -> pl.DataFrame:
+    """Of each puzzle whose completions are there: the pairs with the same text."""
+    text = "text_hash" if "text_hash" in drawn.columns else "text"
+    counted = drawn.drop_nulls(text).group_by("puzzle_id", text).agg(times=pl.len().cast(pl.Int64))
+    return counted.group_by("puzzle_id").agg(same_texts=(pl.col("times") * (pl.col("times") - 1) // 2).sum())
+
+
+@lru_cache(maxsize=1 << 16)
+def _same_for_all(answer: str) -> str:
+    """One text for all expressions that are equal up to commutativity and associativity.
+
+    >>> _same_for_all("8+7*3") == _same_for_all("3*7+8"), _same_for_all("-(2*9)")
+    (True, '-(2*9)')
+    """
+    expression = parse(answer)
+    return expression.text if expression.negated else arranged(expression).text
+
+
+def _own_patterns(puzzles: pl.DataFrame) -> pl.DataFrame:
+    """For each source pattern, itself and its twins: columns source, pattern."""
+    sources = map(Pattern.parse, puzzles["pattern"].drop_nulls().unique(maintain_order=True))
+    rows = [(source.text, same.text) for source in sources for same in (source, *source.twins)]
+    return pl.DataFrame(rows, schema={"source": pl.String, "pattern": pl.String}, orient="row")
