@@ -39,8 +39,8 @@ INDICATORS = ("balanced", "right-heavy", "fractional")
 MODELS = {"term": frozenset[str](), "term without lookahead": frozenset({"lookahead"})}
 """The groupings of the rows, and the terms that their models do not have: right-heavy trees need more lookahead, so
 beside it the shape class says only what lookahead does not."""
-FEWEST_PUZZLES = 10
-FEWEST_PATTERNS = 4
+FEWEST_PUZZLES = 8
+FEWEST_PATTERNS = 3
 """Puzzles, and patterns of these, that an indicator needs on either side."""
 FEWEST_FREEDOM = 3.0
 """Degrees of freedom that a term needs: about one less than the patterns that tell it."""
