@@ -58,16 +58,17 @@ def contrasts(
     sizes, axes = np.linalg.eigh(parts)
     alone = sizes > 1 - CERTAIN
     scale = np.where(alone, 0.0, 1 / np.sqrt(np.where(alone, 1.0, 1 - sizes)))
-    corrected = np.einsum("gij,gj,gkj,ck->cgi", axes, scale, axes, white)  # the contrast as each cluster sees it
-    variance = (np.einsum("cgi,gi->cg", corrected, summed) ** 2).sum(1)
+    # Of shape (clusters, contrasts, coefficients): each contrast as a cluster's score enters it.
+    corrected = white @ ((axes * scale[:, None]) @ axes.transpose(0, 2, 1))
+    variance = ((corrected @ summed[:, :, None])[:, :, 0] ** 2).sum(0)
 
     # Satterthwaite: the variance is a quadratic form in the scores, whose covariance is known if the model is right.
-    seen = np.einsum("gij,cgj->cgi", parts, corrected)
-    own = np.einsum("cgi,cgi->cg", corrected, seen)
-    inner = np.einsum("cgi,cgj->cij", seen, seen)
-    trace = own.sum(1) - np.einsum("cii->c", inner)
-    square = (own**2).sum(1) - 2 * (own * (seen**2).sum(2)).sum(1) + (inner**2).sum((1, 2))
-    lost = (np.einsum("gji,cj->cgi", axes, white) ** 2 * alone).sum((1, 2)) > CERTAIN * (white**2).sum(1)
+    seen = corrected @ parts
+    own = (corrected * seen).sum(2)
+    inner = seen.transpose(1, 2, 0) @ seen.transpose(1, 0, 2)
+    trace = own.sum(0) - inner.trace(axis1=1, axis2=2)
+    square = (own**2).sum(0) - 2 * (own * (seen**2).sum(2)).sum(0) + (inner**2).sum((1, 2))
+    lost = (((white @ axes) ** 2 * alone[:, None]).sum((0, 2))) > CERTAIN * (white**2).sum(1)
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(lost | (square <= 0), np.nan, trace**2 / square)
         value, error = of @ coefficients, np.sqrt(variance)
