@@ -74,6 +74,7 @@ def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
             if len(cells.labelled.seeds) > 1:
                 together += acquisition(cells.labelled, cells.labelled.seeds, by_source)
         table = pl.concat([table, *together])
+    table = pl.concat([table, *effects([cells.labelled for cells in sets.values()], run.seeds)])
     return adjusted(_possible(table))
 
 
@@ -139,7 +140,6 @@ def _of_seed(run: Run, sets: dict[str, SetCells], seed: int) -> Iterator[pl.Data
     if labelled:
         yield from composition_gaps(list(labelled.values()), seed)
         yield from transfer(labelled, seed)
-        yield from effects(list(labelled.values()), seed)
     yield from zero_advantage(run, seed, sorted({step for cells in sets.values() for step in cells.steps(seed)}))
 
 
