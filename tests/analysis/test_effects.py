@@ -14,6 +14,7 @@ from ramify.analysis.cells import SetCells
 from ramify.analysis.effects import effects
 from ramify.analysis.rows import adjusted
 
+
 @pytest.fixture
 def random() -> np.random.Generator:
     return np.random.default_rng(7)
@@ -33,7 +34,7 @@ def small_world(random: np.random.Generator, classes: dict[str, int], steps: Seq
 
 
 def features(puzzles: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
-    """With what differs between puzzles of one pattern: right-heavy ones have fewer solutions, division makes fractions."""
+    """With what differs within patterns: right-heavy ones have fewer solutions, division makes fractions."""
     heavy = (puzzles["shape_class"] == "right-heavy").to_numpy()
     divided = puzzles["divisions"].to_numpy() > 0
     return puzzles.with_columns(
@@ -57,7 +58,7 @@ PLANTED = {
 
 
 def trained_world(random: np.random.Generator, spread: float = 0.5, seeds: int = 3) -> SetCells:
-    """All patterns of n = 3 and 4 with 3 to 12 puzzles each, which differ beyond their features, as do puzzles and runs."""
+    """All patterns of n = 3 and 4, 3 to 12 puzzles each; patterns, puzzles and runs differ beyond features."""
     sources = [text for texts in BY_CLASS.values() for text in texts]
     sizes = random.integers(3, 13, len(sources))
     chosen = [text for text, size in zip(sources, sizes, strict=True) for _ in range(size)]
@@ -104,7 +105,7 @@ SMALL = {
 
 
 def null_rates(puzzles: int, worlds: int, random: np.random.Generator) -> tuple[dict[str, float], float, set[str]]:
-    """Of each term, the share of its intervals that leave out 0; the share of worlds with a discovery; what was said."""
+    """For each term, how many intervals leave out 0; how many worlds have a discovery; what was said."""
     away, there, said, discoveries = Counter(), Counter(), set(), 0
     for _ in range(worlds):
         frame = told(small_world(random, SMALL[puzzles]))
@@ -232,7 +233,7 @@ def test_counts_of_seeds_are_the_fit_of_all_their_samples(
 
     puzzles = all_patterns.filter(pl.col("n") == 4)
     success = chances(puzzles, 0.8, random)
-    cells = planted_cells(puzzles, {seed: success[None] for seed in (1, 2)}, 4, random, (0,))
+    cells = planted_cells(puzzles, dict.fromkeys((1, 2), success[None]), 4, random, (0,))
     frame = told(cells, (1, 2))
     shape = puzzles["shape_class"]
     columns = [

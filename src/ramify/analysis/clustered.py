@@ -1,10 +1,10 @@
 """Small-sample inference for a generalised linear model whose observations are correlated within clusters.
 
-The sandwich estimator is too small where few clusters carry a coefficient. The bias-reduced one (CR2, Bell and McCaffrey
-2002; Pustejovsky and Tipton 2018) is unbiased if the model is right, and its degrees of freedom follow from how the
-information is spread over the clusters. statsmodels has neither for weighted binomial observations. Only the score and the
-information of each cluster are needed: whitened so that the information sums to the identity, the leverage correction
-of a cluster with information G is (I - G)^(-1/2).
+The sandwich estimator is too small where few clusters carry a coefficient. The bias-reduced one (CR2, Bell and
+McCaffrey 2002; Pustejovsky and Tipton 2018) is unbiased if the model is right, and its degrees of freedom follow from
+how the information is spread over the clusters. statsmodels has neither. Only the score and the information of each
+cluster are needed: whitened so that the information sums to the identity, the leverage correction of a cluster with
+information G is (I - G)^(-1/2).
 """
 
 from typing import NamedTuple

@@ -1,8 +1,8 @@
 """Structure effects: a logistic model of success that separates shape from what comes with it.
 
 Right-heavy patterns subtract and divide, have few solutions, and lead over fractions and large values. The model has a
-term for each of these, so that the effect of shape is what is left. One fit, by statsmodels, has every term at the first
-and at the last checkpoint, over all seeds. Claims about shapes are claims about patterns that were not asked too, so
+term for each of these, so that the effect of shape is what is left. One fit, by statsmodels, has every term at the
+first and at the last checkpoint, over all seeds. Claims about shapes are about patterns that were not asked too, so
 errors are clustered by pattern, and corrected for few of them, see `clustered`.
 
 The terms are the same at both checkpoints. One that cannot be told has a row without a value, whose status says why.
@@ -41,7 +41,8 @@ MODELS = {"term": frozenset[str](), "term without lookahead": frozenset({"lookah
 beside it the shape class says only what lookahead does not."""
 FEWEST_PUZZLES = 8
 FEWEST_PATTERNS = 3
-"""Puzzles, and patterns of these, that an indicator needs on either side."""
+"""Puzzles, and patterns of these, that an indicator needs on either side. With fewer, intervals keep their level but
+are wider than 1.5 log-odds to each side, by simulation."""
 FEWEST_FREEDOM = 3.0
 """Degrees of freedom that a term needs: about one less than the patterns that tell it."""
 SEPARATED = "separated"
@@ -78,7 +79,7 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
         seeds: whose samples are counted together. The rows have no seed if there are several.
 
     Returns:
-        Rows of the metrics `effect` and, if there are several checkpoints, `effect change`, for every term of each model.
+        Rows of `effect` and, if there are several checkpoints, of `effect change`, for every term of each model.
     """
     frames, steps = [], []
     for cells in sets:
@@ -120,7 +121,12 @@ def fit(cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> list[dict
     columns = {name: TERMS[name].cast(pl.Float64) for name in names}
     # The terms do not depend on the seed, so samples are added up over seeds.
     keys = ["step", "puzzle_id", "pattern"]
-    table = cases.select(*keys, "correct", "k", **columns).group_by(keys).agg(pl.col("correct", "k").sum(), pl.col(names).first()).sort(keys)
+    table = (
+        cases.select(*keys, "correct", "k", **columns)
+        .group_by(keys)
+        .agg(pl.col("correct", "k").sum(), pl.col(names).first())
+        .sort(keys)
+    )
     data = _Cases(
         table.select(names).to_numpy(),
         table["step"].rank("dense").to_numpy().astype(int) - 1,

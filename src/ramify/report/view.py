@@ -297,10 +297,8 @@ def _failures(view: View) -> str:
     effect = view.at_end("effect", "all", "term", "right-heavy")
     if effect and tells(effect, LOG_ODDS):
         clear = effect["low"] * effect["high"] > 0
-        verdict = "adds" if clear else "is not told from 0:"
-        said.append(
-            f"beside lookahead, divisions and few solutions, right-heaviness itself {verdict} {_signed(effect)} log-odds"
-        )
+        verdict = "right-heaviness itself adds" if clear else "right-heaviness itself is not told from 0:"
+        said.append(f"beside lookahead, divisions and few solutions, {verdict} {_signed(effect)} log-odds")
     elif effect and effect["status"]:
         said.append(f"whether right-heaviness itself matters is not told: {reason(effect)}")
     transfer = view.at_end("transfer", "held_out", "all", "all")
