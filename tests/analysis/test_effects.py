@@ -1,5 +1,6 @@
 """Structure effects against planted truth: worlds are drawn here, apart from what estimates them."""
 
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -8,10 +9,11 @@ import polars as pl
 import pytest
 
 from planted import planted_cells, puzzle_rows
-from ramify import patterns
+from ramify import Run, patterns
 from ramify.algebra.structure import structure
 from ramify.analysis.cells import SetCells
 from ramify.analysis.effects import effects
+from ramify.analysis.estimate import estimate
 from ramify.analysis.rows import adjusted
 
 
@@ -320,3 +322,15 @@ def test_a_model_of_few_puzzles_tells_nothing(random: np.random.Generator, count
 def test_puzzles_of_two_leaves_have_no_structure(random: np.random.Generator) -> None:
     cells = planted_cells(puzzle_rows(["A+B"], 10), {1: np.full((1, 10), 0.5)}, 4, random, (0,))
     assert list(effects([cells], [1])) == []
+
+
+def test_a_run_of_several_seeds_has_one_model(known_run: Run) -> None:
+    """With a copy of its only seed, a run has the same terms, in rows without a seed and no others."""
+    single = estimate(known_run).filter(pl.col("metric").str.starts_with("effect"))
+    shutil.copytree(known_run.path / "seed-1", known_run.path / "seed-2")
+    both = estimate(Run(known_run.path)).filter(pl.col("metric").str.starts_with("effect"))
+    assert len(single) == len(both) > 0
+    assert set(single["seed"]) == {1}
+    assert both["seed"].is_null().all()
+    keys = ["metric", "step", "by", "group", "status", "n"]
+    assert single.select(keys).equals(both.select(keys))

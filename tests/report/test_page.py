@@ -114,7 +114,9 @@ def test_three_sentences_answer(known_run: Run) -> None:
 
 def test_what_few_puzzles_cannot_tell_is_said_and_no_headline() -> None:
     wide = [rows("mean@4", "test", 1, "n", [0], ["3"], [np.full((1, 1), part) for part in (0.7, 0.6, 0.8)])]
-    wide += [rows("right-heavy gap", "test", 1, "all", [0], ["all"], [np.full((1, 1), p) for p in (0.0, -0.313, 0.465)])]
+    wide += [
+        rows("right-heavy gap", "test", 1, "all", [0], ["all"], [np.full((1, 1), p) for p in (0.0, -0.313, 0.465)])
+    ]
     effect = [np.array([[np.nan, part]]) for part in (0.3, 0.1, 0.5)]
     status = np.array([["too few right-heavy puzzles (4)", None]], object)
     wide += [rows("effect", "all", 1, "term", [0], ["right-heavy", "divisions"], effect, p=0.2, status=status)]
