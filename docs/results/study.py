@@ -271,7 +271,7 @@ def effects() -> str:
                 found = frame.filter((pl.col("group") == term) & (pl.col("by") == by) & (pl.col("step") == step))
                 row = found.row(0, named=True) if len(found) else None
                 point = Point(0, row["value"], row["low"], row["high"]) if row and row["value"] is not None else None
-                cells.append(cell(point, percent=False))
+                cells.append(row["status"] if row and row["status"] else cell(point, percent=False))
         rows.append([term, *cells])
     return table(["term", "base", "GRPO", "base, without lookahead", "GRPO, without lookahead"], rows)
 

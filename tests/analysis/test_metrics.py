@@ -10,7 +10,6 @@ from ramify.analysis.cells import SetCells, grouping, set_cells, uses
 from ramify.analysis.changes import is_paired, paired_changes, unpaired_changes
 from ramify.analysis.choice import choices
 from ramify.analysis.composition import composition_gaps
-from ramify.analysis.effects import fit
 from ramify.analysis.estimate import _possible, estimate
 from ramify.analysis.estimators import wilson
 from ramify.analysis.linear import told
@@ -471,27 +470,6 @@ def test_estimates_do_not_outlive_what_they_rest_on(known_run: Run) -> None:
     with pytest.raises(KeyboardInterrupt):
         score(known_run, cut)
     assert not known_run.estimates_file.exists()
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 6])
-def test_a_model_of_few_puzzles_is_none_or_finite(count: int) -> None:
-    """As many parameters as puzzles fit anything."""
-    cases = pl.DataFrame(
-        {
-            "puzzle_id": [str(index) for index in range(count)],
-            "correct": [1] * count,
-            "k": [2] * count,
-            "n": [3, 4, 3, 4, 5, 5][:count],
-            "depth": [2, 2, 2, 3, 3, 4][:count],
-            "lookahead": [2, 3, 3, 2, 2, 4][:count],
-            "divisions": [0, 1, 2, 1, 0, 3][:count],
-            "multiplicity": [1, 2, 4, 8, 1, 2][:count],
-            "fractional": [False, False, True, True, False, True][:count],
-            "largest": [5.0, 90.0, 7.0, 300.0, 11.0, 40.0][:count],
-            "shape_class": ["left-heavy", "balanced", "right-heavy", "left-heavy", "balanced", "right-heavy"][:count],
-        }
-    )
-    assert fit(cases) == {}
 
 
 def test_changes_between_other_puzzles_are_those_of_independent_means() -> None:

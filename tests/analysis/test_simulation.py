@@ -11,7 +11,6 @@ from ramify import patterns
 from ramify.analysis.acquisition import acquisition
 from ramify.analysis.cells import SetCells, grouping
 from ramify.analysis.changes import paired_changes, unpaired_changes
-from ramify.analysis.effects import effects, fit
 from ramify.analysis.estimators import BLOCKS, ratios
 from ramify.analysis.linear import linear_parts, told
 from ramify.analysis.metrics import mean_at_k
@@ -271,92 +270,3 @@ def test_no_gap_is_found_where_there_is_none(random: np.random.Generator) -> Non
         assert len(found) + silent >= 70
         every += found
     assert np.mean(every) <= 0.08
-
-
-@pytest.fixture(scope="module")
-def confounded() -> pl.DataFrame:
-    """Puzzles of all patterns of n = 3 and 4 whose right-heavy ones have more divisions and fewer solutions."""
-    random = np.random.default_rng(3)
-    sources = [pattern.text for pattern in (*patterns(3), *patterns(4))]
-    puzzles = puzzle_rows(sources, 8)
-    heavy = (puzzles["shape_class"] == "right-heavy").to_numpy()
-    solutions = np.maximum(1, random.poisson(np.where(heavy, 1.5, 6.0)))
-    fractional = random.random(len(puzzles)) < np.where(puzzles["divisions"].to_numpy() > 0, 0.5, 0.0)
-    return puzzles.with_columns(
-        multiplicity=pl.Series(solutions),
-        fractional=pl.Series(fractional),
-        largest=pl.Series(np.exp(random.normal(5, 1, len(puzzles)))),
-    )
-
-
-def chances(puzzles: pl.DataFrame, penalty: float, random: np.random.Generator) -> np.ndarray:
-    """Success with effects of divisions, multiplicity and fractions, a planted one of right-heaviness, and luck."""
-    logit = (
-        0.3
-        - 0.9 * puzzles["divisions"].to_numpy()
-        + 0.5 * np.log2(puzzles["multiplicity"].to_numpy())
-        - 0.5 * puzzles["fractional"].to_numpy()
-        - penalty * (puzzles["shape_class"] == "right-heavy").to_numpy()
-    )
-    return 1 / (1 + np.exp(-logit - random.normal(0, 0.3, len(puzzles))))
-
-
-@pytest.mark.parametrize("penalty", [0.0, 0.8])
-def test_right_heaviness_is_told_from_what_comes_with_it(
-    confounded: pl.DataFrame, random: np.random.Generator, penalty: float
-) -> None:
-    runs, found = 200, []
-    naive = []
-    for _ in range(runs):
-        cells = planted_cells(confounded, {1: chances(confounded, penalty, random)[None]}, 8, random, (0,))
-        cases = cells.frame.with_columns(puzzle=pl.col("puzzle").cast(pl.Int64)).join(
-            confounded.with_row_index("puzzle").cast({"puzzle": pl.Int64}), on="puzzle"
-        )
-        found.append(fit(cases)["right-heavy"])
-        by_shape = cases.group_by("shape_class").agg(pl.col("correct").sum() / pl.col("k").sum())
-        shares = dict(by_shape.iter_rows())
-        naive.append(shares["right-heavy"] - shares["left-heavy"])
-    value, low, high, p = np.array(found).T
-    assert value.mean() == pytest.approx(-penalty, abs=0.06)
-    assert 0.91 <= np.mean((low <= -penalty) & (-penalty <= high)) <= 0.99
-    if penalty == 0:
-        assert np.mean(naive) < -0.1  # success alone says that right-heavy is harder
-        assert np.mean(p < 0.05) <= 0.09  # the model does not
-    else:
-        assert np.mean(p < 0.05) >= 0.95
-
-
-def test_effects_without_enough_to_tell(random: np.random.Generator) -> None:
-    """At n = 3 right-heavy and lookahead are one; a model that solves nothing has no effects."""
-    puzzles = puzzle_rows(SOURCES, 10)
-    cells = planted_cells(puzzles, {1: np.full((1, len(puzzles)), 0.4)}, 8, random, (0,))
-    frame = pl.concat(list(effects([cells], 1)))
-    both = frame.filter(pl.col("by") == "term")["group"].to_list()
-    assert ("lookahead" in both) != ("right-heavy" in both)
-    assert "right-heavy" in frame.filter(pl.col("by") == "term without lookahead")["group"].to_list()
-    nothing = planted_cells(puzzles, {1: np.zeros((1, len(puzzles)))}, 8, random, (0,))
-    assert list(effects([nothing], 1)) == []
-
-
-def test_a_term_that_decides_all_is_left_out(confounded: pl.DataFrame, random: np.random.Generator) -> None:
-    """No puzzle with fractions is solved: the others still say what shape does."""
-    success = np.where(confounded["fractional"].to_numpy(), 0.0, chances(confounded, 0.8, random))
-    cells = planted_cells(confounded, {1: success[None]}, 8, random, (0,))
-    frame = pl.concat(list(effects([cells], 1))).filter(pl.col("by") == "term")
-    assert "fractional" not in frame["group"].to_list()
-    heavy = frame.filter(pl.col("group") == "right-heavy").row(0, named=True)
-    assert heavy["low"] <= -0.8 <= heavy["high"]
-
-
-@pytest.mark.parametrize("decided", ["n = 3 solved", "left-heavy solved"])
-def test_what_is_always_solved_decides_nothing_else(
-    confounded: pl.DataFrame, random: np.random.Generator, decided: str
-) -> None:
-    """Where all puzzles of one side are solved, those of the other still say what their features do."""
-    column, value = ("n", 3) if decided.startswith("n") else ("shape_class", "left-heavy")
-    easy = (confounded[column] == value).to_numpy()
-    success = np.where(easy, 1.0, chances(confounded, 0.8, random))
-    cells = planted_cells(confounded, {1: success[None]}, 8, random, (0,))
-    frame = pl.concat(list(effects([cells], 1))).filter(pl.col("by") == "term")
-    row = frame.filter(pl.col("group") == "divisions").row(0, named=True)
-    assert row["low"] <= -0.9 <= row["high"]

@@ -6,12 +6,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import polars as pl
 import pytest
 
 from ramify import ExperimentConfig, Pattern, Run, patterns
+from ramify.analysis.rows import adjusted, rows
 from ramify.errors import RunError
 from ramify.experiment import generate, open_run, score
+from ramify.report import sections
 from ramify.report.comparison import render_comparison
 from ramify.report.export import export_figures
 from ramify.report.figures import (
@@ -107,6 +110,24 @@ def test_three_sentences_answer(known_run: Run) -> None:
     assert "none gained for sure" in order
     assert "First" not in order
     assert "execution (stated values right) at n = 4 changed by +50.0 points" in failures
+
+
+def test_what_few_puzzles_cannot_tell_is_said_and_no_headline() -> None:
+    wide = [rows("mean@4", "test", 1, "n", [0], ["3"], [np.full((1, 1), part) for part in (0.7, 0.6, 0.8)])]
+    wide += [
+        rows("right-heavy gap", "test", 1, "all", [0], ["all"], [np.full((1, 1), p) for p in (0.0, -0.313, 0.465)])
+    ]
+    effect = [np.array([[np.nan, part]]) for part in (0.3, 0.1, 0.5)]
+    status = np.array([["too few right-heavy puzzles (4)", None]], object)
+    wide += [rows("effect", "all", 1, "term", [0], ["right-heavy", "divisions"], effect, p=0.2, status=status)]
+    view = View("small", adjusted(pl.concat(wide)))
+    told = " ".join(story_text(view).split())
+    assert "whether right-heaviness itself matters is not told: too few right-heavy puzzles (4) to say" in told
+    assert "Not told: right-heavy: too few right-heavy puzzles (4) to say" in told
+    assert "none for sure" in told
+    assert "31.3" not in told
+    heading = sections.effects(view)[0].heading
+    assert heading.endswith("step 0. Not told: right-heavy (too few right-heavy puzzles (4) to say)")
 
 
 def test_what_was_acquired_is_named(known_run: Run) -> None:

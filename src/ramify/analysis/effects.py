@@ -1,25 +1,31 @@
 """Structure effects: a logistic model of success that separates shape from what comes with it.
 
 Right-heavy patterns subtract and divide, have few solutions, and lead over fractions and large values. The model has a
-term for each of these, so that the effect of shape is what is left. Fitted by statsmodels, with standard errors
-clustered by puzzle, one row a puzzle with its correct and wrong samples.
+term for each of these, so that the effect of shape is what is left. One fit, by statsmodels, has every term at the
+first and at the last checkpoint, over all seeds. Claims about shapes are about patterns that were not asked too, so
+errors are clustered by pattern, and corrected for few of them, see `clustered`.
+
+The terms are the same at both checkpoints. One that cannot be told has a row without a value, whose status says why.
 """
 
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from ramify.analysis.cells import SetCells
+from ramify.analysis.clustered import Contrasts, contrasts
 from ramify.analysis.rows import rows
 
 METRIC = "effect"
+CHANGE = "effect change"
 TERMS = {
     "n": pl.col("n"),
+    "balanced": pl.col("shape_class") == "balanced",
     "depth": pl.col("depth"),
     "lookahead": pl.col("lookahead"),
-    "balanced": pl.col("shape_class") == "balanced",
     "right-heavy": pl.col("shape_class") == "right-heavy",
     "divisions": pl.col("divisions"),
     "log2 multiplicity": pl.col("multiplicity").log(2),
@@ -27,105 +33,230 @@ TERMS = {
     "log2 largest": pl.col("largest").clip(1).log(2),
 }
 """Terms of the model, in log-odds for each unit: a step of depth, a doubling of the number of solutions or of the
-largest intermediate value; for shape classes, against left-heavy at equal depth, lookahead and n."""
+largest intermediate value; for shape classes, against left-heavy at equal depth, lookahead and n. A term that follows
+from those before it is left out; balanced stands before depth, which it decides where n is 3 or 4."""
+INDICATORS = ("balanced", "right-heavy", "fractional")
 MODELS = {"term": frozenset[str](), "term without lookahead": frozenset({"lookahead"})}
 """The groupings of the rows, and the terms that their models do not have: right-heavy trees need more lookahead, so
 beside it the shape class says only what lookahead does not."""
-LARGEST_ERROR = 8.0
-"""Log-odds, or errors of them, beyond which a term is taken to predict perfectly."""
+FEWEST_PUZZLES = 8
+FEWEST_PATTERNS = 3
+"""Puzzles, and patterns of these, that an indicator needs on either side. With fewer, intervals keep their level but
+are wider than 1.5 log-odds to each side, by simulation."""
+FEWEST_FREEDOM = 3.0
+"""Degrees of freedom that a term needs: about one less than the patterns that tell it."""
+SEPARATED = "separated"
+"""The status of a term whose coefficient is infinite, or rests on puzzles whose success other terms decide."""
+TOLERANCE = 1e-6
+"""Below which a number is 0, beside others of about 1."""
 
 
-def effects(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFrame]:
-    """The effect of each term at each checkpoint, over the puzzles of all sets of n >= 3.
+class Effect(NamedTuple):
+    """A term's log-odds, their 95 % interval and p at a checkpoint, or of their change; NaN where `status` says why."""
 
-    A term that does not vary, that follows from the terms before it, or that predicts failure (or success) perfectly
-    is left out: it has no row. In the last case the puzzles that it decides say nothing of the others, and are left
-    out too.
-    """
-    steps = sorted(set.intersection(*(set(cells.steps(seed)) for cells in sets)))
-    frames = []
-    for cells in sets:
-        indexed = cells.puzzles.with_columns(puzzle=pl.int_range(pl.len(), dtype=pl.Int32)).filter(
-            (pl.col("n") >= 3) & (pl.col("shape_class") != "mixed")
-        )
-        frames.append(cells.of_seed(seed).join(indexed, on="puzzle").drop("known"))
-    cases = pl.concat(frames).drop_nulls(["fractional", "largest"])
-    for step in steps:
-        mine = cases.filter(pl.col("step") == step)
-        for by, left_out in MODELS.items():
-            fitted = fit(mine, left_out)
-            if fitted:
-                table = np.array(list(fitted.values())).T[:, None]
-                yield rows(METRIC, "all", seed, by, [step], list(fitted), list(table[:3]), n=len(mine), p=table[3])
+    value: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
+    status: str | None = None
 
 
-def fit(cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> dict[str, tuple[float, float, float, float]]:
-    """The model of some cells: for each term its log-odds, their interval and p.
+class _Cases(NamedTuple):
+    """The terms, a code of the step, the right and wrong samples, and codes of pattern and puzzle of each row."""
+
+    terms: np.ndarray
+    step: np.ndarray
+    success: np.ndarray
+    pattern: np.ndarray
+    puzzle: np.ndarray
+
+
+def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataFrame]:
+    """The effect of each term at the first and the last checkpoint, and its change, over the puzzles of n >= 3.
 
     Args:
-        cases: a row for each puzzle, with correct, k, puzzle_id and the columns of `TERMS`.
-        without: terms that the model does not have.
+        sets: whose puzzles all have a source pattern.
+        seeds: whose samples are counted together. The rows have no seed if there are several.
+
+    Returns:
+        Rows of `effect` and, if there are several checkpoints, of `effect change`, for every term of each model.
     """
-    for column in ("shape_class", "fractional"):
-        cases = _undecided(cases.with_columns(wrong=pl.col("k") - pl.col("correct")), column)
-    columns = {name: expression.cast(pl.Float64) for name, expression in TERMS.items()}
-    terms = cases.select("puzzle_id", "correct", "wrong", **columns)
-    left_out = set(without)
-    while True:
-        names = _independent(terms, [name for name in TERMS if name not in left_out]) if len(terms) else []
-        found = _fitted(terms, names) if names else None
-        if found is None:
-            return {}
-        endless = [name for name in names if found[name][2] == np.inf]
-        if not endless:
-            return found
-        worst = max(endless, key=lambda name: abs(found[name][0]))
-        left_out.add(worst)
-        terms = _undecided(terms, worst)
+    frames, steps = [], []
+    for cells in sets:
+        mine = [seed for seed in seeds if seed in cells.seeds]
+        steps += [set(cells.steps(seed)) for seed in mine]
+        asked = cells.puzzles.with_columns(puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
+        asked = asked.filter((pl.col("n") >= 3) & (pl.col("shape_class") != "mixed"))
+        frames.append(cells.frame.filter(pl.col("seed").is_in(mine)).join(asked, on="puzzle").drop("known"))
+    shared = sorted(set.intersection(*steps)) if steps else []
+    ends = sorted({*shared[:1], *shared[-1:]})
+    cases = pl.concat(frames).filter(pl.col("step").is_in(ends)).drop_nulls(["fractional", "largest"])
+    if cases["step"].n_unique() < max(len(ends), 1):
+        return
+    seed = seeds[0] if len(seeds) == 1 else None
+    for by, left_out in MODELS.items():
+        found = fit(cases, left_out)
+        parts = [(METRIC, ends, found[: len(ends)]), (CHANGE, ends[1:], found[len(ends) :])]
+        for metric, at, there in parts:
+            if not at:
+                continue
+            table = np.array([[effect[:4] for effect in one.values()] for one in there]).transpose(2, 0, 1)
+            status = np.array([[effect.status for effect in one.values()] for one in there], object)
+            n = cases["puzzle_id"].n_unique()
+            yield rows(metric, "all", seed, by, at, list(there[0]), list(table[:3]), n=n, p=table[3], status=status)
 
 
-def _undecided(cases: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Without the puzzles of those values of a column at which all samples succeed, or all fail."""
-    sides = cases.group_by(column).agg(pl.col("correct", "wrong").sum())
-    mixed = sides.filter((pl.col("correct") > 0) & (pl.col("wrong") > 0))[column]
-    return cases.filter(pl.col(column).is_in(mixed.to_list()))
+def fit(cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> list[dict[str, Effect]]:
+    """The model of some cells.
+
+    Args:
+        cases: a row for each puzzle, step and seed, with step, puzzle_id, pattern, correct, k and the columns of
+            `TERMS`; of one or two steps.
+        without: terms that the model does not have.
+
+    Returns:
+        The effect of each term at each step in order; of two steps, its change too.
+    """
+    names = [name for name in TERMS if name not in without]
+    columns = {name: TERMS[name].cast(pl.Float64) for name in names}
+    # The terms do not depend on the seed, so samples are added up over seeds.
+    keys = ["step", "puzzle_id", "pattern"]
+    table = (
+        cases.select(*keys, "correct", "k", **columns)
+        .group_by(keys)
+        .agg(pl.col("correct", "k").sum(), pl.col(names).first())
+        .sort(keys)
+    )
+    data = _Cases(
+        table.select(names).to_numpy(),
+        table["step"].rank("dense").to_numpy().astype(int) - 1,
+        table.select("correct", pl.col("k") - pl.col("correct")).to_numpy().astype(float),
+        table["pattern"].rank("dense").to_numpy().astype(int) - 1,
+        table["puzzle_id"].rank("dense").to_numpy().astype(int) - 1,
+    )
+    few, aliased = _few(data, names), _aliased(data, names)
+    chosen = [name for name in names if name not in aliased]  # of few puzzles too: they are held equal all the same
+    found = _fitted(data._replace(terms=data.terms[:, [names.index(name) for name in chosen]]), chosen)
+    said = {name: Effect(status=status) for name, status in {**aliased, **few}.items()}
+    return [{name: said.get(name) or one[name] for name in names} for one in found]
 
 
-def _fitted(terms: pl.DataFrame, names: list[str]) -> dict[str, tuple[float, float, float, float]] | None:
-    """The maximum likelihood fit; None where there is none, or where it would pass through every point."""
+def _few(data: _Cases, names: list[str]) -> dict[str, str]:
+    """The indicators that hold, or do not hold, for too few puzzles or patterns at a step, and which."""
+    said = {}
+    for name in INDICATORS:
+        column = data.terms[:, names.index(name)]
+        for value, which in ((0, f"puzzles not {name}"), (1, f"{name} puzzles")):
+            for step in np.unique(data.step):
+                mine = (column == value) & (data.step == step)
+                puzzles, patterns = (len(np.unique(codes[mine])) for codes in (data.puzzle, data.pattern))
+                if puzzles < FEWEST_PUZZLES:
+                    said[name] = f"too few {which} ({puzzles})"
+                elif patterns < FEWEST_PATTERNS:
+                    said[name] = f"too few {which.replace('puzzles', 'patterns')} ({patterns})"
+    return said
+
+
+def _aliased(data: _Cases, names: list[str]) -> dict[str, str]:
+    """The terms that do not vary at a step, or that follow there from the terms before them, and from which."""
+    said: dict[str, str] = {}
+    for step in np.unique(data.step):
+        here = data.terms[data.step == step]
+        scaled = here - here.mean(0)
+        scaled /= np.where((size := np.sqrt(np.square(scaled).mean(0))) > 1e-9, size, np.inf)
+        for index, name in enumerate(names):
+            before = [other for other in range(index) if names[other] not in said]
+            weights = np.linalg.lstsq(scaled[:, before], scaled[:, index], rcond=None)[0]
+            rest = scaled[:, index] - scaled[:, before] @ weights
+            if not scaled[:, index].any():
+                said[name] = "the same in all puzzles"
+            elif np.square(rest).mean() < 1e-6:
+                these = [names[other] for other, weight in zip(before, weights, strict=True) if abs(weight) > 1e-3]
+                said.setdefault(name, f"aliased with {' and '.join(these)}")
+    return said
+
+
+def _fitted(data: _Cases, names: list[str]) -> list[dict[str, Effect]]:
+    """The fit of independent terms: their effects at each step and, of two steps, the changes."""
+    steps, width = int(data.step.max()) + 1, len(names) + 1
+    design = np.zeros((len(data.step), steps * width))
+    for step in range(steps):
+        mine = data.step == step
+        scaled = data.terms[mine] - data.terms[mine].mean(0)
+        design[mine, step * width : (step + 1) * width] = np.column_stack([np.ones(mine.sum()), scaled])
+    # What is decided fits in the limit, whatever the other coefficients are: these follow from the rest.
+    known = ~_decided(design, data.success)
+    design, success, pattern = design[known], data.success[known], data.pattern[known]
+    told = np.abs(_null_space(design)).max(1, initial=0) < TOLERANCE
+    places = np.arange(steps * width).reshape(steps, width)[:, 1:]  # of each term at each step
+    of = np.eye(steps * width)[places]
+    if steps > 1:
+        of, told_of = np.concatenate([of, of[1:] - of[:1]]), np.concatenate([told[places], told[places].all(0)[None]])
+    else:
+        told_of = told[places]
+    found = _contrasts(of.reshape(-1, steps * width), design, success, pattern)
+    effects_at: list[dict[str, Effect]] = []
+    for row in range(len(of)):
+        effects_at.append({})
+        for index, name in enumerate(names):
+            value, low, high, p, freedom = (part[row * len(names) + index] for part in found)
+            if not told_of[row, index]:
+                effects_at[-1][name] = Effect(status=SEPARATED)
+            elif not freedom >= FEWEST_FREEDOM:
+                effects_at[-1][name] = Effect(status=f"too few patterns differ in {name}")
+            else:
+                effects_at[-1][name] = Effect(value, low, high, p)
+    return effects_at
+
+
+def _contrasts(of: np.ndarray, design: np.ndarray, success: np.ndarray, clusters: np.ndarray) -> Contrasts:
+    """Combinations of the coefficients of the maximum likelihood fit, which is finite; NaN where there is none.
+
+    Where columns depend on others, these are left out: a coefficient that can be told is the same without them.
+    """
     import statsmodels.api as sm
+    from scipy.linalg import qr
 
-    success = terms.select("correct", "wrong").to_numpy().astype(float)
-    if len(terms) <= len(names) + 1 or not success.sum(0).all():  # no more puzzles than parameters
-        return None
-    columns = terms.select(pl.col(names) - pl.col(names).mean()).to_numpy()
-    puzzles = terms["puzzle_id"].rank("dense").to_numpy().astype(int)
+    _, triangle, order = qr(design / np.maximum(np.linalg.norm(design, axis=0), 1e-12), mode="economic", pivoting=True)
+    rank = int((np.abs(np.diag(triangle)) > TOLERANCE).sum())
+    if not rank:
+        return Contrasts(*np.full((5, len(of)), np.nan))
+    basis = np.sort(order[:rank])
+    design = design[:, basis]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of perfect separation, which shows in the errors
-        try:
-            model = sm.GLM(success, sm.add_constant(columns, has_constant="add"), family=sm.families.Binomial())
-            found = model.fit(cov_type="cluster", cov_kwds={"groups": puzzles})
-        except (np.linalg.LinAlgError, ValueError):
-            return None
-    if not np.isfinite(found.params).all():
-        return None
-    rows_of = zip(found.params[1:], found.conf_int()[1:], found.pvalues[1:], strict=True)
-    found_rows = {}
-    for name, (value, (low, high), p) in zip(names, rows_of, strict=True):
-        # Far out the likelihood is flat, and the sandwich takes the error for small.
-        separated = abs(value) > LARGEST_ERROR or not np.isfinite(high - low)
-        found_rows[name] = (float(value), -np.inf, np.inf, 1.0) if separated else (float(value), low, high, float(p))
-    return found_rows
+        warnings.simplefilter("ignore")  # of a perfect fit, which leaves no freedom
+        fitted = sm.GLM(success, design, family=sm.families.Binomial()).fit()
+    samples, chance = success.sum(1), fitted.fittedvalues
+    scores = design * (success[:, 0] - samples * chance)[:, None]
+    information = design * np.sqrt(samples * chance * (1 - chance))[:, None]
+    return contrasts(of[:, basis], fitted.params, scores, information, clusters)
 
 
-def _independent(terms: pl.DataFrame, names: list[str]) -> list[str]:
-    """The terms that vary and do not follow from those before them."""
-    chosen: list[str] = []
-    kept = np.ones((len(terms), 1))
-    for name in names:
-        column = terms[name].to_numpy() - terms[name].to_numpy().mean()
-        rest = column - kept @ np.linalg.lstsq(kept, column, rcond=None)[0]
-        if np.square(rest).sum() > 1e-6 * max(np.square(column).sum(), 1e-12):
-            chosen.append(name)
-            kept = np.column_stack([kept, column])
-    return chosen
+def _decided(design: np.ndarray, success: np.ndarray) -> np.ndarray:
+    """Which rows a combination of terms separates from the others, so that the likelihood has no maximum.
+
+    Rows with right and wrong samples allow only combinations that are 0 for them; a linear program finds one that is
+    nowhere on the wrong side of the others (Konis 2007).
+    """
+    from scipy.optimize import linprog
+
+    decided = np.zeros(len(design), bool)
+    one_sided = (success == 0).any(1)
+    free = _null_space(design[~one_sided])
+    sides = np.where(success[:, :1] > 0, 1.0, -1.0) * design @ free
+    while free.shape[1] and (rest := one_sided & ~decided).any():
+        aims = sides[rest]
+        found = linprog(-aims.sum(0), -aims, np.zeros(len(aims)), bounds=(-1, 1))
+        if found.x is None or not (apart := aims @ found.x > TOLERANCE).any():
+            break
+        decided[np.flatnonzero(rest)[apart]] = True
+    return decided
+
+
+def _null_space(design: np.ndarray) -> np.ndarray:
+    """An orthonormal basis of the coefficients that give 0 for all rows, of shape (coefficients, dimensions)."""
+    from scipy.linalg import null_space
+
+    width = design.shape[1]
+    triangle = np.linalg.qr(np.concatenate([np.zeros((width, width)), design]), mode="r")
+    return np.asarray(null_space(triangle, rcond=TOLERANCE))

@@ -43,7 +43,7 @@ SOURCELESS = {"all", "n", "forced", "multiplicity"}
 """What puzzles without a source pattern can be grouped by."""
 SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "timing", "against", "choice", "entropy", "correct patterns")
 """Words in the names of metrics that may be outside of [0, 1]."""
-OWN = ("effect", "acquisition", "timing", "gain fraction")
+OWN = ("acquisition", "timing", "gain fraction")
 """Metrics whose pooled rows are no means over seeds."""
 
 Sets = Mapping[str, SetCells]
@@ -61,15 +61,16 @@ def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
             found += _linear(mine, [seed], groupings)
             found += _of_seed(run, mine, seed, groupings)
     single = pl.concat(found)
+    structure = list(effects([cells.labelled for cells in sets.values()], run.seeds))
     if len(run.seeds) < 2:
-        return adjusted(_possible(single))
+        return adjusted(_possible(pl.concat([single, *structure])))
     together = _linear(sets, run.seeds, groupings)
     own = pl.any_horizontal(pl.col("metric").str.starts_with(name) for name in OWN)
     bounded = [name for name in single["metric"].unique() if not _is_signed(name)]
     rest = pooled(single.filter(~own), bounded)
     if together:
         rest = rest.join(pl.concat(together), on=KEYS, how="anti")
-    return adjusted(_possible(pl.concat([single, *together, rest])))
+    return adjusted(_possible(pl.concat([single, *together, rest, *structure])))
 
 
 def _possible(table: pl.DataFrame) -> pl.DataFrame:
@@ -109,7 +110,6 @@ def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[
         common = [seed for seed in seeds if all(seed in cells.seeds for cells in crossed.values())]
         if len(common) >= min(2, len(seeds)):
             parts += transfer(crossed, common)
-            found += effects(list(crossed.values()), common[0]) if label is not None else []
     table = list(told(parts, label))
     gained = [frame for frame in table if frame["metric"].str.contains("^mean@.* gain$").any()]
     for of, known, chosen in acquiring:

@@ -19,7 +19,7 @@ from ramify.report.figures import (
     line_panel,
     stacked_bars,
 )
-from ramify.report.view import SET_NAMES, View, counted, place, size_of
+from ramify.report.view import SET_NAMES, View, counted, place, reason, size_of
 
 LINE_STYLES = ("first", "second", "third", "fourth", "left", "right")
 METRIC_STYLES = ("first", "second", "third")
@@ -282,17 +282,25 @@ def composition(view: View) -> list[Figure]:
 
 
 def effects(view: View) -> list[Figure]:
-    """The coefficients of the structure model at the last checkpoint."""
-    marks = []
+    """The coefficients of the structure model at the first and the last checkpoint, and which of them are not told."""
+    marks, untold = [], []
     for by, words in (("term", ""), ("term without lookahead", ", lookahead left out")):
         for term in view.groups("effect", "all", by):
             row = view.at_end("effect", "all", by, term)
-            if row is not None and row["low"] is not None and (not words or term in SHAPE_CLASSES):
-                marks.append(Mark(term + words, SHAPE_STYLES.get(term, "third"), [_point(row)]))
+            if row is None or (words and term not in SHAPE_CLASSES):
+                continue
+            if row["low"] is not None:
+                points = [_point(one) for one in view.rows("effect", "all", by, term)]
+                marks.append(Mark(term + words, SHAPE_STYLES.get(term, "third"), points))
+            elif row["status"]:
+                untold.append(f"{term}{words} ({reason(row)})")
     if not marks:
         return []
-    svg = interval_plot(marks, "Structure effects", f"log-odds of success at step {view.last}", percent=False)
-    return [Figure("effects", "Which features of structure matter", svg, data_of(view, ["effect"], "all"), wide=True)]
+    both = f"{view.start} (hollow) and last checkpoint" if view.first != view.last else f"step {view.last}"
+    heading = f"Which features of structure matter: {both}"
+    heading += f". Not told: {'; '.join(untold)}" if untold else ""
+    svg = interval_plot(marks, "Structure effects", "log-odds of success", percent=False)
+    return [Figure("effects", heading, svg, data_of(view, ["effect", "effect change"], "all"), wide=True)]
 
 
 def signal(view: View) -> list[Figure]:

@@ -35,13 +35,13 @@ gained less."""
 BEYOND = """What is tried, and whether it is calculated right. Success can rise by guessing, by trying more, or by
 trying better; and a model may solve by a substitute what it cannot solve by the pattern that was meant. Attempts and
 execution leave the answer out; attempt rate, hit rate and coverage count it, unless it repeats what was tried."""
-EFFECTS = """A logistic model of success over all puzzles: each coefficient with the others held equal, in log-odds
-for a unit (one division more, twice as many solutions, twice the largest intermediate value; a shape class against
-left-heavy), clustered by puzzle. Lookahead is the number of values to be held while writing left to right;
-right-heavy trees need more of it, so beside it the shape class says only what is left, and the model is fitted
-without it too. The composition gap is success minus the product of the successes of the two parts of a pattern, each
-measured on puzzles of its own: below 0, knowing the parts is not enough. It also widens where the parts improve and
-the whole does not."""
+EFFECTS = """One logistic model of success over all puzzles, all seeds and both checkpoints: each coefficient with the
+others held equal, in log-odds for a unit (one division more, twice as many solutions, twice the largest intermediate
+value; a shape class against left-heavy). Intervals are for other patterns (clustered by pattern). Lookahead is the
+number of values to be held while writing left to right; right-heavy trees need more of it, so beside it the shape
+class says only what is left, and the model is fitted without it too. The composition gap is success minus the product
+of the successes of the two parts of a pattern, each measured on puzzles of its own: below 0, knowing the parts is not
+enough. It also widens where the parts improve and the whole does not."""
 SIGNAL = """A training group whose samples all got the same reward teaches nothing. Each point is a pattern."""
 
 

@@ -3,7 +3,19 @@
 import textwrap
 
 from ramify.report.figures import Point, interval
-from ramify.report.view import FALSE_DISCOVERIES, Row, View, answers, changes, counted, learned, truncated
+from ramify.report.view import (
+    FALSE_DISCOVERIES,
+    POINTS,
+    Row,
+    View,
+    answers,
+    changes,
+    counted,
+    learned,
+    reason,
+    tells,
+    truncated,
+)
 
 WIDTH = 100
 _MARKS = {"rose": "↑", "fell": "↓"}
@@ -65,22 +77,26 @@ def _gaps(view: View) -> list[str]:
         "held out − seen of equal make, gain": ("transfer", "held_out"),
     }
     rows = {label: view.at_end(metric, name, "all", "all") for label, (metric, name) in named.items()}
-    found = [
-        f"  {label:<50} {_said(row) if row['low'] is not None else row['status'] or 'no interval'}"
-        f"{f'  ({counted(row)})' if row['low'] is not None else ''}"
-        for label, row in rows.items()
-        if row and row["value"] is not None
-    ]
+    found = []
+    for label, row in rows.items():
+        if row and tells(row, POINTS):
+            found.append(f"  {label:<50} {_said(row)}  ({counted(row)})")
+        elif row and row["status"]:
+            found.append(f"  {label:<50} {row['status']}")
     return ["", f"Differences of {view.mean} at step {view.last}", *found] if found else []
 
 
 def _effects(view: View) -> list[str]:
-    rows = [view.at_end("effect", "all", "term", term) for term in view.groups("effect", "all", "term")]
-    clear = [row for row in rows if row and row["q"] is not None and row["q"] <= FALSE_DISCOVERIES]
-    if not clear:
-        return []
+    rows = [row for term in view.groups("effect", "all", "term") if (row := view.at_end("effect", "all", "term", term))]
+    clear = [row for row in rows if row["q"] is not None and row["q"] <= FALSE_DISCOVERIES]
     lines = [f"  {row['group']:<20} {_said(row, percent=False)}" for row in clear]
-    return ["", "Features of structure that matter, others held equal (log-odds; false discovery rate 5%)", *lines]
+    untold = [f"{row['group']}: {reason(row)}" for row in rows if row["value"] is None and row["status"]]
+    if not lines and len(untold) < len(rows):
+        lines = ["  none for sure"]
+    if untold:
+        lines += textwrap.wrap(f"Not told: {'; '.join(untold)}", WIDTH, initial_indent="  ", subsequent_indent="  ")
+    heading = "Features of structure that matter, others held equal (log-odds; false discovery rate 5%)"
+    return ["", heading, *lines] if lines else []
 
 
 def _said(row: Row, percent: bool = True) -> str:

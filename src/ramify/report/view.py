@@ -22,6 +22,8 @@ UNSEEN = "unseen puzzles"
 PLAIN = ("attempts",)
 """Metrics that are no shares."""
 FALSE_DISCOVERIES = 0.05
+POINTS, LOG_ODDS = 0.3, 2.0
+"""The widest interval around 0, of shares and of log-odds, that is still worth a sentence."""
 
 Row = dict[str, Any]
 
@@ -298,10 +300,10 @@ def _timing(view: View, n: int) -> str:
 def _failures(view: View) -> str:
     said = []
     gap = view.at_end("right-heavy gap", "test", "all", "all")
-    if gap and gap["low"] is not None:
+    if gap and tells(gap, POINTS):
         forced = view.at_end("right-heavy gap, forced", "test", "all", "all")
         alone = ""
-        if forced and forced["low"] is not None:
+        if forced and tells(forced, POINTS):
             alone = f"; on forced puzzles alone {points_of(forced)}, {counted(forced)}"
         said.append(
             "right-heavy minus left-heavy at equal n, depth, number of − and number of ÷ "
@@ -310,12 +312,14 @@ def _failures(view: View) -> str:
     elif gap and gap["status"]:
         said.append(f"{gap['status']} to compare with left-heavy ones")
     effect = view.at_end("effect", "all", "term", "right-heavy")
-    if effect and effect["low"] is not None:
-        said.append(
-            f"beside lookahead, divisions and few solutions, right-heaviness itself adds {_signed(effect)} log-odds"
-        )
+    if effect and tells(effect, LOG_ODDS):
+        clear = effect["low"] * effect["high"] > 0
+        verdict = "right-heaviness itself adds" if clear else "right-heaviness itself is not told from 0:"
+        said.append(f"beside lookahead, divisions and few solutions, {verdict} {_signed(effect)} log-odds")
+    elif effect and effect["status"]:
+        said.append(f"whether right-heaviness itself matters is not told: {reason(effect)}")
     transfer = view.at_end("transfer", "held_out", "all", "all")
-    if transfer and transfer["value"] is not None:
+    if transfer and tells(transfer, POINTS):
         said.append(
             "the gain of the held-out family minus that of seen patterns of equal make is "
             f"{points_of(transfer)}{adjusted_p(transfer)}, {counted(transfer)}"
@@ -325,10 +329,37 @@ def _failures(view: View) -> str:
         said.append(f"{interval(substitution[-1])} of the correct answers use another pattern than the one meant")
     for name in ("length", "test"):
         sizes = view.groups("execution gain", name, "n")
-        if sizes and (row := view.at_end("execution gain", name, "n", sizes[-1])) and row["value"] is not None:
+        if sizes and (row := view.at_end("execution gain", name, "n", sizes[-1])) and tells(row, POINTS):
             said.append(f"execution (stated values right) at n = {sizes[-1]} changed by {points_of(row)}")
             break
     return f"Structure and limits: {'; '.join(said)}." if said else ""
+
+
+def tells(row: Row, widest: float) -> bool:
+    """Whether a difference can stand as a finding: its interval leaves out 0, or is at most so wide.
+
+    >>> tells({"value": 0.0, "low": -0.313, "high": 0.465}, POINTS)
+    False
+    >>> tells({"value": 0.01, "low": -0.03, "high": 0.05}, POINTS)
+    True
+    """
+    if row["value"] is None or row["low"] is None:
+        return False
+    return bool(row["low"] * row["high"] > 0 or row["high"] - row["low"] <= widest)
+
+
+def reason(row: Row) -> str:
+    """Why a structure effect has no value.
+
+    >>> reason({"group": "right-heavy", "status": "too few right-heavy puzzles (4)"})
+    'too few right-heavy puzzles (4) to say'
+    >>> reason({"group": "n", "status": "separated"})
+    'success is separated by it, or by what comes with it'
+    """
+    status = str(row["status"])
+    if status == "separated":
+        return "success is separated by it, or by what comes with it"
+    return f"{status} to say" if status.startswith("too few") else f"it is {status}"
 
 
 def _is_sure(row: Row) -> bool:
