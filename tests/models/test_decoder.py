@@ -60,7 +60,7 @@ def log_softmax(model: LlamaForCausalLM, ids: list[int], temperature: float = 1.
 def compiled_logits(model: LlamaForCausalLM, ids: list[int], read_at_once: int) -> Iterator[np.ndarray]:
     """The logits after the part that is read at once, and after each token that follows."""
     capacity = -(-len(ids) // 16) * 16
-    weights = decoder.pack(model, capacity)
+    weights = decoder.pack(model.model, model.lm_head, capacity)
     cache = np.full((2, len(weights.qkv), 3, weights.kv_heads * weights.head_dim * capacity), np.nan, np.float32)
     logits = np.zeros((3, -(-model.config.vocab_size // 16) * 16), np.float32)
     for start, end in [(0, read_at_once), *((k, k + 1) for k in range(read_at_once, len(ids)))]:
@@ -73,7 +73,7 @@ def compiled_logits(model: LlamaForCausalLM, ids: list[int], read_at_once: int) 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_logits_are_those_of_transformers(shape: str) -> None:
     model = random_model(**SHAPES[shape])
-    assert decoder.unsupported(model) is None
+    assert decoder.unsupported(model.model, model.lm_head) is None
     ids = torch.randint(model.config.vocab_size, (150,)).tolist()
     with torch.no_grad():
         wanted = model(torch.tensor([ids])).logits[0, 69:].numpy()
@@ -212,16 +212,16 @@ def test_any_small_llama_is_decoded(shape: str, tmp_path: Path, monkeypatch: pyt
 )
 def test_other_models_are_left_to_torch(reason: str, shape: dict) -> None:
     model = random_model(**shape)
-    assert decoder.unsupported(model) == reason
+    assert decoder.unsupported(model.model, model.lm_head) == reason
     given = {"input_ids": torch.tensor([[5, 9], [7, 6]]), "max_new_tokens": 12, "do_sample": False}
     assert torch.equal(model.generate(**given), LlamaForCausalLM.generate(model, **given))
 
 
 def test_bfloat16_and_adapters_are_left_to_torch() -> None:
-    assert decoder.unsupported(random_model().bfloat16()) == "not float32 on a CPU"
+    assert decoder.unsupported(random_model().bfloat16().model) == "not float32 on a CPU"
     model = random_model()
     model.lm_head = torch.nn.Sequential(model.lm_head)
-    assert decoder.unsupported(model) == "adapters"
+    assert decoder.unsupported(model.model, model.lm_head) == "adapters"
 
 
 def test_the_sampler_chooses_by_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
