@@ -141,7 +141,7 @@ class _Layers(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, model: Any, batch: Batch, names: tuple[str, ...], *parameters: torch.Tensor) -> torch.Tensor:
-        weights = decoder.pack(model, None, batch.positions)
+        weights = _weights(model, batch.positions)
         norm = model.norm.weight.detach().numpy()
         out = torch.zeros(*batch.shape, model.config.hidden_size)
         rows = out.view(-1, out.shape[-1]).numpy()
@@ -191,6 +191,14 @@ def _side_by_side(run: Callable[[int], None], indices: Iterable[int]) -> None:
     else:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(run, indices))
+
+
+def _weights(model: Any, positions: int) -> Weights:
+    """Those of the decoder, with all gates before what they are for."""
+    weights = decoder.pack(model, None, positions)
+    layers, size = len(weights.gate_up), model.config.hidden_size * PANEL
+    apart = weights.gate_up.reshape(layers, -1, 2, size).swapaxes(1, 2).reshape(layers, -1)
+    return weights._replace(gate_up=apart)
 
 
 def _room(w: Weights, rows: int) -> Saved:
@@ -252,8 +260,8 @@ def _unfold(model: Any, g: Matrices) -> dict[str, np.ndarray]:
         parts["q"] = parts["q"] * np.float32(config.head_dim**-0.5)
         normed(f"{at}input_layernorm.weight", {f"{at}self_attn.{n}_proj.weight": part for n, part in parts.items()})
         found[f"{at}self_attn.o_proj.weight"] = g.out[layer].reshape(-1, inside)[:hidden]
-        pairs = g.gate_up[layer].reshape(-1, hidden)[: 2 * inner].reshape(-1, 2, PANEL, hidden)
-        both = {n: pairs[:, k].reshape(-1, hidden)[: config.intermediate_size] for k, n in enumerate(("gate", "up"))}
+        pairs = g.gate_up[layer].reshape(-1, hidden)
+        both = {"gate": pairs[: config.intermediate_size], "up": pairs[inner : inner + config.intermediate_size]}
         normed(
             f"{at}post_attention_layernorm.weight", {f"{at}mlp.{n}_proj.weight": part for n, part in both.items()}
         )

@@ -200,28 +200,30 @@ def _attend_backward(w, qkv, mixed, logs, d_mixed, d_step, begin, length, d_qkv,
 
 @njit(**OPTIONS, fastmath={"contract"})
 def _gate(gate_up, out, step, rows, width):
-    """SiLU of the gate times the other, from rows of pairs of panels (rows, 2 * width)."""
+    """SiLU of the gates times the rest, from rows of both (rows, 2 * width)."""
     for row in range(rows):
-        for part in range(0, width, PANEL):
-            for j in range(PANEL):
-                at = row * 2 * width + 2 * part + j
-                gate = gate_up[at]
-                out[row * step + part + j] = gate / (_ONE + exp(-gate)) * gate_up[at + PANEL]
+        gates, ups = gate_up[2 * row * width : (2 * row + 1) * width], gate_up[(2 * row + 1) * width :]
+        found = out[row * step : row * step + width]
+        for j in range(width):
+            found[j] = gates[j] / (_ONE + exp(-gates[j])) * ups[j]
 
 
 @njit(**OPTIONS, fastmath={"contract"})
 def _gate_backward(gate_up, d_out, out, step, d_gate_up, d_step, rows, width):
-    """The gradient of the pairs, from that of the result, which is made again in `out`."""
+    """The gradient of both, from that of the result, which is made again in `out`."""
+    shares = np.empty(width, np.float32)
     for row in range(rows):
-        for part in range(0, width, PANEL):
-            for j in range(PANEL):
-                at, to, by = row * 2 * width + 2 * part + j, row * d_step + 2 * part + j, row * step + part + j
-                gate, up, d = gate_up[at], gate_up[at + PANEL], d_out[by]
-                share = _ONE / (_ONE + exp(-gate))
-                silu = gate * share
-                out[by] = silu * up
-                d_gate_up[to] = d * up * (share + silu * (_ONE - share))
-                d_gate_up[to + PANEL] = d * silu
+        gates, ups = gate_up[2 * row * width : (2 * row + 1) * width], gate_up[(2 * row + 1) * width :]
+        d_gates, d_ups = d_gate_up[row * d_step : row * d_step + width], d_gate_up[row * d_step + width :]
+        d, found = d_out[row * step : row * step + width], out[row * step : row * step + width]
+        for j in range(width):
+            shares[j] = _ONE / (_ONE + exp(-gates[j]))
+        for j in range(width):
+            d_ups[j] = d[j] * gates[j] * shares[j]
+        for j in range(width):
+            d_gates[j] = d[j] * ups[j] * shares[j] * (_ONE + gates[j] * (_ONE - shares[j]))
+        for j in range(width):
+            found[j] = gates[j] * shares[j] * ups[j]
 
 
 @njit(**OPTIONS, fastmath={"contract", "reassoc"})
