@@ -42,7 +42,7 @@ def unsupported(model: Any, head: Any = None) -> str | None:
     import torch
 
     config = model.config
-    linear = [part for part in model.layers.modules() if hasattr(part, "weight") and part.weight.ndim == 2]
+    linear = [part for name, part in model.layers.named_modules() if name.endswith("_proj")]
     linear += [] if head is None else [head]
     reasons = {
         "not a Llama": config.model_type != "llama" or config.hidden_act != "silu",
