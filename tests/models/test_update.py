@@ -160,3 +160,11 @@ def test_what_is_left_to_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
         assert update.unsupported(model.model) == "autocast"
     model.model.layers[0].mlp.up_proj = torch.nn.Sequential(model.model.layers[0].mlp.up_proj)
     assert update.unsupported(model.model) == "adapters"
+
+
+def test_lora_is_left_to_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
+    peft = pytest.importorskip("peft")
+    monkeypatch.setattr(update, "_run", None)
+    adapted = peft.get_peft_model(random_model().train(), peft.LoraConfig(r=2, target_modules="all-linear"))
+    adapted(**BATCHES["left"]).logits.sum().backward()
+    assert any(weight.grad is not None for name, weight in adapted.named_parameters() if "lora_B" in name)
