@@ -4,8 +4,8 @@
 
 Both train the bundled model on the quickstart's puzzles, 64 prompts x 8 completions a step, one step of the one and
 then one of the other, in one process: `decoder = "auto"` and `"torch"`. Printed are medians over steps, the first of
-each left out, in seconds of CPU and of the clock: sampling, the update (loss, gradient, optimizer), and the whole. Ratios
-are within a pair, of seconds a token: the two write different completions. Last, the largest difference of the
+each left out, in seconds of CPU and of the clock: sampling, the update (loss, gradient, optimizer), and the whole.
+Ratios are within a pair, of seconds a token: the two write different completions. Last, the largest difference of the
 log-probabilities that the decoder samples by from those of the trainer.
 """
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from random_llama import random_model
 from transformers import LlamaForCausalLM
 
 from ramify import Puzzle
@@ -18,6 +17,7 @@ from ramify.models.loading import load_model, load_tokenizer
 from ramify.models.tiny import TinyForCausalLM
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.tasks.prompts import PromptConfig
+from random_llama import random_model
 
 SHAPES = {
     "one head": {"hidden_size": 16, "num_attention_heads": 1},

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from random_llama import random_model
 from transformers import LlamaForCausalLM
 
 from ramify.experiment import model_path
 from ramify.models import update
 from ramify.models.loading import load_model
 from ramify.models.tiny import TinyForCausalLM
+from random_llama import random_model
 
 SHAPES = {
     "tied": {},

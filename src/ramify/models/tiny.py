@@ -40,6 +40,7 @@ class TinyForCausalLM(LlamaForCausalLM):
 
     @property
     def decoder(self) -> Decoder:
+        """What runs the model; the part without the head keeps it."""
         return self.model.decoder
 
     @decoder.setter

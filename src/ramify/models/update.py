@@ -133,7 +133,7 @@ def pack(
 
 def _run(model: LlamaModel, batch: Batch) -> torch.Tensor:
     parameters = dict(model.named_parameters())
-    return _Layers.apply(model, batch, tuple(parameters), *parameters.values())  # type: ignore[no-untyped-call]
+    return _Layers.apply(model, batch, tuple(parameters), *parameters.values())
 
 
 class _Layers(torch.autograd.Function):
@@ -262,8 +262,6 @@ def _unfold(model: Any, g: Matrices) -> dict[str, np.ndarray]:
         found[f"{at}self_attn.o_proj.weight"] = g.out[layer].reshape(-1, inside)[:hidden]
         pairs = g.gate_up[layer].reshape(-1, hidden)
         both = {"gate": pairs[: config.intermediate_size], "up": pairs[inner : inner + config.intermediate_size]}
-        normed(
-            f"{at}post_attention_layernorm.weight", {f"{at}mlp.{n}_proj.weight": part for n, part in both.items()}
-        )
+        normed(f"{at}post_attention_layernorm.weight", {f"{at}mlp.{n}_proj.weight": part for n, part in both.items()})
         found[f"{at}mlp.down_proj.weight"] = g.down[layer].reshape(-1, inner)[:hidden, : config.intermediate_size]
     return found | {"norm.weight": g.norm, "embed_tokens.weight": g.embedding}
