@@ -1,131 +1,184 @@
-"""A GRPO step through TRL as ramify runs it, beside a bare loop that does the same and nothing else.
+"""A GRPO step through TRL as ramify runs it: compiled code beside torch, in turns.
 
-    python benchmarks/grpo_step.py [--steps 8] [--plain]
+    python benchmarks/grpo_step.py [--steps 8] [--threads 2]
 
-Both train the bundled model on the quickstart's puzzles, 64 prompts x 8 completions a step: sample, grade, loss of the
-rows whose advantage is not zero in chunks of equal length, AdamW. They take turns in one process; medians, the first
-step of each left out. --plain adds TRL without ramify's trainer and `generate`.
+Both train the bundled model on the quickstart's puzzles, 64 prompts x 8 completions a step, one step of the one and
+then one of the other, in one process: `decoder = "auto"` and `"torch"`. Printed are medians over steps, the first of
+each left out, in seconds of CPU and of the clock: sampling, the update (loss, gradient, optimizer), and the whole.
+Ratios are within a pair, of seconds a token: the two write different completions. Last, the largest difference of the
+log-probabilities that the decoder samples by from those of the trainer.
 """
 
 import argparse
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
 
 from ramify import experiment
 from ramify.experiment import ExperimentConfig, model_path
+from ramify.models import decoder
 from ramify.models.loading import load_model, load_tokenizer, prompt_ids
+from ramify.models.tiny import TinyForCausalLM
 from ramify.tables import puzzles_in
-from ramify.tasks.grading import grade
 from ramify.train import compact
-from ramify.train.curriculum import schedule
 from ramify.train.job import Job
 
-
-def bare_steps(config: ExperimentConfig, run: Any) -> Iterator[dict[str, float]]:
-    """The loop, one step at a time; yields seconds and tokens."""
-    settings = config.train
-    torch.manual_seed(1)
-    model = load_model(model_path(config.model))
-    tokenizer = load_tokenizer(model_path(config.model))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, weight_decay=0.0)
-    frame = run.puzzles("train")
-    puzzles = puzzles_in(frame)
-    order = iter(schedule(frame, settings.curriculum, settings.steps, settings.prompts_per_step, 1))
-    while True:
-        started = time.perf_counter()
-        asked = [puzzles[next(order)] for _ in range(settings.prompts_per_step)]
-        asked = [puzzle for puzzle in asked for _ in range(settings.samples_per_prompt)]
-        prompts = [prompt_ids(tokenizer, config.task.prompt.said(puzzle)) for puzzle in asked]
-        inputs = tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
-        output = model.generate(**inputs, max_new_tokens=settings.max_new_tokens, do_sample=True, temperature=1.0)
-        written = output[:, inputs["input_ids"].shape[1] :]
-        mask = ((written == 1).cumsum(1) - (written == 1).int() == 0).int()
-        lengths = mask.sum(1)
-        sampled = time.perf_counter()
-        texts = [
-            tokenizer.decode(row[:length], skip_special_tokens=True)
-            for row, length in zip(written, lengths.tolist(), strict=True)
-        ]
-        rewards = torch.tensor([config.task.reward.of(grade(p, t)) for p, t in zip(asked, texts, strict=True)])
-        groups = rewards.view(-1, settings.samples_per_prompt)
-        advantages = (groups - groups.mean(1, keepdim=True)).flatten()
-        rows = torch.nonzero(advantages).flatten()
-        rows = rows[torch.argsort(lengths[rows])]
-        width = inputs["input_ids"].shape[1]
-        for chunk in rows.split(compact.CHUNK):
-            longest = int(lengths[chunk].max())
-            ids = output[chunk, : width + longest]
-            seen = torch.cat([inputs["attention_mask"][chunk], mask[chunk, :longest]], 1)
-            logits = model(input_ids=ids, attention_mask=seen, use_cache=False).logits[:, width - 1 : -1]
-            chosen = torch.log_softmax(logits.float(), -1).gather(2, ids[:, width:, None])[..., 0]
-            loss = -(chosen * advantages[chunk, None] * mask[chunk, :longest]).sum()
-            (loss / (len(asked) * settings.max_new_tokens)).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
-        ended = time.perf_counter()
-        yield {"seconds": ended - started, "sampling": sampled - started, "tokens": float(lengths.sum())}
+Seconds = dict[str, list[tuple[float, float, int]]]
+"""Of each part, a step a row: CPU, clock, and tokens of the step."""
 
 
-def trl_steps(config: ExperimentConfig, run: Any, turn: Callable[[], None]) -> list[dict[str, float]]:
-    """Steps of the real trainer; `turn` is called between them, and its time is not counted."""
-    seconds: list[dict[str, float]] = []
-    clock = time.perf_counter()
+class Timed(compact.CompactGRPOTrainer):
+    """The trainer, with clocks around its parts."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self.tokens = 0
+
+    def _clocked(self, part: str, call: Callable[[], Any]) -> Any:
+        cpu, clock = time.process_time(), time.perf_counter()
+        result = call()
+        spent = self.spent[part]
+        spent[0] += time.process_time() - cpu
+        spent[1] += time.perf_counter() - clock
+        return result
+
+    def _prepare_inputs(self, *given: Any) -> Any:
+        generate = TinyForCausalLM.generate
+
+        def clocked(*asked: Any, **named: Any) -> Any:
+            output = self._clocked("sampling", lambda: generate(*asked, **named))
+            prompt = named.get("input_ids", asked[1] if len(asked) > 1 else None).shape[1]
+            self.tokens += int((output[:, prompt:] != 0).sum())
+            return output
+
+        TinyForCausalLM.generate = clocked  # type: ignore[method-assign]
+        try:
+            return self._clocked("sampling and rewards", lambda: super(Timed, self)._prepare_inputs(*given))
+        finally:
+            TinyForCausalLM.generate = generate  # type: ignore[method-assign]
+
+    def training_step(self, *given: Any, **named: Any) -> Any:
+        return self._clocked("steps", lambda: super(Timed, self).training_step(*given, **named))
+
+
+class Turns:
+    """Two threads, of which one runs at a time."""
+
+    def __init__(self) -> None:
+        self.condition, self.turn, self.running = threading.Condition(), 0, {0, 1}
+
+    def wait(self, index: int) -> None:
+        with self.condition:
+            self.condition.wait_for(lambda: self.turn == index or len(self.running) == 1)
+
+    def give(self, index: int) -> None:
+        with self.condition:
+            self.turn = 1 - index
+            self.condition.notify_all()
+
+    def leave(self, index: int) -> None:
+        with self.condition:
+            self.running.discard(index)
+            self.turn = 1 - index
+            self.condition.notify_all()
+
+
+def steps(config: ExperimentConfig, folder: Path, index: int, turns: Turns, threads: int) -> Seconds:
+    """The steps of a training, in turns with another one."""
+    torch.set_num_threads(threads)
+    found: Seconds = defaultdict(list)
+    made: list[Timed] = []
+    started = [0.0, 0.0]
 
     def on_step(step: int) -> None:
-        nonlocal clock
-        seconds.append({"seconds": time.perf_counter() - clock})
-        turn()
-        clock = time.perf_counter()
+        whole = [time.process_time() - started[0], time.perf_counter() - started[1]]
+        trainer = made[0]
+        parts = {name: list(spent) for name, spent in trainer.spent.items()}
+        parts["whole"] = whole
+        parts["update"] = [whole[k] - parts["sampling and rewards"][k] for k in (0, 1)]
+        for name, (cpu, clock) in parts.items():
+            found[name].append((cpu, clock, trainer.tokens))
+        trainer.spent.clear()
+        trainer.tokens = 0
+        turns.give(index)
+        turns.wait(index)
+        started[:] = time.process_time(), time.perf_counter()
 
+    class Mine(Timed):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            made.append(self)
+
+    turns.wait(index)
+    run = experiment.open_run(config, folder)
+    experiment.generate(config, run, lambda *_: None)
+    compact.CompactGRPOTrainer = Mine  # type: ignore[misc]
+    started[:] = time.process_time(), time.perf_counter()
     config.train.train(Job(run, 1, model_path(config.model), config.task, on_step))
-    return seconds
+    turns.leave(index)
+    return found
+
+
+def difference(config: ExperimentConfig, run: Any, sampled: int = 128) -> tuple[float, int]:
+    """The largest difference of log-probabilities between the decoder and the trainer's forward pass, of tokens."""
+    model, tokenizer = load_model(model_path(config.model)).train(), load_tokenizer(model_path(config.model))
+    puzzles = puzzles_in(run.puzzles("train"))[:sampled]
+    prompts = [prompt_ids(tokenizer, config.task.prompt.said(puzzle)) for puzzle in puzzles]
+    written = decoder.decode(model, prompts, config.train.max_new_tokens, 1.0, [1], seed=1)
+    largest = 0.0
+    for prompt, tokens, length, known in zip(prompts, *written, strict=True):
+        ids = torch.tensor([prompt + tokens[:length].tolist()])
+        logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, len(prompt) - 1 : -1]
+        own = torch.log_softmax(logits, -1).gather(1, ids[0, len(prompt) :, None])[:, 0].detach().numpy()
+        largest = max(largest, float(np.abs(own - known[:length]).max()))
+    return largest, int(written.lengths.sum())
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--steps", type=int, default=8)
-    arguments.add_argument("--plain", action="store_true")
+    arguments.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = arguments.parse_args()
-    config = ExperimentConfig.load("quickstart", [f"train.steps={options.steps}", f"train.save_steps={options.steps}"])
+    changes = [f"train.steps={options.steps}", f"train.save_steps={options.steps}"]
+    configs = [
+        ExperimentConfig.load("quickstart", [*changes, f"train.decoder={decoder}", f"name={decoder}"])
+        for decoder in ("torch", "auto")
+    ]
+    turns, found = Turns(), dict[int, Seconds]()
     with TemporaryDirectory() as folder:
-        run = experiment.open_run(config, Path(folder))
-        experiment.generate(config, run, lambda *_: None)
-        bare, loop = [], bare_steps(config, run)
-        through_trl = trl_steps(config, run, lambda: bare.append(next(loop)))
-        tokens, sampling = sum(s["tokens"] for s in bare[1:]), sum(s["sampling"] for s in bare[1:])
-        whole = sum(s["seconds"] for s in bare[1:])
-        own, theirs = (median(s["seconds"] for s in steps[1:]) for steps in (bare, through_trl))
-        print(f"bare loop: {own:.2f} s a step; sampling {tokens / sampling:,.0f} tokens/s, all {tokens / whole:,.0f}")
-        print(f"ramify through TRL: {theirs:.2f} s a step, {theirs / own:.2f} times the loop")
-        if options.plain:
-            from transformers import LlamaForCausalLM
-            from trl.trainer.grpo_trainer import GRPOTrainer
 
-            online_load = load_model
+        def work(index: int) -> None:
+            try:
+                found[index] = steps(configs[index], Path(folder), index, turns, options.threads)
+            finally:
+                turns.leave(index)
 
-            def plain_model(*args: Any) -> Any:
-                model = online_load(*args)
-                model.__class__ = LlamaForCausalLM
-                return model
-
-            compact.CompactGRPOTrainer = GRPOTrainer  # type: ignore[misc]
-            import ramify.models.loading
-
-            ramify.models.loading.load_model = plain_model
-            bare.clear()
-            loop = bare_steps(config, run)
-            other = experiment.open_run(config.model_copy(update={"name": "plain"}), Path(folder))
-            experiment.generate(config, other, lambda *_: None)
-            plain = trl_steps(config, other, lambda: bare.append(next(loop)))
-            own, theirs = (median(s["seconds"] for s in steps[1:]) for steps in (bare, plain))
-            print(f"TRL as it is: {theirs:.2f} s a step, {theirs / own:.2f} times the loop")
+        workers = [threading.Thread(target=work, args=(index,)) for index in (0, 1)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        for part in ("sampling", "sampling and rewards", "update", "whole"):
+            slow, fast = (found[index][part][1:] for index in (0, 1))
+            for k, clock in enumerate(("CPU", "clock")):
+                pairs = [(a[k] / a[2]) / (b[k] / b[2]) for a, b in zip(slow, fast, strict=True)]
+                print(
+                    f"{part}, {clock}: torch {median(a[k] for a in slow):.2f} s, compiled "
+                    f"{median(b[k] for b in fast):.2f} s, {median(pairs):.2f} times as fast a token"
+                )
+        print(f"tokens a step: torch {median(a[2] for a in slow):,.0f}, compiled {median(b[2] for b in fast):,.0f}")
+        run = experiment.open_run(configs[1], Path(folder))
+        largest, tokens = difference(configs[1], run)
+        print(f"log-probabilities of the decoder and the trainer differ by {largest:.1e} at most, {tokens:,} tokens")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from ramify import Puzzle
 from ramify.experiment import model_path
@@ -17,6 +17,7 @@ from ramify.models.loading import load_model, load_tokenizer
 from ramify.models.tiny import TinyForCausalLM
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.tasks.prompts import PromptConfig
+from random_llama import random_model
 
 SHAPES = {
     "one head": {"hidden_size": 16, "num_attention_heads": 1},
@@ -25,20 +26,6 @@ SHAPES = {
     "wide, untied": {"hidden_size": 512, "num_attention_heads": 8, "head_dim": 64, "tie_word_embeddings": False},
     "other constants": {"rms_norm_eps": 1e-2, "rope_theta": 500.0, "vocab_size": 61, "intermediate_size": 50},
 }
-
-
-def random_model(kind: type[LlamaForCausalLM] = TinyForCausalLM, **shape: object) -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    theta = shape.pop("rope_theta", 10000.0)
-    sizes = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2}
-    sizes |= {"vocab_size": 96, "tie_word_embeddings": True, "initializer_range": 0.1}
-    rope = {"rope_parameters": {"rope_type": "default", "rope_theta": theta}}
-    config = LlamaConfig(pad_token_id=0, eos_token_id=1, bos_token_id=None, **{**sizes, **rope, **shape})
-    model = kind(config).eval()
-    for name, weight in model.named_parameters():
-        if "norm" in name:  # else a norm that is forgotten would not be seen
-            torch.nn.init.uniform_(weight, 0.5, 1.5)
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +47,7 @@ def log_softmax(model: LlamaForCausalLM, ids: list[int], temperature: float = 1.
 def compiled_logits(model: LlamaForCausalLM, ids: list[int], read_at_once: int) -> Iterator[np.ndarray]:
     """The logits after the part that is read at once, and after each token that follows."""
     capacity = -(-len(ids) // 16) * 16
-    weights = decoder.pack(model, capacity)
+    weights = decoder.pack(model.model, model.lm_head, capacity)
     cache = np.full((2, len(weights.qkv), 3, weights.kv_heads * weights.head_dim * capacity), np.nan, np.float32)
     logits = np.zeros((3, -(-model.config.vocab_size // 16) * 16), np.float32)
     for start, end in [(0, read_at_once), *((k, k + 1) for k in range(read_at_once, len(ids)))]:
@@ -73,7 +60,7 @@ def compiled_logits(model: LlamaForCausalLM, ids: list[int], read_at_once: int) 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_logits_are_those_of_transformers(shape: str) -> None:
     model = random_model(**SHAPES[shape])
-    assert decoder.unsupported(model) is None
+    assert decoder.unsupported(model.model, model.lm_head) is None
     ids = torch.randint(model.config.vocab_size, (150,)).tolist()
     with torch.no_grad():
         wanted = model(torch.tensor([ids])).logits[0, 69:].numpy()
@@ -212,16 +199,16 @@ def test_any_small_llama_is_decoded(shape: str, tmp_path: Path, monkeypatch: pyt
 )
 def test_other_models_are_left_to_torch(reason: str, shape: dict) -> None:
     model = random_model(**shape)
-    assert decoder.unsupported(model) == reason
+    assert decoder.unsupported(model.model, model.lm_head) == reason
     given = {"input_ids": torch.tensor([[5, 9], [7, 6]]), "max_new_tokens": 12, "do_sample": False}
     assert torch.equal(model.generate(**given), LlamaForCausalLM.generate(model, **given))
 
 
 def test_bfloat16_and_adapters_are_left_to_torch() -> None:
-    assert decoder.unsupported(random_model().bfloat16()) == "not float32 on a CPU"
+    assert decoder.unsupported(random_model().bfloat16().model) == "not float32 on a CPU"
     model = random_model()
     model.lm_head = torch.nn.Sequential(model.lm_head)
-    assert decoder.unsupported(model) == "adapters"
+    assert decoder.unsupported(model.model, model.lm_head) == "adapters"
 
 
 def test_the_sampler_chooses_by_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.rloo_config import RLOOConfig
 from trl.trainer.rloo_trainer import RLOOTrainer
 
+from ramify.models import decoder
 from ramify.models.tiny import TinyForCausalLM
 from ramify.models.tokenizer import VOCABULARY, build_tokenizer
 from ramify.train import compact
@@ -101,3 +102,21 @@ def _logps(made: RLOOTrainer, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 def test_a_batch_without_advantage_has_no_gradient(tmp_path: Path) -> None:
     inputs = batch() | {"advantages": torch.zeros(16)}
     assert not gradient(trainer(CompactGRPOTrainer, tmp_path, "dr_grpo"), inputs).any()
+
+
+def test_the_trainer_agrees_with_the_decoder(tmp_path: Path) -> None:
+    """On policy: before the first update the ratio of trainer and sampler is 1 for every sampled token."""
+    made = trainer(CompactGRPOTrainer, tmp_path, "dr_grpo")
+    torch.nn.init.normal_(made.model.model.embed_tokens.weight, std=1.0)  # far from uniform
+    prompts = [[20 + k, 30, 40 + k][: 1 + k % 3] for k in range(12)]
+    written = decoder.decode(made.model, prompts, 24, 1.0, [1], seed=3)
+    width = max(map(len, prompts))
+    prompt_ids = torch.tensor([[0] * (width - len(ids)) + ids for ids in prompts])
+    mask = (torch.arange(written.tokens.shape[1]) < torch.from_numpy(written.lengths)[:, None]).long()
+    ids = torch.cat([prompt_ids, torch.from_numpy(written.tokens) * mask], 1)
+    seen = torch.cat([(prompt_ids != 0).long(), mask], 1)
+    made.model.train()
+    found, _, _ = made._get_per_token_logps_and_entropies(made.model, ids, seen, mask.shape[1])
+    ratios = ((found.detach() - torch.from_numpy(written.logprobs)) * mask).exp()
+    assert float(torch.from_numpy(written.logprobs).min()) < -5
+    torch.testing.assert_close(ratios, torch.ones_like(ratios), rtol=0, atol=2e-4)

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ramify.models.decoder_kernel import PANEL, Weights, choose, forward
+from ramify.models.decoder_kernel import Weights, choose, forward
 from ramify.models.loading import LARGEST_DECODED
+from ramify.models.product_kernel import PANEL
 
 SLOTS = 48
 """Rows that a thread decodes together; fewer where their cache would take more than `CACHE` bytes."""
@@ -32,8 +33,8 @@ class Decoded(NamedTuple):
     logprobs: np.ndarray
 
 
-def unsupported(model: Any) -> str | None:
-    """Why a model cannot be decoded here, in a few words; None if it can.
+def unsupported(model: Any, head: Any = None) -> str | None:
+    """Why a model (without its head) cannot be run here, in a few words; None if it can.
 
     It has to be a Llama in float32 on a CPU, of hidden size up to `LARGEST_DECODED`, with heads of a multiple of 16,
     default rotary embeddings, no biases, and linear layers that are just that (no adapters).
@@ -41,7 +42,8 @@ def unsupported(model: Any) -> str | None:
     import torch
 
     config = model.config
-    linear = [part for part in model.model.layers.modules() if hasattr(part, "weight") and part.weight.ndim == 2]
+    linear = [part for name, part in model.layers.named_modules() if name.endswith("_proj")]
+    linear += [] if head is None else [head]
     reasons = {
         "not a Llama": config.model_type != "llama" or config.hidden_act != "silu",
         "not float32 on a CPU": model.device.type != "cpu" or model.dtype != torch.float32,
@@ -49,39 +51,39 @@ def unsupported(model: Any) -> str | None:
         "head size": config.head_dim % PANEL != 0,
         "rotary embeddings": config.rope_parameters.get("rope_type", "default") != "default",
         "biases": config.attention_bias or config.mlp_bias,
-        "adapters": any(type(part) is not torch.nn.Linear for part in (*linear, model.lm_head)),
+        "adapters": any(type(part) is not torch.nn.Linear for part in linear),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def pack(model: Any, length: int) -> Weights:
-    """Copy the weights of a model, for positions below a length."""
+def pack(model: Any, head: Any, length: int) -> Weights:
+    """Copy the weights of a model and its head, if there is one, for positions below a length."""
     config = model.config
     state = {name: value.detach().numpy() for name, value in model.state_dict().items()}
     scale = config.head_dim**-0.5
 
     def layer(index: int) -> tuple[np.ndarray, ...]:
-        at = f"model.layers.{index}."
+        at = f"layers.{index}."
         q, k, v, out = (state[f"{at}self_attn.{name}_proj.weight"] for name in "qkvo")
         gate, up, down = (state[f"{at}mlp.{name}_proj.weight"] for name in ("gate", "up", "down"))
         first, second = state[f"{at}input_layernorm.weight"], state[f"{at}post_attention_layernorm.weight"]
-        qkv = np.concatenate([_panels(part * first) for part in (q * np.float32(scale), k, v)])
+        qkv = np.concatenate([panels(part * first) for part in (q * np.float32(scale), k, v)])
         # A panel of the gate, then the one of `up` that it is for.
-        pairs = [_panels(part * second).reshape(-1, config.hidden_size * PANEL) for part in (gate, up)]
+        pairs = [panels(part * second).reshape(-1, config.hidden_size * PANEL) for part in (gate, up)]
         gate_up = np.stack(pairs, 1).ravel()
-        return qkv, _panels(out), gate_up, _panels(down)
+        return qkv, panels(out), gate_up, panels(down)
 
     layers = zip(*map(layer, range(config.num_hidden_layers)), strict=True)
     qkv, out, gate_up, down = (np.stack(parts) for parts in layers)
-    embedding = state["model.embed_tokens.weight"]
-    angles = np.arange(length, dtype=np.float32)[:, None] * model.model.rotary_emb.inv_freq.float().numpy()
+    embedding = state["embed_tokens.weight"]
+    angles = np.arange(length, dtype=np.float32)[:, None] * model.rotary_emb.inv_freq.float().numpy()
     return Weights(
         np.pad(embedding, [(0, 0), (0, -embedding.shape[1] % PANEL)]),
         qkv,
         out,
         gate_up,
         down,
-        _panels(model.lm_head.weight.detach().numpy() * state["model.norm.weight"]),
+        np.zeros(0, np.float32) if head is None else panels(head.weight.detach().numpy() * state["norm.weight"]),
         np.cos(angles),
         np.sin(angles),
         np.float32(config.rms_norm_eps),
@@ -93,7 +95,7 @@ def pack(model: Any, length: int) -> Weights:
     )
 
 
-def _panels(matrix: np.ndarray) -> np.ndarray:
+def panels(matrix: np.ndarray) -> np.ndarray:
     """A matrix (out, in) as panels of 16 outputs, (in, 16) each, one after the other; zeros where outputs lack."""
     filled = np.pad(matrix, [(0, -len(matrix) % PANEL), (0, 0)])
     return np.ascontiguousarray(filled.reshape(-1, PANEL, matrix.shape[1]).transpose(0, 2, 1)).ravel()
@@ -119,7 +121,7 @@ def decode(
         slots: rows that a thread decodes together; None is `SLOTS`.
     """
     capacity = -(-(max(map(len, prompts)) + max_new_tokens) // PANEL) * PANEL
-    weights = pack(model, capacity)
+    weights = pack(model.model, model.lm_head, capacity)
     groups: dict[tuple[int, ...], list[int]] = {}
     for row, prompt in enumerate(prompts):
         groups.setdefault(tuple(prompt), []).append(row)

@@ -23,7 +23,7 @@ LARGEST = {"num_hidden_layers": 1000, "hidden_size": 1 << 20, "vocab_size": 10**
 """What a configuration can ask for; more would take memory before anything else is looked at."""
 
 Decoder = Literal["auto", "torch"]
-"""What samples from a small Llama on a CPU: the compiled decoder where it knows the model, or always torch."""
+"""What runs a small Llama on a CPU, sampling and training: compiled code where it knows the model, or always torch."""
 LARGEST_DECODED = 512
 """Hidden size up to which a Llama on a CPU is decoded by us: in wider ones the products dominate, where torch is as
 fast."""

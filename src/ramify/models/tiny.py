@@ -16,6 +16,7 @@ from transformers import LlamaForCausalLM
 
 from ramify.models import decoder
 from ramify.models.loading import Decoder
+from ramify.models.update import TinyModel
 
 # What must stand at these values for our `generate` to apply; anything else goes to transformers.
 _PLAIN = {"top_k": (None, 0), "top_p": (None, 1.0), "min_p": (None,), "repetition_penalty": (None, 1.0)}
@@ -30,10 +31,21 @@ class TinyForCausalLM(LlamaForCausalLM):
     """A Llama whose `generate` spends nothing on finished rows.
 
     Attributes:
-        decoder: `auto` is the compiled decoder where it knows the model, and torch elsewhere; `torch` is torch.
+        decoder: `auto` is compiled code where it knows the model, and torch elsewhere; `torch` is torch.
     """
 
-    decoder: Decoder = "auto"
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.model.__class__ = TinyModel  # made by the parent, which draws its weights
+
+    @property
+    def decoder(self) -> Decoder:
+        """What runs the model; the part without the head keeps it."""
+        return self.model.decoder
+
+    @decoder.setter
+    def decoder(self, decoder: Decoder) -> None:
+        self.model.decoder = decoder
 
     @torch.no_grad()
     def generate(self, inputs: Any = None, generation_config: Any = None, **kwargs: Any) -> Any:
@@ -63,7 +75,7 @@ class TinyForCausalLM(LlamaForCausalLM):
         ends = read("eos_token_id")
         end_ids = torch.tensor([ends] if isinstance(ends, int) else list(ends), device=input_ids.device)
         how = Decoding(read("max_new_tokens"), temperature, end_ids, read("pad_token_id") or 0)
-        if self.decoder == "auto" and decoder.unsupported(self) is None and mask.any(1).all():
+        if self.decoder == "auto" and decoder.unsupported(self.model, self.lm_head) is None and mask.any(1).all():
             return _decode_compiled(self, input_ids, mask, how)
         if not _is_plain_llama(self.config):
             return super().generate(inputs, generation_config=generation_config, **kwargs)

@@ -30,8 +30,8 @@ class CompactGRPOTrainer(GRPOTrainer):
         known = self.loss_type in _BY_ROWS | _BY_SUM and inputs["advantages"].dim() == 1
         if not known or self.aux_loss_enabled or self.accelerator.num_processes > 1:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        chunks = _chunks(inputs, keep_all=self.beta != 0)
-        losses = [super(CompactGRPOTrainer, self).compute_loss(model, part) for part in chunks]
+        chunks, loss = _chunks(inputs, keep_all=self.beta != 0), super().compute_loss
+        losses = [loss(model, part) for part in chunks]
         return _sum(losses, chunks if self.loss_type in _BY_ROWS else None, len(inputs["advantages"]))
 
 
@@ -44,8 +44,8 @@ class CompactRLOOTrainer(RLOOTrainer):
         """The loss of a batch, chunk by chunk; as it is where processes would wait for each other's chunks."""
         if self.aux_loss_enabled or self.accelerator.num_processes > 1:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        chunks = _chunks(inputs, keep_all=False)
-        losses = [super(CompactRLOOTrainer, self).compute_loss(model, part) for part in chunks]
+        chunks, loss = _chunks(inputs, keep_all=False), super().compute_loss
+        losses = [loss(model, part) for part in chunks]
         return _sum(losses, chunks, len(inputs["advantages"]))
 
 

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from ramify.config import MOST, Config, Rate
 from ramify.errors import ConfigError, RunError, require
-from ramify.models.loading import Attention
+from ramify.models.loading import Attention, Decoder
 from ramify.processes import rank, world_size
 from ramify.removal import drop_broken_checkpoints, drop_checkpoints_but
 from ramify.run import Run
@@ -72,6 +72,7 @@ class TrainerConfig(Config):
     curriculum: CurriculumConfig = CurriculumConfig()
     lora: LoRAConfig | None = None
     attention: Attention = "auto"
+    decoder: Decoder = "auto"
     gradient_checkpointing: bool = False
     report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
     """Trackers that are told of every step."""

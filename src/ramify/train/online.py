@@ -12,7 +12,6 @@ import polars as pl
 from pydantic import Field
 
 from ramify.config import MOST, Temperature
-from ramify.models.loading import Decoder
 from ramify.processes import rank
 from ramify.records import Puzzle
 from ramify.run import Run
@@ -35,7 +34,6 @@ class OnlineConfig(TrainerConfig):
     samples_per_prompt: int = Field(8, ge=2, le=MOST_SAMPLES)
     temperature: Temperature = 1.0
     max_new_tokens: int = Field(224, ge=1, le=MOST)
-    decoder: Decoder = "auto"
     beta: float = Field(0.0, ge=0, le=1000)
     """Weight of the KL divergence to the model at the start."""
 

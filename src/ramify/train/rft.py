@@ -14,7 +14,6 @@ from pydantic import Field, field_validator
 from ramify.algebra.pattern import parse_patterns
 from ramify.config import MOST, Temperature
 from ramify.errors import RunError
-from ramify.models.loading import Decoder
 from ramify.processes import rank, world_size
 from ramify.records import Puzzle, Verdict
 from ramify.sampling.batches import MOST_SAMPLES
@@ -49,7 +48,6 @@ class RFTConfig(SFTConfig):
     """Patterns by which right answers are rejected."""
     temperature: Temperature = 1.0
     max_new_tokens: int = Field(224, ge=1, le=MOST)
-    decoder: Decoder = "auto"
     sample_batch: int = Field(512, ge=1, le=MOST)
     """Completions that are sampled at once."""
 

@@ -92,7 +92,7 @@ def fine_tune(config: SFTConfig, job: Job, examples: Sequence[Example]) -> None:
                 yield {"input_ids": asked + written, "labels": [IGNORED] * len(asked) + written}
 
         return SFTTrainer(
-            model=load_model(job.model, config.attention),
+            model=load_model(job.model, config.attention, decoder=config.decoder),
             args=Arguments(
                 **arguments,
                 max_length=None,
