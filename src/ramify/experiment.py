@@ -24,9 +24,9 @@ from ramify.sampling.batches import Sampler
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.samplers import AnySampler
 from ramify.sampling.sweep import sample_checkpoint
-from ramify.storage import write_json
-from ramify.tables import COMPLETIONS, ESTIMATES, PUZZLES, is_current, write_table
-from ramify.tasks.countdown import SETS, CountdownConfig, puzzles_asked, trained_patterns
+from ramify.storage import read_json, write_json
+from ramify.tables import COMPLETIONS, ESTIMATES, PUZZLES, is_current, puzzles_in, write_table
+from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked, trained_patterns
 from ramify.tasks.grading import ANSWER_TAGS
 from ramify.train.curriculum import check_patterns
 from ramify.train.existing import CheckpointsConfig
@@ -266,7 +266,17 @@ def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
 
 
 def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sampler:
-    return config.sample.build(model_at(config, run, seed, step))
+    model = model_at(config, run, seed, step)
+    resolved = config.sample.resolved(model, evaluation_prompts(config, run))
+    if rank() == 0 and resolved.max_new_tokens is not None:
+        noted = read_json(run.limits_file, (), "delete it") if run.limits_file.is_file() else {}
+        write_json({**noted, f"{seed}/{step}": resolved.max_new_tokens}, run.limits_file)
+    return resolved.build(model)
+
+
+def evaluation_prompts(config: ExperimentConfig, run: Run) -> list[Any]:
+    """What the model is asked in all evaluation sets."""
+    return [config.task.prompt.said(puzzle) for name in EVALUATION_SETS for puzzle in puzzles_in(run.puzzles(name))]
 
 
 def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path | str:

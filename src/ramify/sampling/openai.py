@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ramify.config import MOST
 from ramify.errors import RunError, reason, require
 from ramify.records import Completion, Puzzle
 from ramify.sampling.batches import SamplerConfig, seed_of
@@ -26,6 +27,8 @@ class OpenAISamplerConfig(SamplerConfig):
     """A server, by whose name for it the run's `model` goes; prompts are texts, or messages with task.prompt.chat."""
 
     kind: Literal["openai"] = "openai"
+    max_new_tokens: int = Field(1024, ge=1, le=MOST)
+    """Tokens of a completion; what the context of the server's model leaves is not known here."""
     base_url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://\S+$")
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; a server that wants none is told `none`."""
@@ -41,6 +44,10 @@ class OpenAISamplerConfig(SamplerConfig):
     def checked(self) -> None:
         """Raise MissingExtraError without the client."""
         require("sampling from a server", "openai")
+
+    def resolved(self, model: Any, prompts: Any) -> "OpenAISamplerConfig":
+        """These settings: the number of tokens stands in them."""
+        return self
 
     def build(self, model: Any) -> "OpenAISampler":
         """A client; the server is asked for nothing yet."""

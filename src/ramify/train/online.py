@@ -34,7 +34,8 @@ class OnlineConfig(TrainerConfig):
     prompts_per_step: int = Field(64, ge=1, le=MOST)
     samples_per_prompt: int = Field(8, ge=2, le=MOST_SAMPLES)
     temperature: Temperature = 1.0
-    max_new_tokens: int = Field(224, ge=1, le=MOST)
+    max_new_tokens: int | None = Field(None, ge=1, le=MOST)
+    """Tokens of a completion; by default what the model's context leaves after the longest prompt, at most 2048."""
     decoder: Decoder = "auto"
     beta: float = Field(0.0, ge=0, le=1000)
     """Weight of the KL divergence to the model at the start."""
@@ -46,12 +47,13 @@ class OnlineConfig(TrainerConfig):
 
     def _train(self, job: Job, build: Callable[[dict[str, Any]], Any]) -> None:
         """Train with the trainer that `build` makes of keyword arguments: those of its settings and `trainer`."""
-        from ramify.models.loading import load_model, load_tokenizer, prompt_ids
+        from ramify.models.loading import load_model, load_tokenizer, new_tokens
 
         tokenizer = load_tokenizer(job.model)
         frame = job.run.puzzles("train")
         puzzles = puzzles_in(frame)
-        prompt_ids(tokenizer, job.task.prompt.said(puzzles[0]))  # if it cannot be said, now is the time
+        said = map(job.task.prompt.said, puzzles)
+        limit = new_tokens(job.model, said, self.max_new_tokens, "train.max_new_tokens")
         rows = schedule(frame, self.curriculum, self.steps, self.prompts_per_step, job.seed)
 
         def make(arguments: dict[str, Any]) -> Any:
@@ -62,7 +64,7 @@ class OnlineConfig(TrainerConfig):
             prompts = [{"prompt": job.task.prompt.said(puzzles[row]), "puzzle": row} for row in rows]
             arguments |= {
                 "num_generations": self.samples_per_prompt,
-                "max_completion_length": self.max_new_tokens,
+                "max_completion_length": limit,
                 "temperature": self.temperature,
                 "beta": self.beta,
                 "shuffle_dataset": False,
