@@ -14,6 +14,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import polars as pl
+
 from ramify import experiment
 from ramify.errors import ConfigError
 from ramify.experiment import ExperimentConfig, model_path
@@ -22,7 +24,7 @@ from ramify.run import Run
 from ramify.tables import completion_frame, puzzles_in, write_table
 from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked
 from ramify.train.job import Job, TrainerConfig
-from ramify.train.online import OnlineConfig
+from ramify.train.online import SAMPLED, OnlineConfig
 from ramify.train.rft import RFTConfig
 from ramify.train.sft import SFTConfig
 
@@ -170,9 +172,15 @@ def _probe_trainer(config: ExperimentConfig, run: Run, report: Report) -> tuple[
     report("probing training", 0, PROBED_STEPS)
     trainer.train(Job(run, config.seeds[0], model_path(config.model), config.task, on_step))
     seconds = median(after - before for before, after in pairwise(ends))
-    # Sequences as long as the limit cost more than in proportion; this is a lower bound.
-    longer = (getattr(config.train, "max_new_tokens", 1) or 1) / (getattr(trainer, "max_new_tokens", 1) or 1)
-    factor = sequences / trainer.sequences_per_step * longer
+    factor = sequences / trainer.sequences_per_step
+    if isinstance(trainer, OnlineConfig):  # as in evaluation; a lower bound, since longer ones cost more than that
+        limit = trainer.max_new_tokens or 1
+        ended = [
+            run.scan(run.rollouts_file(config.seeds[0], step), SAMPLED).select(pl.col("tokens") >= limit).collect()
+            for step in range(1, PROBED_STEPS + 1)
+        ]
+        longer = (getattr(config.train, "max_new_tokens", limit) or limit) / limit
+        factor *= 1 + (longer - 1) * float(pl.concat(ended)["tokens"].to_numpy().mean())
     return seconds * factor, _size(run.checkpoints(config.seeds[0])[PROBED_STEPS])
 
 

@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from ramify.config import MOST
 from ramify.errors import RunError, reason, require
 from ramify.records import Completion, Puzzle
 from ramify.sampling.batches import SamplerConfig, seed_of
 from ramify.tasks.prompts import PromptConfig
 
+UNKNOWN_LIMIT = 1024
+"""Tokens of a completion where none are given."""
 PAUSES = (0.2, 1.0, 3.0)
 """Seconds before a request is sent again whose answer was no JSON, as far as `retries` allow."""
 
@@ -27,8 +28,6 @@ class OpenAISamplerConfig(SamplerConfig):
     """A server, by whose name for it the run's `model` goes; prompts are texts, or messages with task.prompt.chat."""
 
     kind: Literal["openai"] = "openai"
-    max_new_tokens: int = Field(1024, ge=1, le=MOST)
-    """Tokens of a completion; what the context of the server's model leaves is not known here."""
     base_url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://\S+$")
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; a server that wants none is told `none`."""
@@ -46,8 +45,8 @@ class OpenAISamplerConfig(SamplerConfig):
         require("sampling from a server", "openai")
 
     def resolved(self, model: Any, prompts: Any) -> "OpenAISamplerConfig":
-        """These settings: the number of tokens stands in them."""
-        return self
+        """These settings with a number of tokens: what the context of the server's model leaves is not known here."""
+        return self.model_copy(update={"max_new_tokens": self.max_new_tokens or UNKNOWN_LIMIT})
 
     def build(self, model: Any) -> "OpenAISampler":
         """A client; the server is asked for nothing yet."""
@@ -111,7 +110,7 @@ class OpenAISampler:
         """The choices of one request: text, tokens if there is one choice, whether the limit ended it."""
         settings: dict[str, Any] = {
             "model": self.model,
-            "max_tokens": self.config.max_new_tokens,
+            "max_tokens": self.config.max_new_tokens or UNKNOWN_LIMIT,
             "temperature": 0.0 if greedy else self.config.temperature,
             "top_p": 1.0,
             "seed": seed,
