@@ -101,7 +101,8 @@ def _check(run: Run) -> None:
     train = run.config["train"]
     curriculum = train.get("curriculum") or {}
     lost = {
-        "curriculum": bool(curriculum.get("shares") or curriculum.get("later")),
+        "curriculum": bool(curriculum.get("shares") or curriculum.get("later") or curriculum.get("by_success")),
+        "dynamic_sampling": bool(train.get("dynamic_sampling")),
         "lora": train.get("lora") is not None,
         "scale_rewards = batch": train.get("scale_rewards") == "batch",
     }
