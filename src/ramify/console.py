@@ -207,6 +207,8 @@ def print_forecast(name: str, expected: Any) -> None:
     table.add_row("training sequences", f"{expected.training_sequences:,}", _time(expected.training_seconds))
     table.add_row("evaluation completions", f"{expected.evaluation_completions:,}", _time(expected.evaluation_seconds))
     table.add_row("checkpoints", f"{expected.checkpoints:,}", f"{expected.disk / 2**20:,.0f} MiB in all")
+    for part, limit in expected.max_new_tokens.items():
+        table.add_row(f"{part}.max_new_tokens", f"{limit:,}", "")
     console.print(table)
     console.print(
         "times are those of a short probe of the base model on this machine as it is now; scoring is not counted"

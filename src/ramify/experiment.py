@@ -26,8 +26,8 @@ from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.samplers import AnySampler
 from ramify.sampling.sweep import sample_checkpoint
 from ramify.storage import write_json
-from ramify.tables import COMPLETIONS, ESTIMATES, PUZZLES, is_current, write_table
-from ramify.tasks.countdown import SETS, CountdownConfig, puzzles_asked, trained_patterns
+from ramify.tables import COMPLETIONS, ESTIMATES, PUZZLES, is_current, puzzles_in, write_table
+from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked, trained_patterns
 from ramify.tasks.grading import ANSWER_TAGS
 from ramify.train.curriculum import check_patterns
 from ramify.train.existing import CheckpointsConfig
@@ -176,6 +176,23 @@ def _complete(saved: dict[str, Any]) -> dict[str, Any]:
     return ExperimentConfig.check(saved).model_dump(mode="json")
 
 
+def as_begun(config: ExperimentConfig, root: Path) -> ExperimentConfig:
+    """The same settings; where no `max_new_tokens` is given, that of a run of this name which was begun with one.
+
+    So a run of a version whose presets gave a number goes on by the same command.
+    """
+    folder = root / config.name
+    if not (folder / "config.json").is_file():
+        return config
+    there, changed = Run(folder).config, {}
+    for part in ("train", "sample"):
+        settings, saved = getattr(config, part), there.get(part)
+        given = saved.get("max_new_tokens") if isinstance(saved, dict) else None
+        if isinstance(given, int) and getattr(settings, "max_new_tokens", given) is None:
+            changed[part] = settings.model_copy(update={"max_new_tokens": given})
+    return config.model_copy(update=changed)
+
+
 @contextmanager
 def begun(config: ExperimentConfig, root: Path, loads_models: bool = True) -> Iterator[Run]:
     """The run's folder; a new one is made when nothing is found wrong, and goes again if an error leaves it empty.
@@ -267,7 +284,16 @@ def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
 
 
 def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sampler:
-    return config.sample.build(model_at(config, run, seed, step))
+    model = model_at(config, run, seed, step)
+    resolved = config.sample.resolved(model, evaluation_prompts(config, run))
+    if rank() == 0 and resolved.max_new_tokens is not None:
+        write_json({**run.limits(), f"{seed}/{step}": resolved.max_new_tokens}, run.limits_file)
+    return resolved.build(model)
+
+
+def evaluation_prompts(config: ExperimentConfig, run: Run) -> list[Any]:
+    """What the model is asked in all evaluation sets."""
+    return [config.task.prompt.said(puzzle) for name in EVALUATION_SETS for puzzle in puzzles_in(run.puzzles(name))]
 
 
 def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path | str:
@@ -352,6 +378,7 @@ def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
     from ramify.report.page import write_report
 
     started = time.time()
+    config = as_begun(config, root)
     with begun(config, root) as run, run.writing():
         generate(config, run, report)
         train(config, run, report)

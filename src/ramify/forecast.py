@@ -14,6 +14,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import polars as pl
+
 from ramify import experiment
 from ramify.errors import ConfigError
 from ramify.experiment import ExperimentConfig, model_path
@@ -22,7 +24,7 @@ from ramify.run import Run
 from ramify.tables import completion_frame, puzzles_in, write_table
 from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked
 from ramify.train.job import Job, TrainerConfig
-from ramify.train.online import OnlineConfig
+from ramify.train.online import SAMPLED, OnlineConfig
 from ramify.train.rft import RFTConfig
 from ramify.train.sft import SFTConfig
 
@@ -48,6 +50,7 @@ class Forecast:
         evaluation_completions: over all seeds and checkpoints.
         training_seconds, evaluation_seconds: over all seeds, one after the other.
         disk: bytes.
+        max_new_tokens: the most tokens of a completion, of train (where it samples) and sample.
     """
 
     puzzles: dict[str, int]
@@ -59,6 +62,7 @@ class Forecast:
     training_seconds: float
     evaluation_seconds: float
     disk: int
+    max_new_tokens: dict[str, int]
 
 
 def forecast(config: ExperimentConfig, report: Report) -> Forecast:
@@ -82,6 +86,7 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
             sets = asked_of
         if not any(sets[name] for name in EVALUATION_SETS):
             raise ConfigError("task.test: there are no puzzles to evaluate on; give it, for example, {3 = 200}")
+        config = _limited(config, run)
         report("probing evaluation", 0, 1)
         rate, bytes_each = _probe_sampler(config, run)
         report("probing evaluation", 1, 1)
@@ -107,7 +112,26 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
         training_seconds=train_seconds,
         evaluation_seconds=asked / rate,
         disk=disk,
+        max_new_tokens={
+            part: limit
+            for part, settings in (("train", config.train), ("sample", config.sample))
+            if (limit := getattr(settings, "max_new_tokens", None)) is not None
+        },
     )
+
+
+def _limited(config: ExperimentConfig, run: Run) -> ExperimentConfig:
+    """The same settings with the tokens that the model's context leaves."""
+    model = experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
+    changed: dict[str, Any] = {"sample": config.sample.resolved(model, experiment.evaluation_prompts(config, run))}
+    if isinstance(config.train, OnlineConfig | RFTConfig):
+        from ramify.models.loading import new_tokens
+
+        said = map(config.task.prompt.said, puzzles_in(run.puzzles("train")))
+        given = config.train.max_new_tokens
+        limit = new_tokens(model_path(config.model), said, given, "train.max_new_tokens")
+        changed["train"] = config.train.model_copy(update={"max_new_tokens": limit})
+    return config.model_copy(update=changed)
 
 
 def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
@@ -125,7 +149,7 @@ def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
     file = run.path / "probe.parquet"
     write_table(completion_frame(found), file)
     # What the probe's limit ended would have gone on, perhaps to its own limit.
-    longer = config.sample.max_new_tokens / small.max_new_tokens
+    longer = (config.sample.max_new_tokens or 1) / (small.max_new_tokens or 1)
     factor = 1 + (longer - 1) * sum(completion.truncated for completion in found) / len(found)
     return len(found) / seconds / factor, factor * file.stat().st_size / len(found)
 
@@ -148,9 +172,15 @@ def _probe_trainer(config: ExperimentConfig, run: Run, report: Report) -> tuple[
     report("probing training", 0, PROBED_STEPS)
     trainer.train(Job(run, config.seeds[0], model_path(config.model), config.task, on_step))
     seconds = median(after - before for before, after in pairwise(ends))
-    # Sequences as long as the limit cost more than in proportion; this is a lower bound.
-    longer = getattr(config.train, "max_new_tokens", 1) / getattr(trainer, "max_new_tokens", 1)
-    factor = sequences / trainer.sequences_per_step * longer
+    factor = sequences / trainer.sequences_per_step
+    if isinstance(trainer, OnlineConfig):  # as in evaluation; a lower bound, since longer ones cost more than that
+        limit = trainer.max_new_tokens or 1
+        ended = [
+            run.scan(run.rollouts_file(config.seeds[0], step), SAMPLED).select(pl.col("tokens") >= limit).collect()
+            for step in range(1, PROBED_STEPS + 1)
+        ]
+        longer = (getattr(config.train, "max_new_tokens", limit) or limit) / limit
+        factor *= 1 + (longer - 1) * float(pl.concat(ended)["tokens"].to_numpy().mean())
     return seconds * factor, _size(run.checkpoints(config.seeds[0])[PROBED_STEPS])
 
 
@@ -165,7 +195,7 @@ def _shortened(trainer: TrainerConfig) -> TrainerConfig:
     else:
         changed = {"examples_per_step": PROBED_COMPLETIONS, "micro_batch": PROBED_COMPLETIONS}
     if isinstance(trainer, OnlineConfig):
-        changed["max_new_tokens"] = min(trainer.max_new_tokens, PROBED_TOKENS)
+        changed["max_new_tokens"] = min(trainer.max_new_tokens or PROBED_TOKENS, PROBED_TOKENS)
     if "micro_batch" in changed:
         changed["micro_batch"] = gcd(changed["micro_batch"], trainer.micro_batch)
     return trainer.model_copy(update=changed)

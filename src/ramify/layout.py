@@ -1,6 +1,6 @@
 """The names of the files in a run folder. No other module knows them.
 
-config.json  manifest.json  certificate.json  import.json  unread.jsonl (of an imported run)
+config.json  manifest.json  limits.json  certificate.json  import.json  unread.jsonl (of an imported run)
 puzzles/{train,test,length,held_out}.parquet
 seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that it is complete
        train.jsonl                     what the trainer logs, a line a step
@@ -23,7 +23,7 @@ from ramify.storage import numbered
 
 STEP_DIGITS = 6
 _NAMES = re.compile(
-    r"""(config|manifest|certificate|import)\.json|unread\.jsonl|estimates\.parquet|report\.html|ramify\.log|\.lock|\.scoring
+    r"""(config|manifest|certificate|import|limits)\.json|unread\.jsonl|estimates\.parquet|report\.html|ramify\.log|\.lock|\.scoring
     |puzzles/[^/]+\.parquet|tracker/.+
     |seed-\d+/(train\.jsonl|(rollouts|telemetry)/step-\d{6,}\.parquet|rejection/part-\d{5,}\.parquet|(tracker|merged)/.+
     |(completions|grades|attempts)/[^/]+/(step-\d{6,}\.parquet|step-\d{6,}\.parts/batch-\d{5,}\.parquet))""",
@@ -68,6 +68,11 @@ class Layout:
     def log_file(self) -> Path:
         """What was done when, and what went wrong."""
         return self.path / "ramify.log"
+
+    @property
+    def limits_file(self) -> Path:
+        """The most tokens of a completion, by seed and step."""
+        return self.path / "limits.json"
 
     @property
     def manifest_file(self) -> Path:

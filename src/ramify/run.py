@@ -148,6 +148,13 @@ class Run(Layout):
         remedy = f"delete it, and {self.again(self.manifest_file)}"
         return read_json(self.manifest_file, ("versions", "machine", "device", "seconds"), remedy)
 
+    def limits(self) -> dict[str, int]:
+        """The most tokens that a completion could have, by "seed/step", of what was sampled here."""
+        if not self.limits_file.is_file():
+            return {}
+        found = read_json(self.limits_file, (), f"delete it, and {self.again(self.limits_file)}")
+        return {name: limit for name, limit in found.items() if isinstance(limit, int)}
+
     def puzzles(self, name: str) -> pl.DataFrame:
         """The puzzles of a set; columns as in `tables.PUZZLES`."""
         return self.scan(self.puzzles_file(name), PUZZLES).collect()

@@ -175,7 +175,7 @@ def test_the_terminal_tells_it_in_fifty_lines(known_run: Run) -> None:
 def test_the_terminal_says_what_the_limit_on_length_cut(known_run: Run, share: float, said: bool) -> None:
     cut = (pl.col("metric") == "truncated") & (pl.col("set") == "length") & (pl.col("by") == "n")
     estimates = known_run.estimates().with_columns(value=pl.when(cut).then(share).otherwise("value"))
-    _, found, after = story_text(View("known", estimates)).partition("raise max_new_tokens\n")
+    _, found, after = story_text(View("known", estimates)).partition("raise max_new_tokens, or lengthen the context\n")
     assert bool(found) is said
     if said:
         assert "(longer)" in after.splitlines()[0]

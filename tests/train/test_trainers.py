@@ -55,10 +55,16 @@ def files(run: Run) -> dict[str, bytes]:
     return {str(file.relative_to(run.path)): file.read_bytes() for file in kept}
 
 
+CHOSEN = {"dynamic_sampling": 2, "curriculum": {"by": "pattern", "by_success": True}}
+"""Prompts that follow from what was sampled before."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_it_goes_on_where_it_was_cut_off(kind: str, tiny_config: ExperimentConfig, tmp_path: Path) -> None:
-    config = settings(tiny_config, kind)
+@pytest.mark.parametrize(("kind", "more"), [*((kind, {}) for kind in KINDS), ("grpo", CHOSEN)])
+def test_it_goes_on_where_it_was_cut_off(
+    kind: str, more: dict[str, Any], tiny_config: ExperimentConfig, tmp_path: Path
+) -> None:
+    config = settings(tiny_config, kind, **more)
     whole = trained(config, tmp_path / "whole")
     run = stages.open_run(config, tmp_path / "cut")
     stages.generate(config, run, lambda *_: None)

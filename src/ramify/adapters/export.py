@@ -63,7 +63,7 @@ def _lm_eval(run: Run, folder: Path) -> str:
             "data": data,
             "samples": samples,
             "temperature": float(sample.get("temperature", 1.0)),
-            "max_new_tokens": sample.get("max_new_tokens", 1024),
+            "max_new_tokens": sample.get("max_new_tokens") or max(run.limits().values(), default=1024),
             "metrics": metrics,
         }
         write_text(source.joinpath("task.yaml").read_text().format(**settings), folder / f"{tasks[-1]}.yaml")

@@ -101,7 +101,8 @@ def _check(run: Run) -> None:
     train = run.config["train"]
     curriculum = train.get("curriculum") or {}
     lost = {
-        "curriculum": bool(curriculum.get("shares") or curriculum.get("later")),
+        "curriculum": bool(curriculum.get("shares") or curriculum.get("later") or curriculum.get("by_success")),
+        "dynamic_sampling": bool(train.get("dynamic_sampling")),
         "lora": train.get("lora") is not None,
         "scale_rewards = batch": train.get("scale_rewards") == "batch",
     }
@@ -147,7 +148,7 @@ def overrides(run: Run, frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
         "data.val_files": f"[{evaluated}]",
         "data.train_batch_size": sequences,
         "data.max_prompt_length": max(256, math.ceil(longest / 2 / 64) * 64),
-        "data.max_response_length": train["max_new_tokens"],
+        "data.max_response_length": train["max_new_tokens"] or 1024,
         f"{policy}.model.path": "$MODEL",
         f"{policy}.actor.optim.lr": train["learning_rate"],
         f"{policy}.actor.optim.lr_warmup_steps": train["warmup_steps"],

@@ -96,7 +96,7 @@ def generate(source: Source, overrides: Overrides = None, root: Root = Path("run
     """Make the puzzles of a run and certify their split."""
     from ramify import experiment
 
-    config = experiment.ExperimentConfig.load(source, overrides or [])
+    config = experiment.as_begun(experiment.ExperimentConfig.load(source, overrides or []), root)
     with experiment.begun(config, root) as opened, progress() as report:
         experiment.generate(config, opened, report)
     say(f"puzzles: {opened.path / 'puzzles'}\ncertificate: {opened.certificate_file}")

@@ -47,7 +47,7 @@ def train(source: Source, overrides: Overrides = None, root: Root = Path("runs")
 
     require("ramify train", "train")
 
-    config = experiment.ExperimentConfig.load(source, overrides or [])
+    config = experiment.as_begun(experiment.ExperimentConfig.load(source, overrides or []), root)
     with experiment.begun(config, root) as opened, progress() as report:
         experiment.generate(config, opened, report)
         experiment.train(config, opened, report)

@@ -4,13 +4,13 @@ The files are those of others: only safetensors are read, no code of theirs is r
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from ramify.errors import RamifyError, RunError, reason, require
+from ramify.errors import ConfigError, RamifyError, RunError, reason, require
 from ramify.models.tokenizer import VOCABULARY
 
 Attention = Literal["auto", "eager", "sdpa", "flash_attention_2"]
@@ -24,6 +24,8 @@ LARGEST = {"num_hidden_layers": 1000, "hidden_size": 1 << 20, "vocab_size": 10**
 
 Decoder = Literal["auto", "torch"]
 """What runs a small Llama on a CPU, sampling and training: compiled code where it knows the model, or always torch."""
+MOST_NEW = 2048
+"""Tokens of a completion where none are given and the context leaves more."""
 LARGEST_DECODED = 512
 """Hidden size up to which a Llama on a CPU is decoded by us: in wider ones the products dominate, where torch is as
 fast."""
@@ -222,6 +224,39 @@ def prompt_ids(tokenizer: Any, said: Any) -> list[int]:
     with as_one_sentence(tokenizer.name_or_path, "its chat template fails"):
         text = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
     return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def new_tokens(model: str | Path, prompts: Iterable[Any], given: int | None, setting: str) -> int:
+    """How many tokens a completion may have: those given, or what the context leaves after the longest prompt.
+
+    Args:
+        prompts: texts or messages, at least one.
+        given: None for all that is left, at most `MOST_NEW`.
+        setting: the name that an error says.
+
+    Raises:
+        ConfigError: the context leaves none, or fewer than are given.
+        RunError: the model or its tokenizer cannot be loaded.
+    """
+    tokenizer = load_tokenizer(model)
+    longest = max(len(prompt_ids(tokenizer, said)) for said in prompts)
+    with as_one_sentence(model, "cannot be loaded as a model"):
+        config = _config(_base_of(model) or model)
+    context = getattr(config, "max_position_embeddings", None)
+    if not isinstance(context, int):  # a model without positions of its own has no limit
+        return given or MOST_NEW
+    left = context - longest
+    if left < 1:
+        raise ConfigError(
+            f"{model}: its context of {context} tokens leaves none after the longest prompt of {longest}; take a model "
+            "with a longer context"
+        )
+    if given is not None and given > left:
+        raise ConfigError(
+            f"{setting} = {given}: the context of {model} has {context} tokens, which leave {left} after the longest "
+            f"prompt of {longest}; give at most {left}, or leave it out"
+        )
+    return given or min(left, MOST_NEW)
 
 
 def _attention(wanted: Attention, tiny: bool) -> str:

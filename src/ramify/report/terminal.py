@@ -52,7 +52,8 @@ def _truncated(view: View) -> list[str]:
     found = [f"  {label:<18} {interval(share)}" for label, share in truncated(view)]
     if not found:
         return []
-    return ["", f"Truncated without an answer at step {view.last}, which bounds success: raise max_new_tokens", *found]
+    cut = f"Truncated without an answer at step {view.last}, which bounds success"
+    return ["", f"{cut}: raise max_new_tokens, or lengthen the context", *found]
 
 
 def _order(view: View) -> list[str]:

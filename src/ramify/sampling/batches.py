@@ -1,10 +1,10 @@
 """What all samplers share: how often a model is asked, and in which batches."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from pydantic import Field
 
@@ -36,7 +36,8 @@ class SamplerConfig(Config):
     greedy: bool = True
     """Whether to add one completion at temperature 0."""
     temperature: Temperature = 1.0
-    max_new_tokens: int = Field(224, ge=1, le=MOST)
+    max_new_tokens: int | None = Field(None, ge=1, le=MOST)
+    """Tokens of a completion; by default what the model's context leaves after the longest prompt, at most 2048."""
     batch_size: int = Field(256, ge=1, le=MOST)
     """Completions that are made, and written to disk, at once."""
 
@@ -47,6 +48,17 @@ class SamplerConfig(Config):
     @abstractmethod
     def build(self, model: str | Path) -> Sampler:
         """Load a model, or connect to it."""
+
+    def resolved(self, model: str | Path, prompts: Iterable[Any]) -> Self:
+        """These settings with a number of tokens that fits the model after each of the prompts.
+
+        Raises:
+            ConfigError: the context leaves fewer than are given.
+        """
+        from ramify.models.loading import new_tokens
+
+        limit = new_tokens(model, prompts, self.max_new_tokens, "sample.max_new_tokens")
+        return self.model_copy(update={"max_new_tokens": limit})
 
     def batches(self, puzzles: Sequence[Puzzle]) -> Iterator[tuple[bool, Sequence[Puzzle]]]:
         """The batches that cover a set: (greedy, puzzles). Puzzles of one size go together, which wastes no padding."""

@@ -40,7 +40,7 @@ class HFSampler:
         config.checked()
         import torch
 
-        self.config = config
+        self.config, self.name = config, model
         on_gpu = torch.cuda.is_available()
         self.device = f"cuda:{local_rank()}" if on_gpu else "cpu"
         loaded = load_model(model, config.attention, half=on_gpu, decoder=config.decoder)
@@ -63,6 +63,9 @@ class HFSampler:
         """The same, each with its token ids, special tokens and the end included."""
         import torch
 
+        limit = self.config.max_new_tokens
+        if limit is None:  # asked without a run: what fits this batch
+            limit = self.config.resolved(self.name, map(prompt.said, puzzles)).max_new_tokens
         repeats = 1 if greedy else self.config.samples
         asked = [prompt_ids(self.tokenizer, prompt.said(puzzle)) for puzzle in puzzles for _ in range(repeats)]
         inputs = self.tokenizer.pad({"input_ids": asked}, return_tensors="pt").to(self.device)
@@ -77,7 +80,7 @@ class HFSampler:
             output = self.model.generate(
                 input_ids=inputs["input_ids"],
                 attention_mask=inputs["attention_mask"],
-                max_new_tokens=self.config.max_new_tokens,
+                max_new_tokens=limit,
                 **settings,
             )
         written = output[:, inputs["input_ids"].shape[1] :]

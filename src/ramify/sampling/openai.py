@@ -18,6 +18,8 @@ from ramify.records import Completion, Puzzle
 from ramify.sampling.batches import SamplerConfig, seed_of
 from ramify.tasks.prompts import PromptConfig
 
+UNKNOWN_LIMIT = 1024
+"""Tokens of a completion where none are given."""
 PAUSES = (0.2, 1.0, 3.0)
 """Seconds before a request is sent again whose answer was no JSON, as far as `retries` allow."""
 
@@ -41,6 +43,10 @@ class OpenAISamplerConfig(SamplerConfig):
     def checked(self) -> None:
         """Raise MissingExtraError without the client."""
         require("sampling from a server", "openai")
+
+    def resolved(self, model: Any, prompts: Any) -> "OpenAISamplerConfig":
+        """These settings with a number of tokens: what the context of the server's model leaves is not known here."""
+        return self.model_copy(update={"max_new_tokens": self.max_new_tokens or UNKNOWN_LIMIT})
 
     def build(self, model: Any) -> "OpenAISampler":
         """A client; the server is asked for nothing yet."""
@@ -104,7 +110,7 @@ class OpenAISampler:
         """The choices of one request: text, tokens if there is one choice, whether the limit ended it."""
         settings: dict[str, Any] = {
             "model": self.model,
-            "max_tokens": self.config.max_new_tokens,
+            "max_tokens": self.config.max_new_tokens or UNKNOWN_LIMIT,
             "temperature": 0.0 if greedy else self.config.temperature,
             "top_p": 1.0,
             "seed": seed,

@@ -45,7 +45,7 @@ class VLLMSampler:
         if (Path(model) / "adapter_config.json").is_file():
             raise RunError(f"{model}: an adapter; vLLM samples whole models, so sample this one with sample.kind=hf")
         gc.collect()  # the engine of the checkpoint before may still hold the GPU
-        self.config, self.vllm = config, vllm
+        self.config, self.vllm, self.name = config, vllm, model
         name, revision = hub_name(model)
         try:
             self.llm: Any = vllm.LLM(
@@ -61,12 +61,15 @@ class VLLMSampler:
 
     def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
         """One batch: the greedy completion, or `samples` completions, of each puzzle, in order."""
+        config = self.config
+        if config.max_new_tokens is None:  # asked without a run: what fits this batch
+            config = config.resolved(self.name, map(prompt.said, puzzles))
         settings = [
             self.vllm.SamplingParams(
                 n=1 if greedy else self.config.samples,
                 temperature=0.0 if greedy else self.config.temperature,
                 top_p=1.0,
-                max_tokens=self.config.max_new_tokens,
+                max_tokens=config.max_new_tokens,
                 seed=seed_of(name, puzzle.id),
             )
             for puzzle in puzzles

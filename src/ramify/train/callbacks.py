@@ -1,6 +1,8 @@
 """What ramify does during training, whatever the trainer: a log line a step, telemetry, whole checkpoints, progress."""
 
+import ctypes
 import json
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +18,17 @@ from ramify.run import Run
 from ramify.storage import write_text
 from ramify.tables import write_table
 from ramify.train.job import Telemetry
+
+
+def give_back_memory() -> None:
+    """Give memory that is free back to the system, where the C library can.
+
+    The activations of a step are hundreds of megabytes, in blocks of as many sizes as completions have lengths. glibc
+    keeps what is freed, in pieces that the next step does not fit, so the process would grow while it trains.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 class RunCallback(TrainerCallback):
@@ -51,6 +64,7 @@ class RunCallback(TrainerCallback):
             control.should_save = True
         if self.is_stopping:
             control.should_training_stop = True
+        give_back_memory()
         if state.is_world_process_zero:
             seen = self.telemetry(state.global_step)
             if seen is not None:

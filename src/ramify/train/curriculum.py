@@ -27,6 +27,8 @@ class CurriculumConfig(Config):
     """Group = weight, such as {right-heavy = 2, left-heavy = 1}; groups that are not named get no puzzle."""
     later: dict[int, Shares] = Field({})
     """The same from a step on, such as {20 = {3 = 1, 4 = 3}}."""
+    by_success: bool = False
+    """Whether groups that are solved about half the time weigh more, by what GRPO measured so far (success.py)."""
 
     @field_validator("shares", "later")
     @classmethod
@@ -70,13 +72,13 @@ def schedule(puzzles: pl.DataFrame, config: CurriculumConfig, steps: int, per_st
     """
     random = Random(f"{seed}/schedule")
     members = check_groups(puzzles, config)
-    everything = _in_turn(list(range(len(puzzles))), random)
-    turns = {group: _in_turn(rows, random) for group, rows in members.items()}
+    everything = in_turn(list(range(len(puzzles))), random)
+    turns = {group: in_turn(rows, random) for group, rows in members.items()}
     found: list[int] = []
     for step in range(1, steps + 1):
         shares = config.at(step)
         if shares:
-            drawn = [next(turns[group]) for group in _apportion(shares, per_step, random)]
+            drawn = [next(turns[group]) for group in apportion(shares, per_step, random)]
             random.shuffle(drawn)
             found += drawn
         else:
@@ -112,13 +114,14 @@ def check_patterns(trained: Iterable[Pattern], config: CurriculumConfig) -> None
     check_groups(pl.DataFrame({config.by: [str(value(each)) for each in trained]}), config)
 
 
-def _in_turn(rows: list[int], random: Random) -> Iterator[int]:
+def in_turn(rows: list[int], random: Random) -> Iterator[int]:
+    """Endless rows; every one comes once before any comes twice, in an order of its own each time."""
     while True:
         random.shuffle(rows)
         yield from tuple(rows)
 
 
-def _apportion(shares: Shares, count: int, random: Random) -> list[str]:
+def apportion(shares: Shares, count: int, random: Random) -> list[str]:
     """Groups by their shares; what does not divide is drawn by what remains of each."""
     total = sum(shares.values())
     exact = {group: count * weight / total for group, weight in shares.items()}

@@ -87,6 +87,11 @@ class TrainerConfig(Config):
         return self
 
     @property
+    def measures_success(self) -> bool:
+        """Whether the trainer can choose its prompts by what it sampled so far."""
+        return False
+
+    @property
     @abstractmethod
     def sequences_per_step(self) -> int:
         """Sequences in an optimizer step, over all processes."""
@@ -104,7 +109,7 @@ class TrainerConfig(Config):
         """These settings, if training could start with them.
 
         Raises:
-            ConfigError: a step does not divide into whole micro-batches.
+            ConfigError: a step does not divide into whole micro-batches; nothing measures success for the curriculum.
             MissingExtraError: LoRA without peft, a tracker that is not installed.
         """
         processes = world_size()
@@ -114,6 +119,8 @@ class TrainerConfig(Config):
                 f"train.micro_batch = {self.micro_batch}{over}: must divide the {self.sequences_per_step} sequences "
                 "of a step"
             )
+        if self.curriculum.by_success and not self.measures_success:
+            raise ConfigError("train.curriculum.by_success: only train.kind = grpo measures success while it trains")
         if self.lora:
             require("train.lora", "lora")
         for tracker in self.report_to:

@@ -6,14 +6,15 @@ parameters. All of it is settings.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import polars as pl
 from pydantic import Field
 
 from ramify.config import MOST, Temperature
-from ramify.processes import rank
-from ramify.records import Puzzle
+from ramify.errors import ConfigError
+from ramify.processes import rank, world_size
+from ramify.records import Puzzle, Verdict
 from ramify.run import Run
 from ramify.sampling.batches import MOST_SAMPLES
 from ramify.tables import ROLLOUTS, Schema, puzzles_in, write_table
@@ -22,6 +23,7 @@ from ramify.tasks.countdown import CountdownConfig
 from ramify.tasks.grading import grade
 from ramify.train.curriculum import schedule
 from ramify.train.job import Job, TrainerConfig, fit, peft_config
+from ramify.train.success import PromptSource
 
 SAMPLED: Schema = {**ROLLOUTS, "verdict": pl.String, "attempts": pl.Int64, "tokens": pl.Int64}
 """The training completions of a step."""
@@ -33,7 +35,8 @@ class OnlineConfig(TrainerConfig):
     prompts_per_step: int = Field(64, ge=1, le=MOST)
     samples_per_prompt: int = Field(8, ge=2, le=MOST_SAMPLES)
     temperature: Temperature = 1.0
-    max_new_tokens: int = Field(224, ge=1, le=MOST)
+    max_new_tokens: int | None = Field(None, ge=1, le=MOST)
+    """Tokens of a completion; by default what the model's context leaves after the longest prompt, at most 2048."""
     beta: float = Field(0.0, ge=0, le=1000)
     """Weight of the KL divergence to the model at the start."""
 
@@ -42,14 +45,19 @@ class OnlineConfig(TrainerConfig):
         """Completions in a step."""
         return self.prompts_per_step * self.samples_per_prompt
 
+    def _chosen(self, job: Job, frame: pl.DataFrame, puzzles: list[Puzzle], tokenizer: Any) -> dict[str, Any]:
+        """Further arguments of the trainer, where it chooses prompts while it trains."""
+        return {}
+
     def _train(self, job: Job, build: Callable[[dict[str, Any]], Any]) -> None:
         """Train with the trainer that `build` makes of keyword arguments: those of its settings and `trainer`."""
-        from ramify.models.loading import load_model, load_tokenizer, prompt_ids
+        from ramify.models.loading import load_model, load_tokenizer, new_tokens
 
         tokenizer = load_tokenizer(job.model)
         frame = job.run.puzzles("train")
         puzzles = puzzles_in(frame)
-        prompt_ids(tokenizer, job.task.prompt.said(puzzles[0]))  # if it cannot be said, now is the time
+        said = map(job.task.prompt.said, puzzles)
+        limit = new_tokens(job.model, said, self.max_new_tokens, "train.max_new_tokens")
         rows = schedule(frame, self.curriculum, self.steps, self.prompts_per_step, job.seed)
 
         def make(arguments: dict[str, Any]) -> Any:
@@ -60,7 +68,7 @@ class OnlineConfig(TrainerConfig):
             prompts = [{"prompt": job.task.prompt.said(puzzles[row]), "puzzle": row} for row in rows]
             arguments |= {
                 "num_generations": self.samples_per_prompt,
-                "max_completion_length": self.max_new_tokens,
+                "max_completion_length": limit,
                 "temperature": self.temperature,
                 "beta": self.beta,
                 "shuffle_dataset": False,
@@ -73,6 +81,7 @@ class OnlineConfig(TrainerConfig):
                 "train_dataset": datasets.Dataset.from_list(prompts),
                 "processing_class": tokenizer,
                 "peft_config": peft_config(self.lora),
+                **self._chosen(job, frame, puzzles, tokenizer),
             }
             return build({"arguments": arguments, "trainer": trainer})
 
@@ -85,6 +94,53 @@ class GRPOConfig(OnlineConfig):
     kind: Literal["grpo"] = "grpo"
     loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "dr_grpo"
     scale_rewards: Literal["none", "group", "batch"] = "none"
+    dynamic_sampling: int = Field(0, ge=0, le=100)
+    """Rounds of fresh prompts in place of groups whose rewards are all equal (DAPO); 0 is none."""
+
+    @property
+    def measures_success(self) -> bool:
+        """Every prompt of it is scored before the next step's are chosen."""
+        return True
+
+    def checked(self) -> Self:
+        """These settings, if training could start with them.
+
+        Raises:
+            ConfigError: as of all trainers; or several processes would each choose prompts of their own.
+        """
+        if world_size() > 1:
+            for name, is_set in self._chooses().items():
+                if is_set:
+                    raise ConfigError(f"{name}: works on one process, here are {world_size()}; leave it out")
+        return super().checked()
+
+    def _chooses(self) -> dict[str, bool]:
+        return {
+            "train.dynamic_sampling": self.dynamic_sampling > 0,
+            "train.curriculum.by_success": self.curriculum.by_success,
+        }
+
+    def _chosen(self, job: Job, frame: pl.DataFrame, puzzles: list[Puzzle], tokenizer: Any) -> dict[str, Any]:
+        if not any(self._chooses().values()):
+            return {}
+        from ramify.train.dynamic import RolloutState, rollouts
+
+        prompt, source = (
+            job.task.prompt,
+            PromptSource(frame, self.curriculum, self.steps, self.prompts_per_step, job.seed),
+        )
+
+        def judge(row: int, ids: list[int]) -> tuple[float, bool]:
+            judged = grade(puzzles[row], tokenizer.decode(ids, skip_special_tokens=True), tags=prompt.answer_tags)
+            return job.task.reward.of(judged), judged.verdict == Verdict.CORRECT
+
+        def said(row: int) -> Any:
+            return prompt.said(puzzles[row])
+
+        return {
+            "rollout_func": rollouts(source, self.dynamic_sampling, said, judge, tokenizer),
+            "callbacks": [RolloutState(source)],
+        }
 
     def train(self, job: Job) -> None:
         """Train to the last step, or go on from the last whole checkpoint."""
@@ -135,6 +191,7 @@ def countdown_reward_of(
         puzzle: list[int],
         trainer_state: Any,
         log_metric: Callable[[str, float], None],
+        chosen: list[dict[str, float]] | None = None,
         **_: Any,
     ) -> list[float]:
         from accelerate.utils import gather_object
@@ -165,6 +222,8 @@ def countdown_reward_of(
         if rank() == 0:
             write_table(frame, run.rollouts_file(seed, step), SAMPLED)
             write_table(seen, run.telemetry_file(seed, step))
+        for name, value in (chosen[0] if chosen else {}).items():
+            log_metric(name, value)
         for row in seen.drop_nulls("pattern").iter_rows(named=True):
             for name in ("reward", "success", "attempts", "tokens", "zero_advantage"):
                 log_metric(f"pattern/{row['pattern']}/{name}", row[name])

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 from ramify.algebra.pattern import parse_patterns
 from ramify.config import MOST, Temperature
 from ramify.errors import RunError
+from ramify.models.loading import new_tokens
 from ramify.processes import rank, world_size
 from ramify.records import Puzzle, Verdict
 from ramify.sampling.batches import MOST_SAMPLES
@@ -47,7 +48,8 @@ class RFTConfig(SFTConfig):
     reject: tuple[str, ...] = ()
     """Patterns by which right answers are rejected."""
     temperature: Temperature = 1.0
-    max_new_tokens: int = Field(224, ge=1, le=MOST)
+    max_new_tokens: int | None = Field(None, ge=1, le=MOST)
+    """Tokens of a completion; by default what the model's context leaves after the longest prompt, at most 2048."""
     sample_batch: int = Field(512, ge=1, le=MOST)
     """Completions that are sampled at once."""
 
@@ -84,7 +86,12 @@ class RFTConfig(SFTConfig):
         settings = HFSamplerConfig(
             samples=self.samples_per_puzzle,
             temperature=self.temperature,
-            max_new_tokens=self.max_new_tokens,
+            max_new_tokens=new_tokens(
+                job.model,
+                [job.task.prompt.said(puzzle) for part in parts for puzzle in part],
+                self.max_new_tokens,
+                "train.max_new_tokens",
+            ),
             attention=self.attention,
             decoder=self.decoder,
         )
