@@ -1,6 +1,6 @@
 """How often the intervals hold the truth in simulated studies, and how wide they are beside Student's t over seeds.
 
-    python benchmarks/coverage.py [RUNS]
+    python benchmarks/intervals.py [RUNS]
 
 The worlds are those of tests/worlds.py. A row an estimand: the share of the intervals that hold the truth, for the same
 puzzles and for new ones, and their median width; then the same of Student's t interval over the means of the seeds.
