@@ -26,6 +26,7 @@ def puzzle_rows(sources: Sequence[str], each: int, **columns: Sequence) -> pl.Da
                     "shape_class": shape.shape_class,
                     "depth": shape.depth,
                     "lookahead": shape.lookahead,
+                    "subtractions": shape.operators[1],
                     "divisions": shape.operators[3],
                     "inverses": shape.operators[1] + shape.operators[3],
                     "multiplicity": 1,

@@ -8,7 +8,7 @@ from ramify.analysis.cells import set_cells
 from ramify.frames import CELLS, SAMPLES, cells
 from ramify.tables import ATTEMPTS, PUZZLES
 
-STRUCTURE = {*PUZZLES, "divisions", "inverses", "function_class", "known", "fractional", "largest"}
+STRUCTURE = {*PUZZLES, "subtractions", "divisions", "inverses", "function_class", "known", "fractional", "largest"}
 KEYS = ["seed", "set", "step", "puzzle_id"]
 
 

@@ -4,6 +4,7 @@ import importlib.util
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -28,3 +29,16 @@ def test_every_table_stands_in_a_page_and_every_picture_exists() -> None:
     for page in RESULTS.glob("*.md"):
         for picture in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text()):
             assert (RESULTS / picture).is_file(), picture
+
+
+def test_acquired_patterns_have_the_q_of_their_gains() -> None:
+    """Acquisition rows have none of their own, so without the join nothing could survive a correction."""
+    common = {"by": "pattern", "set": "test", "step": 32, "group": "A*B+C"}
+    frame = pl.DataFrame(
+        [
+            {**common, "seed": 1, "metric": "mean@4", "status": None, "q": None},
+            {**common, "seed": None, "metric": "mean@4 gain", "status": None, "q": 0.01},
+            {**common, "seed": None, "metric": "acquisition", "status": "acquired", "q": None},
+        ]
+    )
+    assert study.acquired_with_gains(frame).select("status", "q").rows() == [("acquired", 0.01)]

@@ -187,53 +187,35 @@ def transfer_mean() -> str:
     return table(["", "mean of three families", *(name.split(",")[0] for name in FAMILIES)], rows)
 
 
-def order() -> str:
-    """Rank correlation of the acquisition step with features of the pattern."""
-    frame = estimates("study-grpo")
-    found = frame.filter(pl.col("metric").str.starts_with("order") & pl.col("seed").is_null()).sort("metric", "group")
-    rows = []
-    for row in found.iter_rows(named=True):
-        n, _, feature = row["group"].partition(",")
-        said = cell(Point(0, row["value"], row["low"], row["high"]), percent=False)
-        rows.append([f"n = {n}", feature, said, "–" if row["q"] is None else f"{row['q']:.3g}"])
-    return table(["", "feature", "Kendall's τ with the step", "q"], rows)
-
-
 def agreement() -> str:
-    """How alike seeds rank the patterns."""
+    """How alike seeds rank the patterns by success after training."""
     frame = estimates("study-grpo").filter((pl.col("by") == "pattern") & (pl.col("set") == "test"))
+    final = frame.filter(
+        (pl.col("metric") == "mean@4") & (pl.col("step") == last(frame)) & pl.col("seed").is_not_null()
+    )
     rows = []
     for n in (3, 4):
-        mine = frame.filter(pl.col("group").str.count_matches("[A-Z]") == n)
-        steps = mine.filter((pl.col("metric") == "acquisition") & pl.col("seed").is_not_null()).with_columns(
-            when=pl.when(pl.col("status") == "acquired")
-            .then("value")
-            .when(pl.col("status") == "already present")
-            .then(-1.0)
-            .otherwise(float("inf"))
-        )
-        final = mine.filter(
-            (pl.col("metric") == "mean@4") & (pl.col("step") == last(frame)) & pl.col("seed").is_not_null()
-        )
-        cells = []
-        for values, column in ((steps, "when"), (final, "value")):
-            wide = values.pivot("seed", index="group", values=column, aggregate_function="first").drop_nulls()
-            names = [name for name in wide.columns if name != "group"]
-            pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-            taus = [kendalltau(wide[a], wide[b]).statistic for a, b in pairs]
-            said = [f"{tau:+.2f}".replace("-", "−") for tau in taus if not np.isnan(tau)]
-            cells.append(", ".join(said) or "– (nearly all tied)")
-        rows.append([f"n = {n}", str(mine["group"].n_unique()), *cells])
-    return table(["", "patterns", "τ of the steps, seeds 1-2, 1-3, 2-3", "τ of mean@4 after training"], rows)
+        mine = final.filter(pl.col("group").str.count_matches("[A-Z]") == n)
+        wide = mine.pivot("seed", index="group", values="value", aggregate_function="first").drop_nulls()
+        names = [name for name in wide.columns if name != "group"]
+        taus = [kendalltau(wide[a], wide[b]).statistic for i, a in enumerate(names) for b in names[i + 1 :]]
+        rows.append([f"n = {n}", str(len(wide)), ", ".join(f"{tau:+.2f}".replace("-", "−") for tau in taus)])
+    return table(["", "patterns", "τ of mean@4 after training, seeds 1-2, 1-3, 2-3"], rows)
+
+
+def acquired_with_gains(frame: pl.DataFrame) -> pl.DataFrame:
+    """The pooled acquisitions of patterns, with the q of their gains at the last checkpoint."""
+    pooled = frame.filter((pl.col("by") == "pattern") & pl.col("seed").is_null())
+    gains = pooled.filter((pl.col("metric") == "mean@4 gain") & (pl.col("step") == last(frame)))
+    found = pooled.filter(pl.col("metric") == "acquisition").drop("q")
+    return found.join(gains.select("set", "group", "q"), on=["set", "group"], how="left")
 
 
 def acquired() -> str:
     """How many patterns of each shape class were acquired."""
-    frame = estimates("study-grpo").filter(
-        (pl.col("metric") == "acquisition") & (pl.col("by") == "pattern") & pl.col("seed").is_null()
-    )
     from ramify.algebra.pattern import Pattern
 
+    frame = acquired_with_gains(estimates("study-grpo"))
     rows = []
     for n in (3, 4):
         for shape in ("left-heavy", "right-heavy", "balanced"):
@@ -369,7 +351,7 @@ def signal() -> str:
 MADE = (
     *(length, length_gains, conduct, against_grpo),
     *(composition, transfer_mean, composition_forced),
-    *(acquired, by_shape, order, agreement),
+    *(acquired, by_shape, agreement),
     *(gaps, effects),
     *(large_k, support, unseen_by_pass),
     *(more_right_heavy, signal),

@@ -65,7 +65,7 @@ def attributed(puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.DataFrame:
     """The puzzles of a set, each once, sorted by id, with all that metrics group by, match by or adjust for.
 
     As in `tables.puzzle_frame`, but shape_class is "mixed" where a twin of the source pattern has another one: such a
-    pattern cannot stand for either class. These are added: divisions, inverses (subtractions and divisions),
+    pattern cannot stand for either class. These are added: subtractions, divisions, inverses (both together),
     function_class (the first of the source pattern and its twins), known (whether all proper skills of three leaves or
     more were trained; null without training puzzles); and of one solution by the source pattern: fractional (whether
     an intermediate value is no integer) and largest (the largest intermediate value, absolutely; the target if n = 2).
@@ -83,10 +83,12 @@ def attributed(puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.DataFrame:
         same = min({pattern, *pattern.twins}, key=patterns(pattern.size).index)
         known = is_of_known_skills(pattern, seen) if seen else None
         shapes = {structure(one).shape_class for one in (pattern, *pattern.twins)}
-        rows.append((text, "mixed" if len(shapes) > 1 else shapes.pop(), over, minus + over, same.text, known))
+        kind = "mixed" if len(shapes) > 1 else shapes.pop()
+        rows.append((text, kind, minus, over, minus + over, same.text, known))
     schema = {
         "pattern": pl.String,
         "shape_class": pl.String,
+        "subtractions": pl.Int32,
         "divisions": pl.Int32,
         "inverses": pl.Int32,
         "function_class": pl.String,

@@ -186,9 +186,13 @@ class Run(Layout):
             metric: such as mean@4, pass@4, coverage@256, mean@4 gain; docs/definitions.md has them all.
             set: the puzzle set; step: the checkpoint, 0 is the base model; seed: null if pooled over seeds.
             by, group: the grouping, such as `n,shape_class`, and the group, such as `4,right-heavy`.
-            value, low, high: the estimate and its 95 % interval; null where it is missing.
-            n: the puzzles that it rests on, or the seeds if pooled.
+            value, low, high: the estimate and its 95 % interval for new puzzles (of groups by structure: for puzzles
+                of new patterns); null where it is missing.
+            retrained_low, retrained_high: the interval for the same puzzles and a newly trained model; null for one
+                seed.
+            n, patterns: the puzzles and source patterns that it rests on.
             p, q: of a test that the value is 0, alone and adjusted for all groups (Benjamini and Hochberg); or null.
+            primary: whether it is one of the contrasts named beforehand, whose q is adjusted over these (Holm).
             status: of an acquisition step: acquired, already present, not acquired, lost again, unknown; or null.
         """
         return self.scan(self.estimates_file, ESTIMATES).collect()

@@ -76,11 +76,15 @@ ESTIMATES: Schema = {
     "by": pl.String,
     "group": pl.String,
     "value": pl.Float64,
-    "low": pl.Float64,
+    "low": pl.Float64,  # for new puzzles; of groups by structure, for new patterns
     "high": pl.Float64,
-    "n": pl.Int32,  # puzzles; seeds where seed is null
+    "retrained_low": pl.Float64,  # for the same puzzles and a newly trained model; null for one seed
+    "retrained_high": pl.Float64,
+    "n": pl.Int32,  # puzzles
+    "patterns": pl.Int32,  # source patterns of these; null where they are not counted
     "p": pl.Float64,  # of a test that the value is 0, where there is one
-    "q": pl.Float64,  # the same, adjusted for all groups of the grouping (Benjamini and Hochberg)
+    "q": pl.Float64,  # the same, adjusted for all groups of the grouping, or for all primary contrasts
+    "primary": pl.Boolean,  # whether the contrast is one of those named beforehand
     "status": pl.String,  # of an acquisition step: acquired, already present, not acquired, lost again
 }
 

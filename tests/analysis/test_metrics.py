@@ -13,12 +13,14 @@ from ramify.analysis.composition import composition_gaps
 from ramify.analysis.effects import fit
 from ramify.analysis.estimate import _possible, estimate
 from ramify.analysis.estimators import wilson
+from ramify.analysis.linear import told
 from ramify.analysis.metrics import measured
-from ramify.analysis.order import order
 from ramify.analysis.rows import adjusted, pooled, rows
+from ramify.analysis.shapes import shape_gaps
 from ramify.analysis.signal import signal_and_success, zero_advantage
 from ramify.analysis.support import pattern_support, support
-from ramify.analysis.transfer import matched, transfer
+from ramify.analysis.timing import timing
+from ramify.analysis.transfer import transfer
 from ramify.analysis.uses import attempted
 from ramify.experiment import score
 from ramify.frames import CELLS
@@ -132,37 +134,48 @@ def test_composition_gap_by_hand() -> None:
     assert one(frame, by="n", group="3")["n"] == 10
 
 
+def transferred(sets: dict[str, SetCells]) -> pl.DataFrame:
+    return pl.concat(list(told(list(transfer(sets, [1])), 1)))
+
+
 def test_transfer_by_hand() -> None:
-    """A-B*C is matched with A/(B+C), not with A-B/C (other operators) nor A/(B-C): its base success is further off."""
+    """The controls of A-B*C are of equal make: A/(B+C), not A/(B-C), which has two of - and /."""
     held = cells_of({"A-B*C": [[1, 1], [2, 2]]}, 4, [0, 9], "held_out")
-    seen = cells_of(
-        {
-            "A/(B+C)": [[1, 1], [3, 4]],
-            "A-B/C": [[1, 1], [4, 4]],
-            "A/(B-C)": [[1, 1], [4, 4]],
-            "A*B+C": [[1, 1], [4, 4]],
-        },
-        4,
-        [0, 9],
+    seen = cells_of({"A/(B+C)": [[1, 1], [3, 4]], "A/(B-C)": [[1, 1], [4, 4]], "A*B+C": [[1, 1], [4, 4]]}, 4, [0, 9])
+    frame = transferred({"held_out": held, "test": seen})
+    assert one(frame, by="pattern", step=9)["group"] == "A-B*C"
+    row = one(frame, by="all", step=9)
+    assert (row["value"], row["n"], row["patterns"]) == (pytest.approx(1 / 4 - 5 / 8), 4, 2)
+
+
+def test_transfer_compares_with_all_controls_by_puzzles() -> None:
+    """Two held-out puzzles of one stratum, one of another: weights 2/3 and 1/3; controls of a stratum together."""
+    held = cells_of({"A*B+C-D": [[2, 2], [2, 2]], "A-B*C": [[0], [4]]}, 4, [0, 9], "held_out")
+    seen = cells_of({"A+B+C-D": [[4, 4, 0], [4, 4, 4]], "A*B*C-D": [[1], [2]], "A/(B+C)": [[0, 0], [1, 1]]}, 4, [0, 9])
+    frame = transferred({"held_out": held, "test": seen})
+    assert one(frame, by="n", group="4", step=9)["value"] == pytest.approx(0 - (0 + 0 + 1 + 1 / 4) / 4)
+    assert one(frame, by="n", group="3", step=9)["value"] == pytest.approx(1 - 1 / 4)
+    assert one(frame, by="all", step=9)["value"] == pytest.approx((2 * -(5 / 16) + 3 / 4) / 3)
+
+
+def test_a_held_out_pattern_without_controls_does_not_count() -> None:
+    held = cells_of({"A-B*C": [[1, 1], [2, 2]]}, 4, [0, 9], "held_out")
+    seen = cells_of({"A*B+C": [[1, 1], [4, 4]]}, 4, [0, 9])
+    assert list(transfer({"held_out": held, "test": seen}, [1])) == []
+
+
+def test_shape_gaps_by_hand() -> None:
+    """A-B*C against A*B-C (one -, no /) and A-B/C against A/B-C (both); A+B+C has no partner."""
+    cells = cells_of(
+        {"A-B*C": [[1] * 12], "A*B-C": [[3] * 6], "A-B/C": [[2] * 4], "A/B-C": [[4] * 8], "A+B+C": [[4] * 9]}, 4, [0]
     )
-    sets = {"held_out": held, "test": seen}
-    assert matched(sets) == {"A-B*C": ["A/(B+C)"]}
-    frame = pl.concat(list(transfer(sets, 1)))
-    assert one(frame, by="pattern", step=9)["group"] == "A-B*C vs A/(B+C)"
-    assert one(frame, by="all", step=9)["value"] == pytest.approx(1 / 4 - 5 / 8)
-    assert one(frame, by="all", step=0)["value"] == 0
-
-
-def test_the_match_is_the_nearest_at_the_base() -> None:
-    held = cells_of({"A*B+C-D": [[2, 2], [2, 2]]}, 4, [0, 9], "held_out")
-    seen = cells_of({"A+B+C-D": [[4, 4], [4, 4]], "A*B*C-D": [[1, 2], [4, 4]]}, 4, [0, 9])
-    assert matched({"held_out": held, "test": seen}) == {"A*B+C-D": ["A*B*C-D"]}
-    seen = cells_of({"A+B+C-D": [[2, 3], [4, 4]], "A*B*C-D": [[1, 2], [0, 0]]}, 4, [0, 9])
-    assert matched({"held_out": held, "test": seen}) == {"A*B+C-D": ["A*B*C-D", "A+B+C-D"]}
-    frame = pl.concat(list(transfer({"held_out": held, "test": seen}, 1)))
-    # Gains: 0 held out; 3/8 and -3/8 of the two that are equally near.
-    assert one(frame, by="all", step=9)["value"] == pytest.approx(0)
-    assert one(frame, by="pattern", step=9)["group"] == "A*B+C-D vs A*B*C-D and 1 more"
+    frame = pl.concat(list(told(list(shape_gaps(cells, [1])), 1))).filter(pl.col("metric") == "right-heavy gap")
+    row = one(frame, by="all")
+    assert row["value"] == pytest.approx((12 * (1 - 3) / 4 + 4 * (2 - 4) / 4) / 16)
+    assert (row["n"], row["patterns"], row["low"]) == (30, 4, None)
+    assert row["status"] == "too few right-heavy patterns (2)"
+    row = one(frame, by="n,depth,subtractions,divisions", group="3,2,1,1")
+    assert (row["value"], row["status"]) == (pytest.approx(-0.5), "too few right-heavy puzzles (4)")
 
 
 def test_support_by_hand() -> None:
@@ -187,22 +200,25 @@ def test_support_compares_equal_numbers_of_samples() -> None:
     assert one(frame, metric="support: trained only")["value"] == pytest.approx(0.5)
 
 
-def test_order_by_hand() -> None:
-    """Eight patterns, the left-heavy ones acquired first: tau-b."""
-    sources = ["A+B+C", "A*B+C", "A*B-C", "A+B-C", "A-B*C", "A-B/C", "A/(B+C)", "A/(B-C)"]
-    puzzles = puzzle_rows(sources, 1)
-    cells = SetCells("test", puzzles, pl.DataFrame())
-    values = np.array([[50, 50, 60, 70, 100, 110, 120, np.nan]])
-    status = np.array([["acquired"] * 7 + ["not acquired"]])
-    acquired = rows("acquisition", "test", 1, "pattern", [200], sources, [values], status=status)
-    frame = pl.concat(list(order(cells, acquired, 1)))
-    # All 16 pairs that differ in class agree; of the 28 pairs one is tied in time.
-    assert one(frame, group="3,right-heavy")["value"] == pytest.approx(16 / np.sqrt(16 * 27))
-    nearly_all = values.copy()
-    nearly_all[0, :4] = np.nan
-    lost = np.array([["not acquired"] * 4 + ["acquired"] * 3 + ["not acquired"]])
-    late = rows("acquisition", "test", 1, "pattern", [200], sources, [nearly_all], status=lost)
-    assert list(order(cells, late, 1)) == []  # three patterns make no order
+def test_timing_by_hand() -> None:
+    """Gains 0, 1/4, 1/2 of four at steps 0, 4, 8, and 0, 1/2, 1/2: the second comes earlier, and is as large."""
+    even, early = [[0] * 40, [1] * 40, [2] * 40], [[0] * 40, [2] * 40, [2] * 40]
+    cells = cells_of({"A*B-C": even, "A-B*C": early, "A+B+C": [[0] * 40, [0] * 40, [0] * 40]}, 4, [0, 4, 8])
+    cells = cells.of_puzzles(pl.col("pattern") != "A+B+C")
+    frame = pl.concat(list(told(list(timing(cells, [1])), 1)))
+    assert one(frame, metric="timing", by="n,shape_class", group="3,left-heavy")["value"] == 4
+    assert one(frame, metric="timing", by="n,shape_class", group="3,right-heavy")["value"] == 2
+    assert one(frame, metric="timing difference", by="n,shape_class")["value"] == -2
+    assert one(frame, metric="gain fraction", by="n,shape_class", group="3,left-heavy")["value"] == 0.5
+    assert one(frame, metric="gain fraction", by="n,shape_class", group="3,right-heavy")["value"] == 1
+
+
+def test_what_did_not_gain_is_not_timed() -> None:
+    cells = cells_of({"A*B-C": [[1] * 20, [2, 1] * 10, [0, 3] * 10]}, 4, [0, 4, 8])
+    row = one(pl.concat(list(told(list(timing(cells, [1])), 1))), metric="timing", by="n,shape_class")
+    assert (row["value"], row["status"]) == (None, "gain too small to time")
+    two = cells_of({"A*B-C": [[1] * 20, [4] * 20]}, 4, [0, 8])
+    assert list(timing(two, [1])) == []
 
 
 def annotated(run: Run, seed: int, step: int, grades: list[tuple], attempts: list[tuple]) -> None:
@@ -367,22 +383,24 @@ def test_signal_against_success(known_run: Run) -> None:
 
 
 def test_pooling_by_hand() -> None:
-    """Student's t for seeds that differ, cut at 0; the puzzles' interval for seeds that agree; a test over seeds."""
+    """Student's t over the seeds for a new training; for new puzzles, the puzzles' own error besides; cut at 0."""
 
-    def table(*values: float, metric: str = "mean@4") -> pl.DataFrame:
+    def table(*values: float, metric: str = "coverage") -> pl.DataFrame:
         return pl.concat(
             [
-                rows(metric, "test", s, "n", [9], ["3"], [v, 0.1, 0.3], n=40, p=np.array(0.5))
+                rows(metric, "test", s, "n", [9], ["3"], [v, v - 0.1, v + 0.1], n=40, p=np.array(0.5))
                 for s, v in enumerate(values)
             ]
         )
 
-    row = pooled(table(0.0, 0.1, 0.2), ["mean@4"]).row(0, named=True)
-    assert (row["value"], row["low"], row["n"], row["seed"]) == (pytest.approx(0.1), 0.0, 3, None)
-    assert row["high"] == pytest.approx(0.1 + 4.3027 * 0.1 / 3**0.5, abs=1e-4)
-    assert row["p"] == pytest.approx(0.2254, abs=1e-3)  # t = 1.732 with 2 degrees of freedom
+    row = pooled(table(0.0, 0.1, 0.2), ["coverage"]).row(0, named=True)
+    half = 4.3027 * 0.1 / 3**0.5
+    assert (row["value"], row["low"], row["n"], row["seed"]) == (pytest.approx(0.1), 0.0, 40, None)
+    assert row["retrained_high"] == pytest.approx(0.1 + half, abs=1e-4)
+    assert row["high"] == pytest.approx(0.1 + (half**2 + 0.01) ** 0.5, abs=1e-4)
     row = pooled(table(0.2, 0.2, 0.2)).row(0, named=True)
-    assert (row["low"], row["high"], row["n"], row["p"]) == (0.1, 0.3, 3, 0.5)
+    assert (row["low"], row["high"]) == (pytest.approx(0.1), pytest.approx(0.3))
+    assert row["p"] == pytest.approx(2 * 4.43e-5, rel=1e-2)  # 0.2 is 3.92 standard errors of 0.051
     assert pooled(table(0.2)).row(0, named=True)["low"] is None
 
 

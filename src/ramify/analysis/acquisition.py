@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtrit
 
 from ramify.analysis.cells import Grouping, SetCells, grouping
-from ramify.analysis.changes import paired_changes
-from ramify.analysis.estimators import mean_interval, steadied
+from ramify.analysis.crossed import Components, components
+from ramify.analysis.linear import Curves, chance, claims_shape, curves, pattern_codes
+from ramify.analysis.metrics import mean_at_k
+from ramify.analysis.moderated import intervals, prior
 from ramify.analysis.rows import rows
 
 ACQUIRED, PRESENT, MISSED, LOST, UNKNOWN = "acquired", "already present", "not acquired", "lost again", "unknown"
@@ -30,95 +31,76 @@ RELATIVE, ABSOLUTE = "acquisition", f"acquisition@{LEVEL}"
 
 
 class Contrast(NamedTuple):
-    """Means over puzzles, or over seeds of these, of shape (steps, groups), and how far they may be off."""
+    """Means over puzzles and seeds, of shape (steps, groups), and how far they may be off, for new puzzles."""
 
     mean: np.ndarray
     half: np.ndarray
     known: np.ndarray
 
 
-def acquisition(cells: SetCells, seeds: Sequence[int], groupings: Sequence[str]) -> list[pl.DataFrame]:
-    """Acquisition steps of every group: of one seed over its puzzles, of several over the seeds.
+def acquisition(
+    cells: SetCells, seeds: Sequence[int], groupings: Sequence[str], gained: pl.DataFrame
+) -> list[pl.DataFrame]:
+    """Acquisition steps of every group, of one seed or of several together.
 
     The rows carry the last checkpoint as step; value, low and high are checkpoints too. Of a single checkpoint there
     are none.
+
+    Args:
+        gained: the rows of the gain of mean@k of this set and these seeds.
     """
-    steps = sorted(set.intersection(*(set(cells.steps(seed)) for seed in seeds)))
+    curve = curves(cells, seeds, mean_at_k(cells.samples), cells.samples)
+    steps = curve.steps
     if len(steps) < 2:
         return []
-    share = pl.col("correct") / pl.col("k")
-    curves = [cells.values(seed, share)[0][np.isin(cells.steps(seed), steps)] for seed in seeds]
-    whole = np.asarray(np.isfinite(curves).all(axis=(0, 1)))
+    whole = np.asarray(curve.asked.all(0))
+    shares = np.where(whole, curve.top / curve.bottom, np.nan)
+    if curve.share_base:
+        shares[:, 0] = shares[:, 0].mean(0)
     seed = seeds[0] if len(seeds) == 1 else None
     found = []
     for by in groupings:
         groups = grouping(cells.puzzles, by)
+        codes, by_pattern = pattern_codes(cells.puzzles), claims_shape(by)
         way, level = (
-            _contrast([change(curve) for curve in curves], curves, whole, groups, cells.samples)
-            for change in (lambda curve: curve - (curve[:1] + curve[-1:]) / 2, lambda curve: curve - LEVEL)
+            _contrast(values, curve, groups, codes, by_pattern)
+            for values in (shares - (shares[:, :1] + shares[:, -1:]) / 2, shares - LEVEL)
         )
-        gained = _gain(curves, whole, groups, cells.samples)
+        gain = _gain(gained.filter(pl.col("by") == by), steps, groups)
         for metric, above in ((RELATIVE, way), (ABSOLUTE, level)):
-            named = _relative(gained, level) if metric == RELATIVE else _absolute(level)
+            named = _relative(gain, level) if metric == RELATIVE else _absolute(level)
             status = np.where(above.known, named, UNKNOWN)
             value, low, high = _steps(above, np.array(steps, float), may_be_first=metric == ABSOLUTE)
             there = status == ACQUIRED
-            value, low, high = (np.where(there, part, np.nan) for part in (value, low, high))
-            n = groups.totals(whole[None].astype(float)) if seed is not None else np.array(len(seeds))
-            found.append(
-                rows(
-                    metric,
-                    cells.name,
-                    seed,
-                    by,
-                    steps[-1:],
-                    groups.names,
-                    [part[None] for part in (value, low, high)],
-                    n=n,
-                    status=status[None],
-                )
-            )
+            ends = [np.where(there, part, np.nan)[None] for part in (value, low, high)]
+            n = groups.totals(whole[None].astype(float))
+            found.append(rows(metric, cells.name, seed, by, steps[-1:], groups.names, ends, n=n, status=status[None]))
     return found
 
 
-def _contrast(
-    changes: list[np.ndarray], curves: list[np.ndarray], whole: np.ndarray, groups: Grouping, k: int
-) -> Contrast:
-    """The mean of a linear contrast of success in each group, and the half-width of its 95 % interval.
-
-    Over the puzzles if there is one seed, else over the seeds.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        n = groups.totals(whole[None].astype(float))
-        means = [groups.totals(np.where(whole, change, 0)) / n for change in changes]
-        mean = np.mean(means, axis=0)
-        if len(changes) == 1:
-            rest = np.where(whole, changes[0] - mean[:, groups.codes], 0)
-            variance = groups.totals(rest**2) / (n * (n - 1))
-            freedom = np.broadcast_to(n - 1, mean.shape)
-        else:
-            variance = np.var(means, axis=0, ddof=1) / len(means)
-            freedom = np.full(mean.shape, len(means) - 1.0)
-        draws = n * k * len(curves)
-        success = np.mean([groups.totals(np.where(whole, curve, 0)) / n for curve in curves], axis=0)
-        share = (success * draws + 0.5) / (draws + 1)
-        floor = share * (1 - share) / draws
-        half = stdtrit(np.maximum(freedom, 1), 0.975) * np.sqrt(steadied(variance, floor, freedom + 1))
-    return Contrast(mean, np.where(freedom > 0, half, np.inf), n[0] > 1)
+def _contrast(values: np.ndarray, curve: Curves, groups: Grouping, codes: np.ndarray, by_pattern: bool) -> Contrast:
+    """The mean of a linear contrast of success in each group, and the half-width of its 95 % interval."""
+    of = components(values, groups, codes, by_pattern=by_pattern, **chance(curve, groups))
+    later = Components(*(part[1:] for part in of)).flat()
+    known = prior(later, len(values), len(groups.names))
+    ends = intervals(of.flat(), len(values), known)
+    half = ((ends.high - ends.low) / 2).reshape(of.value.shape)
+    return Contrast(of.value, np.where(np.isfinite(half), half, np.inf), of.n[0] > 1)
 
 
-def _gain(curves: list[np.ndarray], whole: np.ndarray, groups: Grouping, k: int) -> tuple[np.ndarray, ...]:
-    """The gain over the base at each step, the lower end of its interval, and p: those of the table of estimates."""
-    ones = np.where(whole, 1.0, np.nan)
-    singles = [paired_changes((curve[0], ones), (curve, np.tile(ones, (len(curve), 1))), k, groups) for curve in curves]
-    change, low, _, p, _ = singles[0]
-    if len(singles) == 1:
-        return change, low, p
-    changes = np.array([single[0] for single in singles])
-    mean, seeds = changes.mean(0), len(changes)
-    spread_low, _, spread_p = mean_interval(mean, changes.var(0, ddof=1) / seeds, np.full(mean.shape, seeds))
-    alike = np.ptp(changes, axis=0) < 1e-9
-    return mean, np.where(alike, low, spread_low), np.where(alike, p, spread_p)
+def _gain(gained: pl.DataFrame, steps: list[int], groups: Grouping) -> tuple[np.ndarray, ...]:
+    """The gain over the base at each step, the lower end of its interval, and p, of shape (steps, groups)."""
+    table = np.full((3, len(steps), len(groups.names)), np.nan)
+    table[0, 0] = 0.0
+    where = gained.select(
+        pl.col("step").replace_strict(steps, range(len(steps)), default=None, return_dtype=pl.Int64),
+        pl.col("group").replace_strict(groups.names, range(len(groups.names)), default=None, return_dtype=pl.Int64),
+        *(pl.col(name).fill_null(np.nan) for name in ("value", "low", "p")),
+    ).drop_nulls()
+    at = where["step"].to_numpy(), where["group"].to_numpy()
+    for part, name in zip(table, ("value", "low", "p"), strict=True):
+        part[at] = where[name].to_numpy()
+    return np.nan_to_num(table[0]), table[1], table[2]
 
 
 def _relative(gained: tuple[np.ndarray, ...], level: Contrast) -> np.ndarray:

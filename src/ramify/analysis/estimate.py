@@ -1,22 +1,22 @@
 """From annotated completions to the table of estimates: every metric for every seed, set, checkpoint and group."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-from ramify.analysis.acquisition import ABSOLUTE, RELATIVE, acquisition
+from ramify.analysis.acquisition import acquisition
 from ramify.analysis.cells import SetCells, grouping, set_cells
-from ramify.analysis.changes import is_paired, paired_changes, unpaired_changes
+from ramify.analysis.changes import is_paired, unpaired_changes
 from ramify.analysis.composition import composition_gaps
 from ramify.analysis.effects import effects
-from ramify.analysis.estimators import ratios
+from ramify.analysis.linear import FINE, GAIN, GAINED, Part, is_crossed, linear_parts, told
 from ramify.analysis.metrics import measured
-from ramify.analysis.order import order
-from ramify.analysis.rows import adjusted, pooled, rows
-from ramify.analysis.shapes import shape_gap
+from ramify.analysis.rows import KEYS, adjusted, pooled, rows
+from ramify.analysis.shapes import shape_gaps
 from ramify.analysis.signal import signal_and_success, zero_advantage
 from ramify.analysis.support import pattern_support, support
+from ramify.analysis.timing import timing
 from ramify.analysis.transfer import transfer
 from ramify.analysis.uses import attempted
 from ramify.errors import RunError
@@ -38,20 +38,15 @@ GROUPINGS = (
 )
 """The groupings by the puzzle's source pattern; columns of `cells.attributes`, joined by commas."""
 
-CHAIN = ("attempted", "hit given", "correct given")
-"""The factors of success."""
-FINE = {
-    "pattern": ("mean@", "greedy", "execution", "substitution", *CHAIN),
-    "function_class": ("mean@",),
-}
-GAINED = ("mean@", "greedy", "pass@", "execution", "attempts", "maj@", "cover@", "CoT-", *CHAIN)
-"""Metrics whose gain is estimated. There are thousands of patterns: of each only some metrics, and the first gain."""
 SUPPORT_GROUPINGS = ("all", "n", "n,shape_class")
 SOURCELESS = {"all", "n", "forced", "multiplicity"}
 """What puzzles without a source pattern can be grouped by."""
-GAIN = " gain"
-SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "order", "against", "choice", "entropy", "correct patterns")
+SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "timing", "against", "choice", "entropy", "correct patterns")
 """Words in the names of metrics that may be outside of [0, 1]."""
+OWN = ("effect", "acquisition", "timing", "gain fraction")
+"""Metrics whose pooled rows are no means over seeds."""
+
+Sets = Mapping[str, SetCells]
 
 
 def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
@@ -59,27 +54,22 @@ def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
     sets = {name: cells for name in run.sampled_sets() if len((cells := set_cells(run, name)).frame)}
     if not sets:
         raise RunError(f"{run.path}: there are no completions at the sampling temperature to make estimates of")
-    single = [
-        frame for cells in sets.values() for seed in cells.seeds for frame in _of_set(run, cells, seed, groupings)
-    ]
+    found = []
     for seed in run.seeds:
         mine = {name: cells for name, cells in sets.items() if seed in cells.seeds}
         if mine:
-            single += _of_seed(run, mine, seed)
-    table = pl.concat(single)
-    single.clear()
-    if len(run.seeds) > 1:
-        bounded = [name for name in table["metric"].unique() if not _is_signed(name)]
-        together = [pooled(table.filter(~pl.col("metric").is_in([RELATIVE, ABSOLUTE])), bounded)]
-        for cells in sets.values():
-            if len(cells.seeds) < 2:
-                continue
-            by_source = [by for by in groupings if not SOURCELESS.issuperset(by.split(","))]
-            together += acquisition(cells, cells.seeds, [by for by in groupings if by not in by_source])
-            if len(cells.labelled.seeds) > 1:
-                together += acquisition(cells.labelled, cells.labelled.seeds, by_source)
-        table = pl.concat([table, *together])
-    return adjusted(_possible(table))
+            found += _linear(mine, [seed], groupings)
+            found += _of_seed(run, mine, seed, groupings)
+    single = pl.concat(found)
+    if len(run.seeds) < 2:
+        return adjusted(_possible(single))
+    together = _linear(sets, run.seeds, groupings)
+    own = pl.any_horizontal(pl.col("metric").str.starts_with(name) for name in OWN)
+    bounded = [name for name in single["metric"].unique() if not _is_signed(name)]
+    rest = pooled(single.filter(~own), bounded)
+    if together:
+        rest = rest.join(pl.concat(together), on=KEYS, how="anti")
+    return adjusted(_possible(pl.concat([single, *together, rest])))
 
 
 def _possible(table: pl.DataFrame) -> pl.DataFrame:
@@ -89,63 +79,87 @@ def _possible(table: pl.DataFrame) -> pl.DataFrame:
     attempts = (name == "attempts") | name.str.starts_with("acquisition")
     low = pl.when(of_shares).then(pl.lit(-1.0)).when(attempts).then(pl.lit(0.0)).otherwise(least)
     high = pl.when(of_shares).then(pl.lit(1.0)).otherwise(most)
-    return table.with_columns(low=pl.col("low").clip(low, high), high=pl.col("high").clip(low, high))
+    ends = ("low", "high", "retrained_low", "retrained_high")
+    return table.with_columns(pl.col(end).clip(low, high) for end in ends)
 
 
-def _of_set(run: Run, cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """What one set says of one seed; by the source pattern, of those puzzles that have one."""
-    labelled = cells.labelled
-    if labelled is cells:
-        yield from _of_groups(cells, seed, groupings, cells.samples)
-    else:
-        any_puzzle = [by for by in groupings if SOURCELESS.issuperset(by.split(","))]
-        yield from _of_groups(cells, seed, any_puzzle, cells.samples)
-        if seed in labelled.seeds:
-            yield from _of_groups(labelled, seed, [by for by in groupings if by not in any_puzzle], cells.samples)
-    if seed in labelled.seeds:
-        yield from pattern_support(labelled, seed, SUPPORT_GROUPINGS)
-        yield from shape_gap(labelled, seed)
-        yield from signal_and_success(run, labelled, seed)
-    yield from attempted(run, cells, seed)
-
-
-def _of_groups(cells: SetCells, seed: int, groupings: Sequence[str], samples: int) -> Iterator[pl.DataFrame]:
-    """Ratios, gains, acquisitions and support of some groupings; most puzzles have so many samples."""
-    steps, ratio_of = cells.steps(seed), measured(samples)
-    tables = {name: cells.values(seed, ratio.top, ratio.bottom) for name, ratio in ratio_of.items()}
-    paired = is_paired(cells.values(seed, pl.col("k"))[0])
-    for by in groupings:
-        groups = grouping(cells.puzzles, by)
-        for name, (top, bottom) in tables.items():
-            if not name.startswith(FINE.get(by, "")):
+def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[pl.DataFrame]:
+    """Levels, gains, gaps, transfer, acquisition and timing of one seed, or of all that answer the same puzzles."""
+    parts: list[Part] = []
+    found: list[pl.DataFrame] = []
+    crossed: dict[str, SetCells] = {}
+    acquiring: list[tuple[SetCells, list[int], list[str]]] = []
+    label = seeds[0] if len(seeds) == 1 else None
+    for name, cells in sets.items():
+        mine = [seed for seed in seeds if seed in cells.seeds]
+        if label is None and (len(mine) < 2 or not is_crossed(cells, mine)):
+            continue
+        for of, chosen in _by_label(cells, groupings):
+            known = [seed for seed in mine if seed in of.seeds]
+            if len(known) < min(2, len(seeds)):
                 continue
-            n = groups.totals(bottom > 0)
-            tops, bottoms = groups.sums(np.where(bottom > 0, top, 0.0)), groups.sums(bottom)
-            shape = (len(steps), len(groups.names))
-            found = ratios(
-                tops.reshape(-1, groups.width), bottoms.reshape(-1, groups.width), n.ravel(), ratio_of[name].kind
-            )
-            table = rows(name, cells.name, seed, by, steps, groups.names, [part.reshape(shape) for part in found], n=n)
-            yield table.filter(pl.col("value").is_not_null()) if by in FINE else table
-            if len(steps) > 1 and name.startswith(GAINED[:1] if by in FINE else GAINED):
-                changed = paired_changes if paired else unpaired_changes
-                change, low, high, p, both = changed((top[0], bottom[0]), (top[1:], bottom[1:]), samples, groups)
-                yield rows(name + GAIN, cells.name, seed, by, steps[1:], groups.names, [change, low, high], n=both, p=p)
-    acquired = acquisition(cells, [seed], groupings)
-    yield from acquired
-    for frame in acquired:
-        yield from order(cells, frame, seed)
-    yield from support(cells, seed, [by for by in SUPPORT_GROUPINGS if by in groupings])
+            parts += linear_parts(of, known, chosen)
+            acquiring.append((of, known, chosen))
+        labelled = cells.labelled
+        if all(seed in labelled.seeds for seed in mine):
+            crossed[name] = labelled
+            parts += shape_gaps(labelled, mine)
+            parts += timing(labelled, mine)
+    if crossed:
+        common = [seed for seed in seeds if all(seed in cells.seeds for cells in crossed.values())]
+        if len(common) >= min(2, len(seeds)):
+            parts += transfer(crossed, common)
+            found += effects(list(crossed.values()), common[0]) if label is not None else []
+    table = list(told(parts, label))
+    gained = [frame for frame in table if frame["metric"].str.contains("^mean@.* gain$").any()]
+    for of, known, chosen in acquiring:
+        own = [frame.filter(pl.col("set") == of.name) for frame in gained]
+        found += acquisition(of, known, chosen, pl.concat(own)) if own else []
+    return [*table, *found]
 
 
-def _of_seed(run: Run, sets: dict[str, SetCells], seed: int) -> Iterator[pl.DataFrame]:
-    """What all sets together say of one seed: of their puzzles with a source pattern."""
-    labelled = {name: cells.labelled for name, cells in sets.items() if seed in cells.labelled.seeds}
-    if labelled:
-        yield from composition_gaps(list(labelled.values()), seed)
-        yield from transfer(labelled, seed)
-        yield from effects(list(labelled.values()), seed)
+def _by_label(cells: SetCells, groupings: Sequence[str]) -> Iterator[tuple[SetCells, list[str]]]:
+    """The cells with the groupings that they allow: by the source pattern, those of puzzles that have one."""
+    if cells.labelled is cells:
+        yield cells, list(groupings)
+        return
+    any_puzzle = [by for by in groupings if SOURCELESS.issuperset(by.split(","))]
+    yield cells, any_puzzle
+    yield cells.labelled, [by for by in groupings if by not in any_puzzle]
+
+
+def _of_seed(run: Run, sets: Sets, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """What is not linear in the values of puzzles, of one seed."""
+    for cells in sets.values():
+        labelled = cells.labelled
+        for of, chosen in _by_label(cells, groupings):
+            if seed in of.seeds:
+                yield from _unpaired_gains(of, seed, chosen)
+                yield from support(of, seed, [by for by in SUPPORT_GROUPINGS if by in chosen])
+        if seed in labelled.seeds:
+            yield from pattern_support(labelled, seed, SUPPORT_GROUPINGS)
+            yield from signal_and_success(run, labelled, seed)
+        yield from attempted(run, cells, seed)
+    with_source = [cells.labelled for cells in sets.values() if seed in cells.labelled.seeds]
+    if with_source:
+        yield from composition_gaps(with_source, seed)
     yield from zero_advantage(run, seed, sorted({step for cells in sets.values() for step in cells.steps(seed)}))
+
+
+def _unpaired_gains(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Gains where the checkpoints were asked different puzzles, as in training."""
+    steps = cells.steps(seed)
+    if len(steps) < 2 or is_paired(cells.values(seed, pl.col("k"))[0]):
+        return
+    for name, ratio in measured(cells.samples).items():
+        top, bottom = cells.values(seed, ratio.top, ratio.bottom)
+        for by in groupings:
+            if not name.startswith(FINE.get(by, "")) or not name.startswith(GAINED[:1] if by in FINE else GAINED):
+                continue
+            groups = grouping(cells.puzzles, by)
+            found = unpaired_changes((top[0], bottom[0]), (top[1:], bottom[1:]), cells.samples, groups)
+            change, low, high, p, n = found
+            yield rows(name + GAIN, cells.name, seed, by, steps[1:], groups.names, [change, low, high], n=n, p=p)
 
 
 def _is_signed(metric: str) -> bool:

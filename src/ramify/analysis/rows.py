@@ -1,14 +1,23 @@
 """Rows of the table of estimates: made from arrays, pooled over seeds, adjusted for many tests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtr, stdtrit
 
+from ramify.analysis.estimators import Z
 from ramify.tables import ESTIMATES
 
 KEYS = ["metric", "set", "step", "by", "group"]
+PRIMARY = (
+    (r"^mean@\d+ gain$", "test", "n"),
+    (r"^mean@\d+ gain$", "length", "n"),
+    ("^right-heavy gap$", "test", "all"),
+    ("^transfer$", "held_out", "all"),
+)
+"""The contrasts that are named beforehand: metric, set and grouping, at the last checkpoint; all others explore."""
+NUMBERS = ["value", "low", "high", "retrained_low", "retrained_high", "p"]
 
 
 def rows(
@@ -23,11 +32,14 @@ def rows(
     n: np.ndarray | int = 0,
     p: np.ndarray | float = np.nan,
     status: np.ndarray | None = None,
+    retrained: tuple[np.ndarray, np.ndarray] | None = None,
+    patterns: np.ndarray | None = None,
 ) -> pl.DataFrame:
     """Rows of one metric, set, seed and grouping. NaN becomes null.
 
     Args:
-        found: value, low and high (or the value alone), each of shape (steps, groups); so are n, p and status.
+        found: value, low and high (or the value alone), each of shape (steps, groups); so are n, p, status, patterns
+            and both ends of the interval for the same puzzles, retrained.
 
     >>> rows("mean@4", "test", 1, "n", [0], ["3", "4"], [np.array([[0.5, np.nan]])])["value"].to_list()
     [0.5, None]
@@ -44,79 +56,104 @@ def rows(
             "group": list(groups) * len(steps),
             **{key: flat(part) for key, part in (("value", value), ("low", low), ("high", high), ("p", p))},
             "n": np.broadcast_to(np.asarray(n), shape).ravel(),
+            "retrained_low": flat(np.nan if retrained is None else retrained[0]),
+            "retrained_high": flat(np.nan if retrained is None else retrained[1]),
+            "patterns": None if patterns is None else np.broadcast_to(patterns, shape).ravel().astype(int),
             "status": [None] * (shape[0] * shape[1]) if status is None else status.ravel().tolist(),
         },
-        schema_overrides={"status": pl.String, "group": pl.String},
+        schema_overrides={"status": pl.String, "group": pl.String, "patterns": pl.Int32},
     )
-    constants = {"metric": metric, "set": name, "seed": seed, "by": by, "q": None}
+    constants = {"metric": metric, "set": name, "seed": seed, "by": by, "q": None, "primary": False}
     return (
         frame.with_columns(**{key: pl.lit(constant) for key, constant in constants.items()})
         .select(pl.col(column).cast(kind) for column, kind in ESTIMATES.items())
-        .with_columns(pl.col("value", "low", "high", "p").fill_nan(None))
+        .with_columns(pl.col(NUMBERS).fill_nan(None))
     )
 
 
 def pooled(single: pl.DataFrame, bounded: Sequence[str] = ()) -> pl.DataFrame:
-    """The mean over seeds of each estimate, with Student's t interval; `n` counts the seeds.
+    """The mean over seeds of each estimate that is not linear in the values of puzzles.
 
-    Where all seeds agree exactly (the base model at temperature 0 is one measurement), Student's t has no width, and
-    the interval and the p over puzzles stand. Seeds without a value do not count.
+    The interval for the same puzzles, retrained, is Student's t over the seeds. That for new puzzles adds the mean of
+    the squared half-widths of the seeds' own intervals, which also hold the sampling of completions: it is wider than
+    need be. Where all seeds agree exactly, that of the puzzles stands alone. Seeds without a value do not count.
 
     Args:
         bounded: the metrics whose intervals are cut to [0, 1].
     """
+    down, up = pl.col("value") - pl.col("low"), pl.col("high") - pl.col("value")
     found = (
         single.filter(pl.col("value").is_not_null())
         .group_by(KEYS, maintain_order=True)
         .agg(
             value_=pl.col("value").mean(),
             spread=pl.col("value").std(),
-            n_=pl.len(),
-            low_=pl.col("low").first(),
-            high_=pl.col("high").first(),
-            p_=pl.col("p").first(),
+            seeds=pl.len(),
+            n_=pl.col("n").min(),
+            patterns_=pl.col("patterns").min(),
+            down=(down**2).mean(),
+            up=(up**2).mean(),
+            tested=pl.col("p").is_not_null().any(),
         )
     )
-    seeds, value = found["n_"].to_numpy(), found["value_"].to_numpy()
+    seeds = found["seeds"].to_numpy()
+    value, spread, below, above = (
+        found[name].fill_null(np.nan).to_numpy() for name in ("value_", "spread", "down", "up")
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.where(seeds > 1, found["spread"].fill_null(np.nan).to_numpy() / np.sqrt(seeds), np.nan)
-        half = stdtrit(np.maximum(seeds - 1, 1), 0.975) * error
-        p = 2 * stdtr(np.maximum(seeds - 1.0, 1), -np.abs(value) / error)
-    own_p = found["p_"].fill_null(np.nan).to_numpy()
-    alike = (seeds > 1) & (half < 1e-9)
-    p = np.where(np.isnan(own_p) | (seeds < 2), np.nan, np.where(alike, own_p, p))
-    low = np.where(alike, found["low_"].fill_null(np.nan).to_numpy(), value - half)
-    high = np.where(alike, found["high_"].fill_null(np.nan).to_numpy(), value + half)
+        half = stdtrit(np.maximum(seeds - 1, 1), 0.975) * np.where(seeds > 1, spread / np.sqrt(seeds), np.nan)
+        ends = [value - np.sqrt(below + half**2), value + np.sqrt(above + half**2), value - half, value + half]
+        error = np.where(value > 0, value - ends[0], ends[1] - value) / Z
+        p = np.where(found["tested"].to_numpy() & (error > 0), 2 * ndtr(-np.abs(value) / error), np.nan)
     cut = found["metric"].is_in(list(bounded)).to_numpy()
+    ends = [np.where(cut, np.clip(end, 0, 1), end) for end in ends]
+    columns = dict(zip(("low", "high", "retrained_low", "retrained_high"), map(pl.Series, ends), strict=True))
     return (
-        found.select(*KEYS, pl.lit(None, pl.Int32).alias("seed"), pl.lit(None, pl.String).alias("status"))
+        found.select(*KEYS, n="n_", patterns="patterns_")
         .with_columns(
-            value=pl.Series(value),
-            low=pl.Series(np.where(cut, np.maximum(low, 0), low)),
-            high=pl.Series(np.where(cut, np.minimum(high, 1), high)),
-            n=pl.Series(seeds),
-            p=pl.Series(p),
+            seed=pl.lit(None, pl.Int32),
+            status=pl.lit(None, pl.String),
             q=pl.lit(None, pl.Float64),
+            primary=pl.lit(False),
+            value=pl.Series(value),
+            p=pl.Series(p),
+            **columns,
         )
         .select(pl.col(column).cast(kind) for column, kind in ESTIMATES.items())
-        .with_columns(pl.col("value", "low", "high", "p").fill_nan(None))
+        .with_columns(pl.col(NUMBERS).fill_nan(None))
     )
 
 
 def adjusted(estimates: pl.DataFrame) -> pl.DataFrame:
     """The same rows with q: p adjusted over the groups of a grouping (Benjamini and Hochberg 1995).
 
+    The primary contrasts, at the last checkpoint, are adjusted together instead (Holm 1979).
+
     >>> table = rows("gain", "test", 1, "n", [9], ["3", "4"], [np.zeros((1, 2))], p=np.array([[0.01, 0.04]]))
     >>> adjusted(table)["q"].to_list()
     [0.02, 0.04]
     """
-    from scipy.stats import false_discovery_control  # takes half a second to import
+    from statsmodels.stats.multitest import multipletests  # takes a second to import
 
-    def control(p: pl.Series) -> pl.Series:
-        return pl.Series(false_discovery_control(p.to_numpy()))
+    def control(method: str) -> Callable[[pl.Series], pl.Series]:
+        return lambda p: pl.Series(multipletests(p.to_numpy(), method=method)[1])
 
-    family = ["metric", "set", "step", "seed", "by"]
-    numbered = estimates.drop("q").with_row_index()
+    named = pl.any_horizontal(
+        pl.col("metric").str.contains(metric) & (pl.col("set") == name) & (pl.col("by") == by)
+        for metric, name, by in PRIMARY
+    )
+    numbered = estimates.drop("q", "primary").with_row_index()
     tested = numbered.filter(pl.col("p").is_not_null())
-    q = pl.col("p").map_batches(control, return_dtype=pl.Float64).over(family)
-    return numbered.join(tested.select("index", q=q), on="index", how="left").sort("index").select(list(ESTIMATES))
+    last = pl.col("step") == pl.col("step").max().over("seed")
+    tested = tested.with_columns(primary=named & last)
+    families = ((False, "fdr_bh", ["metric", "set", "step", "seed", "by"]), (True, "holm", ["seed"]))
+    q = pl.concat(
+        tested.filter(pl.col("primary") == primary).select(
+            "index",
+            "primary",
+            q=pl.col("p").map_batches(control(method), return_dtype=pl.Float64).over(family),
+        )
+        for primary, method, family in families
+    )
+    joined = numbered.join(q, on="index", how="left").sort("index")
+    return joined.with_columns(pl.col("primary").fill_null(False)).select(list(ESTIMATES))

@@ -1,68 +1,104 @@
 """Shape classes compared like with like: right-heavy, and balanced, against left-heavy patterns of equal make."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
 
 from ramify.analysis.cells import SetCells, grouping
-from ramify.analysis.estimators import combined, ratios
-from ramify.analysis.rows import rows
+from ramify.analysis.crossed import components
+from ramify.analysis.linear import Curves, Part, curves, pattern_codes
+from ramify.analysis.metrics import mean_at_k
 
-STRATA = {"right-heavy": ("n", "depth", "inverses"), "balanced": ("n", "inverses")}
+STRATA = {
+    "right-heavy": ("n", "depth", "subtractions", "divisions"),
+    "balanced": ("n", "subtractions", "divisions"),
+}
 """What is held equal. Balanced patterns never have the depth of left-heavy ones of their n (to n = 4)."""
+FEWEST_PUZZLES = 10
+FEWEST_PATTERNS = 3
+"""Of a class: below them there is no interval."""
 
 
-def shape_gap(cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
-    """Success of right-heavy (balanced) minus that of left-heavy patterns, in strata of equal n, depth and number of
-    subtractions and divisions (equal n and number of these); over all puzzles, and over the forced ones alone.
+def shape_gaps(cells: SetCells, seeds: Sequence[int]) -> Iterator[Part]:
+    """Success of right-heavy (balanced) minus that of left-heavy patterns, in strata of equal n, depth and numbers of
+    subtractions and of divisions (equal n and numbers of these); over all puzzles, and over the forced ones alone.
 
     Groups: each stratum that has both, each n and "all", which weigh strata by their right-heavy (balanced) puzzles.
     Patterns with a twin of another class do not count. The metrics are "right-heavy gap" and "balanced gap", and the
-    same with ", forced".
+    same with ", forced". Intervals are for new patterns; below `FEWEST_PUZZLES` puzzles of a class, and in groups of
+    several strata below `FEWEST_PATTERNS` patterns of it, there are none, and the status says so.
     """
+    curve = curves(cells, seeds, mean_at_k(cells.samples), cells.samples)
     forced = cells.puzzles["forced"].to_numpy() if "forced" in cells.puzzles.columns else None
-    (share,) = cells.values(seed, pl.col("correct") / pl.col("k"))
     for shape, strata in STRATA.items():
-        yield from _gaps(cells, seed, share, shape, strata, "")
+        yield from _gaps(cells, curve, curve.asked, shape, strata, "")
         if forced is not None:
-            yield from _gaps(cells, seed, np.where(forced, share, np.nan), shape, strata, ", forced")
+            yield from _gaps(cells, curve, curve.asked & forced, shape, strata, ", forced")
 
 
 def _gaps(
-    cells: SetCells, seed: int, share: np.ndarray, shape: str, strata: tuple[str, ...], suffix: str
-) -> Iterator[pl.DataFrame]:
-    steps, by = cells.steps(seed), ",".join(strata)
+    cells: SetCells, curve: Curves, counted: np.ndarray, shape: str, strata: tuple[str, ...], suffix: str
+) -> Iterator[Part]:
+    """A part for each checkpoint, since the puzzles that were asked may differ."""
+    by = ",".join(strata)
     groups = grouping(cells.puzzles, f"{by},shape_class")
-    n = groups.totals(np.isfinite(share).astype(float))
-    sums, counts = groups.sums(share), groups.sums(np.isfinite(share).astype(float))
-    found = np.array([np.column_stack(ratios(sums[at], counts[at], n[at])) for at in range(len(steps))])
     index = {name: number for number, name in enumerate(groups.names)}
-    pairs = {}
-    for name, mine in index.items():
-        stratum, _, kind = name.rpartition(",")
-        other = index.get(f"{stratum},left-heavy")
-        if kind == shape and other is not None and (n[:, [mine, other]] > 0).all(1).any():
-            pairs[stratum] = (mine, other)
-    together = {("all", "all"): list(pairs)}
-    for stratum in pairs:
-        together.setdefault(("n", stratum.partition(",")[0]), []).append(stratum)
-        together[by, stratum] = [stratum]
-    for (grouped, group), members in together.items():
-        if not members:
+    codes, share = pattern_codes(cells.puzzles), curve.top / curve.bottom
+    for at, step in enumerate(curve.steps):
+        here = counted[at]
+        n = np.bincount(groups.codes[here], minlength=len(index))
+        pairs = {
+            name.rpartition(",")[0]: (mine, other)
+            for name, mine in index.items()
+            if name.endswith(f",{shape}")
+            and (other := index.get(f"{name.rpartition(',')[0]},left-heavy")) is not None
+            and min(n[mine], n[other]) > 0
+        }
+        together = {("all", "all"): list(pairs)} if pairs else {}
+        for stratum in pairs:
+            together.setdefault(("n", stratum.partition(",")[0]), []).append(stratum)
+            together[by, stratum] = [stratum]
+        if not together:
             continue
-        gaps, count = [], []
-        for at in range(len(steps)):
-            pair = np.array([pairs[stratum] for stratum in members])
-            pair = pair[(n[at, pair] > 0).all(1)]
-            share = n[at, pair[:, 0]] / max(n[at, pair[:, 0]].sum(), 1)
-            weights = np.zeros(len(index))
-            np.add.at(weights, pair[:, 0], share)
-            np.add.at(weights, pair[:, 1], -share)
-            used = np.flatnonzero(weights)
-            gaps.append(combined(found[at, used], weights[used]) if len(used) else (np.nan,) * 3)
-            count.append(int(n[at, pair].sum()))
-        columns = [part[:, None] for part in np.array(gaps).T]
-        yield rows(
-            f"{shape} gap{suffix}", cells.name, seed, grouped, steps, [group], columns, n=np.array(count)[:, None]
+        weights = np.zeros((len(together), len(index)))
+        status: list[str | None] = []
+        for row, ((grouped, _), members) in zip(weights, together.items(), strict=True):
+            mine, other = np.array([pairs[stratum] for stratum in members]).T
+            row[mine] = n[mine] / n[mine].sum()
+            row[other] = -row[mine]
+            status.append(_too_few(cells.puzzles, groups.codes, here, mine, other, shape, grouped != by))
+        values = np.where(here, share[:, at : at + 1], np.nan)
+        level = groups.totals(values.mean(0)) / np.maximum(n, 1)
+        draws = n * curve.k * len(values)
+        likely = (level * draws + 0.5) / (draws + 1)
+        spread = likely * (1 - likely)
+        of = components(
+            values, groups, codes, weights, by_pattern=True, scale=spread, floor=spread / np.maximum(draws, 1)
         )
+        names = [group for _, group in together]
+        for grouped in dict.fromkeys(by for by, _ in together):
+            chosen = [i for i, (one, _) in enumerate(together) if one == grouped]
+            yield Part(
+                f"{shape} gap{suffix}", cells.name, grouped, [step], [names[i] for i in chosen], of.of_columns(chosen),
+                len(values), tested=True, status=np.array([[status[i] for i in chosen]], dtype=object),
+            )  # fmt: skip
+
+
+def _too_few(
+    puzzles: pl.DataFrame,
+    codes: np.ndarray,
+    here: np.ndarray,
+    mine: np.ndarray,
+    other: np.ndarray,
+    shape: str,
+    across: bool,
+) -> str | None:
+    """Why nothing can be said of new patterns; None if something can."""
+    for name, groups in ((shape, mine), ("left-heavy", other)):
+        of = puzzles["pattern"].filter(pl.Series(here & np.isin(codes, groups)))
+        if len(of) < FEWEST_PUZZLES:
+            return f"too few {name} puzzles ({len(of)})"
+        if across and of.n_unique() < FEWEST_PATTERNS:
+            return f"too few {name} patterns ({of.n_unique()})"
+    return None

@@ -50,9 +50,9 @@ def render_comparison(runs: Sequence[Run]) -> str:
     gaps = [
         figure
         for metric, name, words in (
-            ("right-heavy gap", "test", "Right-heavy − left-heavy at equal n, depth, number of − ÷"),
+            ("right-heavy gap", "test", "Right-heavy − left-heavy at equal n, depth, − and ÷"),
             ("right-heavy gap, forced", "test", "The same, forced puzzles alone"),
-            ("transfer", "held_out", "Transfer: held out − matched seen"),
+            ("transfer", "held_out", "Transfer: held out − seen of equal make"),
         )
         for figure in panel(metric.replace(" ", "-").replace(",", ""), words, lines(metric, name, "all", "all"))
     ]

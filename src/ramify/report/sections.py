@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ramify.algebra.structure import SHAPE_CLASSES
+from ramify.analysis.shapes import STRATA
 from ramify.report.figures import (
     SHAPE_STYLES,
     Figure,
@@ -18,7 +19,7 @@ from ramify.report.figures import (
     line_panel,
     stacked_bars,
 )
-from ramify.report.view import SET_NAMES, View, place, size_of
+from ramify.report.view import SET_NAMES, View, counted, place, size_of
 
 LINE_STYLES = ("first", "second", "third", "fourth", "left", "right")
 METRIC_STYLES = ("first", "second", "third")
@@ -102,6 +103,7 @@ def success_of(views: Sequence[View]) -> list[Figure]:
 def learned_by_shape(view: View) -> list[Figure]:
     """Acquisition by n and shape class, as intervals over steps."""
     marks = []
+    timed = _timed(view)
     for name in ("test", "length"):
         for group in view.groups("acquisition", name, "n,shape_class"):
             row = view.at_end("acquisition", name, "n,shape_class", group)
@@ -115,14 +117,34 @@ def learned_by_shape(view: View) -> list[Figure]:
                 high = row["high"] if row["high"] is not None else view.last
                 marks.append(Mark(label, style, [Point(0, row["value"], row["low"], high)]))
     if not any(mark.points for mark in marks):
-        return []
+        return timed
     svg = interval_plot(
         marks, "Acquisition step by shape class", "training step at which half of the gain is kept", False
     )
     heading = "When each shape class was acquired"
     legend = [(shape, SHAPE_STYLES[shape]) for shape in SHAPE_CLASSES]
     data = data_of(view, ["acquisition"], None, "n,shape_class")
-    return [Figure("acquisition-by-shape", heading, svg, data, legend, wide=True)]
+    return [*timed, Figure("acquisition-by-shape", heading, svg, data, legend, wide=True)]
+
+
+def _timed(view: View) -> list[Figure]:
+    """The mean step of the gain of each shape class: when it gains, apart from how much."""
+    marks = []
+    for name in ("test", "length"):
+        for group in view.groups("timing", name, "n,shape_class"):
+            row = view.at_end("timing", name, "n,shape_class", group)
+            n, shape = group.split(",")
+            if row is None or shape not in SHAPE_CLASSES:
+                continue
+            points = [] if row["low"] is None else [_point(row)]
+            said = "" if points else f": {row['status'] or 'no interval'}"
+            marks.append(Mark(f"n = {n}, {shape}{said}", SHAPE_STYLES[shape], points))
+    if not any(mark.points for mark in marks):
+        return []
+    svg = interval_plot(marks, "Mean step of the gain by shape class", "mean step of the gain", False)
+    legend = [(shape, SHAPE_STYLES[shape]) for shape in SHAPE_CLASSES]
+    data = data_of(view, ["timing", "timing difference", "gain fraction"], None, "n,shape_class")
+    return [Figure("timing-by-shape", "When each shape class gains, whatever its size", svg, data, legend, wide=True)]
 
 
 def shapes(view: View) -> list[Figure]:
@@ -142,19 +164,21 @@ def gaps(view: View) -> list[Figure]:
     """The right-heavy and balanced gaps, stratum by stratum, at the last checkpoint."""
     together, strata = [], []
     for name, trained in (("test", "trained n"), ("length", "longer n")):
-        for shape, by in (("right-heavy", "n,depth,inverses"), ("balanced", "n,inverses")):
+        for shape, by in ((shape, ",".join(columns)) for shape, columns in STRATA.items()):
             for suffix, words in (("", "all puzzles"), (", forced", "forced puzzles")):
                 row = view.at_end(f"{shape} gap{suffix}", name, "all", "all")
                 if row is not None and row["value"] is not None:
-                    together.append(Mark(f"{shape}, {trained}, {words}", SHAPE_STYLES[shape], [_point(row)]))
+                    points = [] if row["low"] is None else [_point(row)]
+                    said = counted(row) if points else row["status"] or "no interval"
+                    together.append(Mark(f"{shape}, {trained}, {words}: {said}", SHAPE_STYLES[shape], points))
             for group in view.groups(f"{shape} gap", name, by):
                 row = view.at_end(f"{shape} gap", name, by, group)
-                if row is not None and row["value"] is not None:
-                    n, *depth, inverses = group.split(",")
-                    make = f"n = {n}, {f'depth {depth[0]}, ' if depth else ''}inverses {inverses}"
+                if row is not None and row["low"] is not None:
+                    n, *depth, minus, over = group.split(",")
+                    make = f"n = {n}, {f'depth {depth[0]}, ' if depth else ''}{minus} −, {over} ÷"
                     strata.append(Mark(make, SHAPE_STYLES[shape], [_point(row)]))
     marks = together + strata
-    if not marks:
+    if not any(mark.points for mark in marks):
         return []
     axis = f"{view.mean}, difference to left-heavy at step {view.last}"
     svg = interval_plot(marks, "Gaps to left-heavy patterns of equal make", axis)
@@ -173,8 +197,8 @@ def seen(view: View) -> list[Figure]:
             for name, words, style in (("test", "seen patterns", "first"), ("held_out", "held-out family", "fourth"))
         ]
         found += panel(f"seen-n{n}", f"n = {n}, {view.mean}, all patterns", lines)
-    line = Line(view, "transfer", "held_out", "all", "all", "held out − matched seen", "fourth")
-    found += panel("transfer", "Gain of held-out minus gain of matched seen patterns", [line])
+    line = Line(view, "transfer", "held_out", "all", "all", "held out − seen", "fourth")
+    found += panel("transfer", "Gain of held-out minus gain of seen patterns of equal make", [line])
     marks = []
     for by in ("all", "n", "pattern"):
         for group in view.groups("transfer", "held_out", by):
@@ -184,9 +208,11 @@ def seen(view: View) -> list[Figure]:
                 marks.append(Mark(label, "fourth", [_point(row)]))
     if marks:
         axis = f"difference in differences of {view.mean} at step {view.last}"
-        svg = interval_plot(marks, "Transfer by pattern and match", axis)
+        svg = interval_plot(marks, "Transfer by pattern", axis)
         data = data_of(view, ["transfer"], "held_out")
-        found.append(Figure("transfer-by-pattern", "Each held-out pattern and its match", svg, data, wide=True))
+        found.append(
+            Figure("transfer-by-pattern", "Each held-out pattern against seen ones of equal make", svg, data, wide=True)
+        )
     return found
 
 

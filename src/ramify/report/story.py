@@ -20,16 +20,17 @@ class Section:
 
 SUCCESS = """{asked} mean@k: share of the samples that are correct. greedy: share of the
 puzzles solved at temperature 0. pass@k: share of the puzzles that at least one of the k samples solves."""
-LEARNED = """A pattern stands for all ways to write it: 43-(14+98) is A-B-C. It is acquired at the first checkpoint
-from which its success stays above half of its gain, if the interval of the gain excludes 0; not acquired means that
-no gain can be told from chance, not that there is none. The line behind a dot is the 95 % interval of the step."""
+LEARNED = """Size and timing are two things. The mean step of the gain says when a class gains, as a fraction of its
+own final gain: half of the last step where it gains evenly. A class whose final gain is too small is not timed. A
+pattern stands for all ways to write it: 43-(14+98) is A-B-C. It is acquired at the first checkpoint from which its
+success stays above half of its gain, if the interval of the gain excludes 0; not acquired means not detected: a small
+gain is found late or never, so acquisition steps do not give an order. Lines behind dots are 95 % intervals."""
 SHAPES = """By the shape of the pattern that a puzzle was drawn from. The curves mix patterns with few and many
-divisions; the gaps compare patterns of equal n, depth and number of subtractions and divisions (inverses). Balanced
+divisions; the gaps compare patterns of equal n, depth, number of subtractions and number of divisions. Balanced
 patterns have no left-heavy ones of equal depth beside them. A forced puzzle can be solved by its own pattern alone;
-elsewhere another pattern may stand in for it. Intervals are over seeds or puzzles; few patterns stand behind each
-row."""
-SEEN = """{held} The curves compare all patterns; transfer compares each held-out pattern with seen ones of equal n,
-depth, lookahead and number of subtractions and divisions, nearest in base success. Below 0: what was not trained
+elsewhere another pattern may stand in for it. Intervals are for new patterns of these classes."""
+SEEN = """{held} The curves compare all patterns; transfer compares held-out patterns with all seen ones of
+equal n, depth, lookahead and number of subtractions and divisions. Below 0: what was not trained
 gained less."""
 BEYOND = """What is tried, and whether it is calculated right. Success can rise by guessing, by trying more, or by
 trying better; and a model may solve by a substitute what it cannot solve by the pattern that was meant. Attempts and
@@ -58,7 +59,7 @@ def story(view: View, certificate: dict | None) -> dict[str, Section]:
     asked = "Puzzles that no training has seen." if view.asked == UNSEEN else f"Asked: {view.asked}."
     found = [
         Section("success", "Success over training", SUCCESS.format(asked=asked), sections.success(view)),
-        Section("learned", "The order of learning", LEARNED, sections.learned_by_shape(view)),
+        Section("learned", "What was learned, and when", LEARNED, sections.learned_by_shape(view)),
         Section("shapes", "Right-heavy against left-heavy", SHAPES, sections.shapes(view)),
         Section("seen", "Seen against held out", SEEN.format(held=held), sections.seen(view)),
         Section("beyond", "Beyond pass@k", BEYOND, sections.beyond(view)),

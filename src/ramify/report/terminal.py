@@ -3,7 +3,7 @@
 import textwrap
 
 from ramify.report.figures import Point, interval
-from ramify.report.view import FALSE_DISCOVERIES, Row, View, answers, changes, learned, truncated
+from ramify.report.view import FALSE_DISCOVERIES, Row, View, answers, changes, counted, learned, truncated
 
 WIDTH = 100
 _MARKS = {"rose": "↑", "fell": "↓"}
@@ -49,7 +49,7 @@ def _order(view: View) -> list[str]:
     if not rows:
         return []
     shown = rows if len(rows) <= MOST else [*rows[: MOST - 3], *rows[-3:]]
-    found = ["", "The order of learning (acquisition step; success before → after)"]
+    found = ["", "Patterns by acquisition step (not acquired: no gain detected; success before → after)"]
     for index, row in enumerate(shown):
         if index and len(rows) > MOST and index == MOST - 3:
             found.append("  …")
@@ -60,12 +60,17 @@ def _order(view: View) -> list[str]:
 
 def _gaps(view: View) -> list[str]:
     named = {
-        "right-heavy − left-heavy, equal n, depth, number of − ÷": ("right-heavy gap", "test"),
+        "right-heavy − left-heavy, equal n, depth, − and ÷": ("right-heavy gap", "test"),
         "the same, forced puzzles alone": ("right-heavy gap, forced", "test"),
-        "held out − matched seen, gain": ("transfer", "held_out"),
+        "held out − seen of equal make, gain": ("transfer", "held_out"),
     }
     rows = {label: view.at_end(metric, name, "all", "all") for label, (metric, name) in named.items()}
-    found = [f"  {label:<54} {_said(row)}" for label, row in rows.items() if row and row["value"] is not None]
+    found = [
+        f"  {label:<50} {_said(row) if row['low'] is not None else row['status'] or 'no interval'}"
+        f"{f'  ({counted(row)})' if row['low'] is not None else ''}"
+        for label, row in rows.items()
+        if row and row["value"] is not None
+    ]
     return ["", f"Differences of {view.mean} at step {view.last}", *found] if found else []
 
 

@@ -272,26 +272,43 @@ def _order(view: View) -> str:
     never = [row["group"] for row in reversed(known) if row["status"] == "not acquired"]
     if never:
         text += f" No clear gain: {', '.join(never[:6])}{f' and {len(never) - 6} more' if len(never) > 6 else ''}."
-    later = [
-        (feature, row)
-        for feature in ("lookahead", "divisions", "inverses", "multiplicity", "right-heavy")
-        if (row := view.at_end("order", "test", "n,feature", f"{n},{feature}")) and row["low"] is not None
-    ]
-    clear = [f"{feature} (τ {_signed(row)})" for feature, row in later if _is_sure(row)]
+    return text + _timing(view, n)
+
+
+def _timing(view: View, n: int) -> str:
+    """When classes of patterns gain, apart from how much."""
+    rows = {
+        words: row
+        for words, by, group in (
+            ("right-heavy", "n,shape_class", f"{n},right-heavy"),
+            ("balanced", "n,shape_class", f"{n},balanced"),
+            ("one division", "n,divisions", f"{n},1"),
+        )
+        if (row := view.at_end("timing difference", "test", by, group)) and row["low"] is not None
+    }
+    start = " As a fraction of its own final gain, the gain"
+    clear = [f"{words} patterns ({_signed(row, 0)} steps)" for words, row in rows.items() if excludes_zero(row)]
     if clear:
-        text += f" When a pattern is acquired goes with its {', '.join(clear)}."
-    elif later:
-        text += " The order goes with no feature of structure for sure."
-    return text
+        return f"{start} comes at another time for {' and '.join(clear)}."
+    if rows:
+        return f"{start} of {' and '.join(rows)} patterns comes no earlier or later for sure."
+    return ""
 
 
 def _failures(view: View) -> str:
     said = []
     gap = view.at_end("right-heavy gap", "test", "all", "all")
-    if gap and gap["value"] is not None:
+    if gap and gap["low"] is not None:
         forced = view.at_end("right-heavy gap, forced", "test", "all", "all")
-        alone = f" (forced puzzles alone {points_of(forced)})" if forced and forced["value"] is not None else ""
-        said.append(f"right-heavy minus left-heavy at equal n, depth and number of − and ÷ {points_of(gap)}{alone}")
+        alone = ""
+        if forced and forced["low"] is not None:
+            alone = f"; on forced puzzles alone {points_of(forced)}, {counted(forced)}"
+        said.append(
+            "right-heavy minus left-heavy at equal n, depth, number of − and number of ÷ "
+            f"{points_of(gap)}{adjusted_p(gap)} ({counted(gap)}{alone})"
+        )
+    elif gap and gap["status"]:
+        said.append(f"{gap['status']} to compare with left-heavy ones")
     effect = view.at_end("effect", "all", "term", "right-heavy")
     if effect and effect["low"] is not None:
         said.append(
@@ -299,7 +316,10 @@ def _failures(view: View) -> str:
         )
     transfer = view.at_end("transfer", "held_out", "all", "all")
     if transfer and transfer["value"] is not None:
-        said.append(f"the gain of the held-out family minus that of matched seen patterns is {points_of(transfer)}")
+        said.append(
+            "the gain of the held-out family minus that of seen patterns of equal make is "
+            f"{points_of(transfer)}{adjusted_p(transfer)}, {counted(transfer)}"
+        )
     substitution = view.points("substitution", "test", "all", "all")
     if substitution:
         said.append(f"{interval(substitution[-1])} of the correct answers use another pattern than the one meant")
@@ -326,6 +346,31 @@ def points_of(row: Row) -> str:
     return f"{100 * row['value']:+.1f} points{ends}".replace("-", "−")
 
 
-def _signed(row: Row) -> str:
-    ends = "" if row["low"] is None else f" [{row['low']:+.2f}, {row['high']:+.2f}]"
-    return f"{row['value']:+.2f}{ends}".replace("-", "−")
+def counted(row: Row) -> str:
+    """The puzzles and patterns that a claim about shapes rests on.
+
+    >>> counted({"n": 72, "patterns": 12})
+    '72 puzzles of 12 patterns'
+    """
+    return f"{row['n']} puzzles of {row['patterns']} patterns"
+
+
+def adjusted_p(row: Row) -> str:
+    """The p of a primary contrast, adjusted for the others.
+
+    >>> adjusted_p({"primary": True, "q": 0.012}), adjusted_p({"primary": False, "q": 0.012})
+    (', adjusted p = 0.012', '')
+    """
+    if not row["primary"] or row["q"] is None:
+        return ""
+    return ", adjusted p < 0.001" if row["q"] < 0.001 else f", adjusted p = {row['q']:.2g}"
+
+
+def excludes_zero(row: Row) -> bool:
+    """Whether the interval of a difference excludes 0."""
+    return row["low"] is not None and (row["low"] > 0 or row["high"] < 0)
+
+
+def _signed(row: Row, digits: int = 2) -> str:
+    value, low, high = (None if row[key] is None else f"{row[key]:+.{digits}f}" for key in ("value", "low", "high"))
+    return f"{value}{'' if low is None else f' [{low}, {high}]'}".replace("-", "−")

@@ -1,0 +1,277 @@
+"""Levels and gains of the metrics by group: rows with both intervals, of one seed or of all together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from ramify.analysis.cells import Grouping, SetCells, grouping
+from ramify.analysis.changes import is_paired
+from ramify.analysis.crossed import Components, components, stacked
+from ramify.analysis.metrics import Ratio, measured
+from ramify.analysis.moderated import FEWEST_IN_FAMILY, intervals, moderated, prior
+from ramify.analysis.rows import rows
+
+STRUCTURE = frozenset(
+    {"shape_class", "split", "depth", "min_depth", "lookahead", "alternation", "inverses", "subtractions", "divisions"}
+)
+"""Columns that make a grouping a claim about shapes: its new puzzles are puzzles of new patterns."""
+CHAIN = ("attempted", "hit given", "correct given")
+"""The factors of success."""
+FINE = {
+    "pattern": ("mean@", "greedy", "execution", "substitution", *CHAIN),
+    "function_class": ("mean@",),
+}
+GAINED = ("mean@", "greedy", "pass@", "execution", "attempts", "maj@", "cover@", "CoT-", *CHAIN)
+"""Metrics whose gain is estimated. There are thousands of patterns: of each only some metrics, and the first gain."""
+GAIN = " gain"
+FAMILY = {"all": "n"}
+"""Whose seed parts moderate those of a grouping that has a single group."""
+
+
+class Curves(NamedTuple):
+    """A metric over the checkpoints that some seeds share.
+
+    Attributes:
+        top, bottom: of shape (seeds, steps, puzzles); NaN where a puzzle was not asked.
+        k: samples.
+    """
+
+    steps: list[int]
+    top: np.ndarray
+    bottom: np.ndarray
+    kind: str
+    k: int
+
+    @property
+    def asked(self) -> np.ndarray:
+        """Whether all seeds were asked a puzzle, of shape (steps, puzzles)."""
+        return np.isfinite(self.bottom).all(0)
+
+    @property
+    def share_base(self) -> bool:
+        """Whether the first checkpoint is one model, the base, in all seeds."""
+        return self.steps[0] == 0 and len(self.top) > 1
+
+
+class Part(NamedTuple):
+    """Functionals of a metric, set and grouping at some steps, with what their rows say."""
+
+    metric: str
+    set: str
+    by: str
+    steps: Sequence[int]
+    names: Sequence[str]
+    of: Components
+    seeds: int
+    bounded: bool = False
+    tested: bool = False
+    status: np.ndarray | None = None
+    measured: np.ndarray | None = None
+
+
+def curves(cells: SetCells, seeds: Sequence[int], ratio: Ratio, k: int, steps: Sequence[int] | None = None) -> Curves:
+    """The values of a metric in some seeds.
+
+    Args:
+        steps: checkpoints that all seeds have; None for all such.
+    """
+    steps = shared_steps(cells, seeds) if steps is None else list(steps)
+    tables = [cells.values(seed, ratio.top, ratio.bottom) for seed in seeds]
+    at = [np.isin(cells.steps(seed), steps) for seed in seeds]
+    top, bottom = (np.array([table[side][here] for table, here in zip(tables, at, strict=True)]) for side in (0, 1))
+    return Curves(steps, top, bottom, ratio.kind, k)
+
+
+def shared_steps(cells: SetCells, seeds: Sequence[int]) -> list[int]:
+    """The checkpoints that all of some seeds have, sorted."""
+    return sorted(set.intersection(*(set(cells.steps(seed)) for seed in seeds)))
+
+
+def is_crossed(cells: SetCells, seeds: Sequence[int]) -> bool:
+    """Whether the seeds answer the same puzzles at the checkpoints that they share, most of them at least."""
+    steps = shared_steps(cells, seeds)
+    asked = [np.isfinite(cells.values(seed, pl.col("k"))[0][np.isin(cells.steps(seed), steps)]) for seed in seeds]
+    return bool(steps) and bool((np.all(asked, 0).sum(1) * 2 > np.max(asked, 0).sum(1)).all())
+
+
+def claims_shape(by: str) -> bool:
+    """Whether what is said of the groups of a grouping is said of patterns of their kind, not of their own patterns.
+
+    >>> claims_shape("n,shape_class"), claims_shape("pattern")
+    (True, False)
+    """
+    return not STRUCTURE.isdisjoint(by.split(","))
+
+
+def pattern_codes(puzzles: pl.DataFrame) -> np.ndarray:
+    """A number for each puzzle's source pattern; a puzzle without one is a pattern by itself."""
+    named = puzzles["pattern"].rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    missing = named == 0
+    return np.where(missing, named.max(initial=0) + np.cumsum(missing), named)
+
+
+def linearised(top: np.ndarray, bottom: np.ndarray, asked: np.ndarray, groups: Grouping) -> np.ndarray:
+    """Values of puzzles whose mean in each group is Σ top / Σ bottom (Cochran 1977, section 2.11).
+
+    Args:
+        top, bottom: of shape (seeds, steps, puzzles).
+        asked: which puzzles count, of shape (steps, puzzles); the others are NaN.
+    """
+    n = groups.totals(asked.astype(float))
+    found = []
+    for above, below in zip(np.where(asked, top, 0.0), np.where(asked, bottom, 0.0), strict=True):
+        above = np.nan_to_num(above)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mass = groups.totals(below)
+            ratio = groups.totals(above) / mass
+            own = ratio[:, groups.codes] + (above - ratio[:, groups.codes] * below) * (n / mass)[:, groups.codes]
+        found.append(np.where(asked, own, np.nan))
+    return np.array(found)
+
+
+def levels(curve: Curves, groups: Grouping, codes: np.ndarray, by_pattern: bool) -> Components:
+    """The parts of the metric itself, at each step."""
+    values = linearised(curve.top, curve.bottom, curve.asked, groups)
+    return components(values, groups, codes, by_pattern=by_pattern, **chance(curve, groups))
+
+
+class Changes(NamedTuple):
+    """What each puzzle gained since the first checkpoint, of shape (seeds, steps - 1, puzzles).
+
+    Attributes:
+        noise: the variance of the base's mean, of shape (steps - 1, puzzles).
+        scale, floor, cell_floor: of `crossed.components`, of shape (steps - 1, groups).
+    """
+
+    values: np.ndarray
+    noise: np.ndarray
+    scale: np.ndarray
+    floor: np.ndarray
+    cell_floor: np.ndarray
+
+
+def changes(curve: Curves, groups: Grouping) -> Changes:
+    """What each puzzle gained since the first checkpoint; where that is the base, since its mean over the seeds."""
+    asked = curve.asked[1:] & curve.asked[:1]
+    tops, bottoms = (np.broadcast_to(part[:, :1], part[:, 1:].shape) for part in (curve.top, curve.bottom))
+    first = linearised(tops, bottoms, asked, groups)
+    later = linearised(curve.top[:, 1:], curve.bottom[:, 1:], asked, groups)
+    of_later = chance(curve._replace(top=curve.top[:, 1:], bottom=curve.bottom[:, 1:]), groups, asked)
+    of_first = chance(curve._replace(top=tops, bottom=bottoms), groups, asked)
+    noise = np.zeros(asked.shape)
+    if curve.share_base:
+        base = first.mean(0)
+        noise = first.var(0, ddof=1) / len(first)
+        if not np.nansum(noise) and curve.kind == "share" and curve.k > 1:  # sampled once for all seeds
+            noise = np.clip(base * (1 - base), 0, None) / (curve.k - 1)
+        first = np.broadcast_to(base, first.shape)
+    floor = of_later["floor"] + of_first["floor"]
+    own = of_later["floor"] if curve.share_base else floor
+    return Changes(later - first, noise, of_later["scale"], floor, own)
+
+
+def gains(curve: Curves, groups: Grouping, codes: np.ndarray, by_pattern: bool) -> Components:
+    """The parts of the gain over the first checkpoint, at each later one."""
+    found = changes(curve, groups)
+    return components(found.values, groups, codes, by_pattern=by_pattern, **_unfloored(found, groups))
+
+
+def _unfloored(found: Changes, groups: Grouping) -> dict[str, np.ndarray]:
+    """The arguments of `components`; where `told` moderates variances they need no floor."""
+    least = 0.0 if groups.by in FINE and len(groups.names) >= FEWEST_IN_FAMILY else 1.0
+    floors = {"floor": least * found.floor, "cell_floor": least * found.cell_floor}
+    return {"noise": found.noise, "scale": found.scale, **floors}
+
+
+def chance(curve: Curves, groups: Grouping, asked: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """For each step and group, scale and floor of `crossed.components`: what sampling alone makes vary.
+
+    Args:
+        asked: the puzzles that count; None for all that all seeds were asked.
+    """
+    asked = curve.asked if asked is None else asked
+    n = groups.totals(asked.astype(float))
+    sides = [groups.totals(np.where(asked, np.nan_to_num(part).sum(0), 0.0)) for part in (curve.top, curve.bottom)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        level = sides[0] / sides[1]
+        if curve.kind == "mean":
+            return {"scale": np.abs(level), "floor": np.zeros_like(n)}
+        draws = n if curve.kind == "trials" else n * curve.k * len(curve.top)
+        share = np.clip((level * draws + 0.5) / (draws + 1), 0.0, 1.0)
+        return {"scale": share * (1 - share), "floor": share * (1 - share) / draws}
+
+
+def linear_parts(
+    cells: SetCells, seeds: Sequence[int], groupings: Sequence[str], metrics: Mapping[str, Ratio] | None = None
+) -> Iterator[Part]:
+    """Levels and gains of metrics, of all if none are named, by each grouping in a set."""
+    k, codes = cells.samples, pattern_codes(cells.puzzles)
+    paired = all(is_paired(cells.values(seed, pl.col("k"))[0]) for seed in seeds)
+    metrics = measured(k) if metrics is None else metrics
+    found = {name: curves(cells, seeds, ratio, k) for name, ratio in metrics.items()}
+    for by in groupings:
+        groups = grouping(cells.puzzles, by)
+        by_pattern = claims_shape(by)
+        for name, curve in found.items():
+            if not name.startswith(FINE.get(by, "")):
+                continue
+            with np.errstate(invalid="ignore"):
+                n = groups.totals((curve.bottom > 0).any(0).astype(float))
+            of = levels(curve, groups, codes, by_pattern)
+            bounded = curve.kind != "mean"
+            yield Part(name, cells.name, by, curve.steps, groups.names, of, len(seeds), bounded=bounded, measured=n)
+            if len(curve.steps) > 1 and paired and name.startswith(GAINED[:1] if by in FINE else GAINED):
+                of = gains(curve, groups, codes, by_pattern)
+                yield Part(
+                    name + GAIN, cells.name, by, curve.steps[1:], groups.names, of, len(seeds), tested=True,
+                    measured=n[1:],
+                )  # fmt: skip
+
+
+def told(parts: Sequence[Part], seed: int | None, family: Mapping[str, str] = FAMILY) -> Iterator[pl.DataFrame]:
+    """The rows of parts, their seed parts moderated by those of the same metric and grouping in all sets.
+
+    Args:
+        seed: what the rows are of; null if pooled.
+        family: for a grouping, the one whose parts moderate it instead, where there are some.
+    """
+    alike: dict[tuple[str, str, int], list[Part]] = {}
+    for part in parts:
+        alike.setdefault((part.metric, part.by, part.seeds), []).append(part)
+    for (metric, by, seeds), members in alike.items():
+        others = alike.get((metric, family.get(by, by), seeds), members)
+        # The base is one model: it has no seed part.
+        if by in FINE:
+            members = [part._replace(of=_moderated_by_step(part.of)) for part in members]
+            others = members
+        trained = [_some(part.of, np.array(part.steps) > 0).flat() for part in others]
+        known = prior(stacked(trained), seeds, sum(len(part.names) for part in others))
+        for part in members:
+            shape = part.of.value.shape
+            found = intervals(part.of.flat(), seeds, known, part.bounded)
+            base = intervals(part.of.flat(), seeds, None, part.bounded)
+            is_base = np.repeat(np.array(part.steps) == 0, len(part.names))
+            low, high, again_low, again_high, p = (
+                np.where(is_base, one, other).reshape(shape) for one, other in zip(base, found, strict=True)
+            )
+            if part.status is not None:  # too little for a claim about new patterns
+                silent = part.status != None  # noqa: E711
+                low, high, p = (np.where(silent, np.nan, one) for one in (low, high, p))
+            n = part.of.n if part.measured is None else part.measured
+            table = rows(
+                metric, part.set, seed, by, part.steps, part.names, [part.of.value, low, high],
+                n=n, p=p if part.tested else np.nan, status=part.status,
+                retrained=(again_low, again_high), patterns=part.of.patterns,
+            )  # fmt: skip
+            yield table.filter(pl.col("value").is_not_null()) if by in FINE else table
+
+
+def _moderated_by_step(parts: Components) -> Components:
+    steps = [moderated(_some(parts, np.arange(len(parts.n)) == step).flat()) for step in range(len(parts.n))]
+    return Components(*(np.array(part) for part in zip(*steps, strict=True)))
+
+
+def _some(parts: Components, steps: np.ndarray) -> Components:
+    return Components(*(part[steps] for part in parts))
