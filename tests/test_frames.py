@@ -60,6 +60,18 @@ def test_estimates_are_means_over_cells(known_run: Run) -> None:
     assert (of_three["correct"] / of_three["k"]).mean() == wanted
 
 
+def test_the_factors_multiply_to_success(known_run: Run) -> None:
+    """Attempted, hit given attempted, correct given hit: of each pattern, from the cells, at the last checkpoint."""
+    estimates = known_run.estimates().filter(set="test", step=4, by="pattern", seed=1)
+    of_pattern = known_run.cells().filter(pl.col("set") == "test", pl.col("step") == 4).partition_by("pattern")
+    for mine in of_pattern:
+        names = ("mean@4", "attempted", "hit given attempted", "correct given hit")
+        here = estimates.filter(group=mine["pattern"][0])
+        success, *factors = (here.filter(metric=name)["value"].item() for name in names)
+        assert success == pytest.approx(factors[0] * factors[1] * factors[2])
+        assert factors[0] == pytest.approx(mine["tried"].sum() / mine["k"].sum())
+
+
 def test_votes_by_hand() -> None:
     """3 + 7 * 8 thrice in other words beats 2 of 3 * 7 + 8; of two answers with a vote each one is right."""
     table = {

@@ -232,7 +232,7 @@ def beyond(view: View) -> list[Figure]:
             named = _named(view, metric, name, n)
             suffix = f" (at {named.split('@')[1]} completions)" if metric == "coverage" else ""
             lines.append(Line(view, named, name, "n", n, place(name, n) + suffix, style))
-        found += panel(metric, heading, lines, percent, top)
+        found += panel(metric.replace(" ", "-"), heading, lines, percent, top)
     bars = []
     for kind in ("support", "pattern support"):
         for name, n in sizes:
