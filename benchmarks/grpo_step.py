@@ -1,6 +1,6 @@
 """A GRPO step through TRL as ramify runs it: compiled code beside torch, in turns.
 
-    python benchmarks/grpo_step.py [--steps 8] [--threads 2]
+    python benchmarks/grpo_step.py [--steps 8] [--threads 2] [SETTING...]
 
 Both train the bundled model on the quickstart's puzzles, 64 prompts x 8 completions a step, one step of the one and
 then one of the other, in one process: `decoder = "auto"` and `"torch"`. Printed are medians over steps, the first of
@@ -25,7 +25,7 @@ import torch
 from ramify import experiment
 from ramify.experiment import ExperimentConfig, model_path
 from ramify.models import decoder
-from ramify.models.loading import load_model, load_tokenizer, prompt_ids
+from ramify.models.loading import load_model, load_tokenizer, new_tokens, prompt_ids
 from ramify.models.tiny import TinyForCausalLM
 from ramify.tables import puzzles_in
 from ramify.train import compact
@@ -111,6 +111,7 @@ def steps(config: ExperimentConfig, folder: Path, index: int, turns: Turns, thre
         trainer.tokens = 0
         turns.give(index)
         turns.wait(index)
+        torch.set_num_threads(threads)  # the other training sets that of its workers, which torch keeps for all
         started[:] = time.process_time(), time.perf_counter()
 
     class Mine(Timed):
@@ -119,6 +120,7 @@ def steps(config: ExperimentConfig, folder: Path, index: int, turns: Turns, thre
             made.append(self)
 
     turns.wait(index)
+    torch.set_num_threads(threads)
     run = experiment.open_run(config, folder)
     experiment.generate(config, run, lambda *_: None)
     compact.CompactGRPOTrainer = Mine  # type: ignore[misc]
@@ -133,7 +135,8 @@ def difference(config: ExperimentConfig, run: Any, sampled: int = 128) -> tuple[
     model, tokenizer = load_model(model_path(config.model)).train(), load_tokenizer(model_path(config.model))
     puzzles = puzzles_in(run.puzzles("train"))[:sampled]
     prompts = [prompt_ids(tokenizer, config.task.prompt.said(puzzle)) for puzzle in puzzles]
-    written = decoder.decode(model, prompts, config.train.max_new_tokens, 1.0, [1], seed=1)
+    limit = new_tokens(model_path(config.model), [config.task.prompt.said(one) for one in puzzles], None, "")
+    written = decoder.decode(model, prompts, limit, 1.0, [1], seed=1)
     largest = 0.0
     for prompt, tokens, length, known in zip(prompts, *written, strict=True):
         ids = torch.tensor([prompt + tokens[:length].tolist()])
@@ -147,8 +150,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--steps", type=int, default=8)
     arguments.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments.add_argument("settings", nargs="*", help="such as train.max_new_tokens=224")
     options = arguments.parse_args()
-    changes = [f"train.steps={options.steps}", f"train.save_steps={options.steps}"]
+    changes = [f"train.steps={options.steps}", f"train.save_steps={options.steps}", *options.settings]
     configs = [
         ExperimentConfig.load("quickstart", [*changes, f"train.decoder={decoder}", f"name={decoder}"])
         for decoder in ("torch", "auto")

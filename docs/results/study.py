@@ -461,6 +461,18 @@ def learning_curve() -> None:
     draw("base-loss", title, svg, [(one.name, one.style) for one in series])
 
 
+def base_curve() -> None:
+    """Execution of the base over its second and third stage of pre-training."""
+    rows = pl.read_csv(HERE / "base" / "curve.csv").filter(pl.col("metric") == "execution")
+    series = []
+    for n, style in ((3, "first"), (4, "second"), (5, "third")):
+        mine = rows.filter(pl.col("n") == n).sort("step").select("step", "value", "low", "high")
+        series.append(Series(f"n = {n}", style, [Point(*row) for row in mine.iter_rows()]))
+    title = "Execution of the base over pre-training"
+    svg = line_panel(series, title, 1.0).replace(" (0: base)", "")
+    draw("base-curve", title, svg, [(one.name, one.style) for one in series])
+
+
 def main() -> None:
     """Collect if asked, then write tables and figures."""
     if sys.argv[1:2] == ["--collect"]:
@@ -471,6 +483,7 @@ def main() -> None:
             page.write_text(filled(text))
     figures()
     learning_curve()
+    base_curve()
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ ESTIMATES: Schema = {
     "p": pl.Float64,  # of a test that the value is 0, where there is one
     "q": pl.Float64,  # the same, adjusted for all groups of the grouping, or for all primary contrasts
     "primary": pl.Boolean,  # whether the contrast is one of those named beforehand
-    "status": pl.String,  # of an acquisition step: acquired, already present, not acquired, lost again
+    "status": pl.String,  # of an acquisition step: acquired, not acquired ...; else why there is no value or interval
 }
 
 ROLLOUTS: Schema = {"puzzle_id": pl.String, "pattern": pl.String, "text": pl.String, "reward": pl.Float64}
