@@ -228,9 +228,10 @@ def print_plan(found: "Plan") -> None:
     console.print(table)
     puzzles, samples = found.probed
     say(
-        "detects, recommended: smallest true difference in points that is found with 80 % power at 5 %, for new puzzles (of",
-        f"shape classes and transfer: new patterns); puzzles for {100 * found.detect:g} points: of that set and n in all;",
-        f"base: {_many(samples, 'sample')} of {_many(puzzles, 'puzzle')}. docs/inference.md has the assumptions.",
+        "detects, recommended: the smallest true difference, in points, that is found with 80 % power at 5 %, for new",
+        "puzzles (of shape classes and transfer: new patterns), by the design as configured and by the one below;",
+        f"puzzles for {100 * found.detect:g}: puzzles of that set and n in all, for {100 * found.detect:g} points;",
+        f"base: {_many(samples, 'sample')} of {_many(puzzles, 'puzzle')}; docs/inference.md has the assumptions",
         "",
         f"# recommended for {found.tokens:,.0f} tokens of evaluation (as configured: {found.configured_tokens:,.0f};"
         f" this: {found.allocation.tokens:,.0f})",

@@ -1,8 +1,8 @@
 """What a design can detect, from the success of the base model: the crossed model of docs/inference.md, beforehand.
 
 A question is a weighted sum of the means of groups of puzzles: a gain, or a contrast of classes. The variance of its
-estimate is A / puzzles + B / patterns + C / seeds. Here A, B and C follow from how the base's success varies over puzzles
-and patterns, and from four assumptions about what the base cannot tell.
+estimate is A / puzzles + B / patterns + C / seeds. Here A, B and C follow from how the base's success varies over
+puzzles and patterns, and from four assumptions about what the base cannot tell.
 """
 
 from collections.abc import Mapping
@@ -101,7 +101,7 @@ class Question:
 
 
 class Parts(NamedTuple):
-    """The parts of the variance of a question as configured: by puzzles and by patterns of each source, and by seeds."""
+    """The variance of a question as configured: by puzzles and by patterns of each source, and by seeds."""
 
     puzzle: np.ndarray
     pattern: np.ndarray

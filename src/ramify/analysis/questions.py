@@ -30,7 +30,7 @@ def variation(puzzles: pl.DataFrame, by: Sequence[str]) -> Variation:
     probed = puzzles.filter(pl.col("k") > 1)
     if probed.is_empty():
         return Variation(0.0, 0.0, 0)
-    groups = grouping(probed, ",".join(["set", "n", *by]))
+    groups = grouping(probed, ",".join(dict.fromkeys(["set", "n", *by])))
     k = probed["k"].to_numpy().astype(float)
     share = probed["correct"].to_numpy() / k
     correct = groups.totals(probed["correct"].to_numpy()[None].astype(float))[0]
