@@ -155,7 +155,7 @@ def calculated(
     )
     configured = costs.of({source: counts[source] for source in moved}, seeds, samples)
     budget = configured if tokens is None else tokens
-    found = allocate(asked, costs, budget)
+    found = allocate(asked, costs, budget, detect)
     if found is None:
         raise ConfigError(f"--tokens {budget:,.0f}: not enough to ask 20 puzzles of each set and size with three seeds")
     answers = [

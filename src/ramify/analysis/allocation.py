@@ -1,12 +1,12 @@
 """How many seeds and puzzles answer a design's questions best for a number of tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import log10
+from math import log, log10
 
 import numpy as np
 
-from ramify.analysis.design import MOST_PUZZLES, Question, Source, detectable, enough, needed
+from ramify.analysis.design import MOST_PUZZLES, Question, Source, detectable, least, parts
 
 SAMPLES = 4
 """A puzzle, seed and checkpoint. More samples of the same puzzles help less than more puzzles."""
@@ -14,8 +14,8 @@ SEEDS = range(3, 9)
 """Fewer say little of other seeds; more cost trainings."""
 FEWEST = 20
 """Puzzles of a set and size."""
-TARGETS = (0.002, 1.0)
-"""Detectable differences between which the common one is looked for."""
+GROWTH = 1.05
+"""Of a set and size at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,7 @@ class Allocation:
         counts: puzzles by set and size.
         tokens: what its evaluation takes.
         detects: the smallest detectable difference of each question, in their order.
-        worst: the largest of them.
-        short: sets and sizes for which more puzzles would help, but there are no more.
+        short: sets and sizes of which it takes as many puzzles as there are.
     """
 
     seeds: int
@@ -59,55 +58,60 @@ class Allocation:
     counts: dict[Source, int]
     tokens: float
     detects: tuple[float, ...]
-    worst: float
     short: tuple[Source, ...]
 
 
-def allocate(questions: Sequence[Question], costs: Costs, tokens: float) -> Allocation | None:
-    """The design with the smallest worst detectable difference; of equal ones, with the smallest mean.
+def allocate(questions: Sequence[Question], costs: Costs, tokens: float, detect: float) -> Allocation | None:
+    """The seeds and puzzles that make the detectable differences as small as the tokens allow.
 
-    For each number of seeds, puzzles are given out so that all questions detect the same difference, as small as the
-    tokens allow. A question gets no more than `enough`: what patterns or seeds leave open is not for puzzles to close.
+    What is made small is the sum of log(1 + difference / detect) over the questions: one that detects far less than it
+    should counts by its ratio, one that detects more than enough hardly counts, and what patterns leave open draws no
+    puzzles. From `FEWEST` puzzles on, the set and size with the best return a token grows until the tokens are gone.
 
     Returns:
         None if the tokens are not enough for `FEWEST` puzzles of each set and size.
     """
     asked = [question for question in questions if question.status is None]
-    found = [one for seeds in SEEDS if (one := _with_seeds(questions, asked, costs, tokens, seeds)) is not None]
-    # To a tenth of a point the worst ones are equal.
-    return min(found, key=lambda one: (round(one.worst, 3), np.nanmean(one.detects)), default=None)
+    found = [(one, counts) for seeds in SEEDS for one, counts in _with_seeds(asked, costs, tokens, detect, seeds)]
+    if not found:
+        return None
+    seeds, wanted = min(found, key=lambda one: sum(_losses(asked, detect, *one)))
+    counts = {source: _rounded(count) for source, count in wanted.items()}
+    detects = tuple(detectable(one, seeds, SAMPLES, counts) for one in questions)
+    short = tuple(source for source, count in wanted.items() if count >= costs.most.get(source, np.inf))
+    return Allocation(seeds, SAMPLES, counts, costs.of(counts, seeds, SAMPLES), detects, short)
+
+
+def _losses(asked: Sequence[Question], detect: float, seeds: int, counts: Mapping[Source, float]) -> list[float]:
+    return [log(1 + detectable(one, seeds, SAMPLES, counts) / detect) for one in asked]
 
 
 def _with_seeds(
-    questions: Sequence[Question], asked: Sequence[Question], costs: Costs, tokens: float, seeds: int
-) -> Allocation | None:
-    low, high = (log10(target) for target in TARGETS)
-    if not asked or costs.of(_counts(asked, costs, 10**high, seeds), seeds, SAMPLES) > tokens:
-        return None
-    while high - low > 0.005:
-        middle = (low + high) / 2
-        if costs.of(_counts(asked, costs, 10**middle, seeds), seeds, SAMPLES) > tokens:
-            low = middle
-        else:
-            high = middle
-    wanted = _counts(asked, costs, 10**high, seeds)
-    counts = {source: _rounded(count) for source, count in wanted.items()}
-    detects = tuple(detectable(one, seeds, SAMPLES, {**costs.fixed, **counts}) for one in questions)
-    short = tuple(source for source, count in wanted.items() if count >= costs.most.get(source, np.inf))
-    return Allocation(
-        seeds, SAMPLES, counts, costs.of(counts, seeds, SAMPLES), detects, float(np.nanmax(detects)), short
-    )
+    asked: Sequence[Question], costs: Costs, tokens: float, detect: float, seeds: int
+) -> Iterator[tuple[int, dict[Source, float]]]:
+    """The puzzles for a number of seeds; nothing if the tokens are not enough."""
+    wanted: dict[Source, float] = {
+        source: min(FEWEST, costs.most.get(source, FEWEST)) for one in asked for source in one.sources
+    }
+    if not asked or costs.of(wanted, seeds, SAMPLES) > tokens:
+        return
+    yields = [(one, parts(one, seeds, SAMPLES, min(detectable(one, seeds, SAMPLES), 1.0))) for one in asked]
 
+    def loss(at: Mapping[Source, float], source: Source) -> float:
+        touched = [(one, part) for one, part in yields if source in one.sources]
+        return sum(log(1 + least(one, part, seeds, at) / detect) for one, part in touched)
 
-def _counts(asked: Sequence[Question], costs: Costs, target: float, seeds: int) -> dict[Source, float]:
-    """Puzzles by set and size so that each question detects the target, as far as puzzles can do that."""
-    counts: dict[Source, float] = {}
-    for one in asked:
-        most = min(needed(one, target, seeds, SAMPLES) or MOST_PUZZLES, enough(one, target, seeds, SAMPLES))
-        for source, there in zip(one.sources, one.counts, strict=True):
-            wanted = min(most * there / one.counts[0], costs.most.get(source, MOST_PUZZLES))
-            counts[source] = max(counts.get(source, FEWEST), wanted)
-    return counts
+    while True:
+        spent, best = costs.of(wanted, seeds, SAMPLES), (0.0, wanted)
+        for source, count in wanted.items():
+            more = {**wanted, source: min(count * GROWTH, costs.most.get(source, MOST_PUZZLES))}
+            cost = costs.of(more, seeds, SAMPLES) - spent
+            if 0 < cost <= tokens - spent:
+                best = max(best, ((loss(wanted, source) - loss(more, source)) / cost, more), key=lambda one: one[0])
+        if best[0] <= 0:
+            yield seeds, wanted
+            return
+        wanted = best[1]
 
 
 def _rounded(count: float) -> int:

@@ -150,11 +150,11 @@ def detectable(question: Question, seeds: int, samples: int, counts: Mapping[Sou
     """
     if question.status is not None:
         return float("nan")
-    there = question.counts if counts is None else np.array([counts[source] for source in question.sources], float)
+    counts = dict(zip(question.sources, question.counts, strict=True)) if counts is None else counts
     low, high = 0.0, 4.0  # a larger gain has another variance, so the equation is solved
     while high - low > PRECISION:
         middle = (low + high) / 2
-        if _least(question, parts(question, seeds, samples, middle), seeds, there) > middle:
+        if least(question, parts(question, seeds, samples, middle), seeds, counts) > middle:
             low = middle
         else:
             high = middle
@@ -171,7 +171,8 @@ def needed(question: Question, difference: float, seeds: int, samples: int) -> f
     found = parts(question, seeds, samples, difference)
 
     def is_enough(count: float) -> bool:
-        return _least(question, found, seeds, question.counts * count / question.counts[0]) <= difference
+        counts = question.counts * count / question.counts[0]
+        return least(question, found, seeds, dict(zip(question.sources, counts, strict=True))) <= difference
 
     if not is_enough(MOST_PUZZLES):
         return None
@@ -180,13 +181,6 @@ def needed(question: Question, difference: float, seeds: int, samples: int) -> f
         middle = (low + high) / 2
         low, high = (low, middle) if is_enough(exp(middle)) else (middle, high)
     return exp(high)
-
-
-def enough(question: Question, difference: float, seeds: int, samples: int) -> float:
-    """Puzzles beyond which more help little: their part is a quarter of what no number of puzzles takes away."""
-    found = parts(question, seeds, samples, difference)
-    rest = float((found.pattern * _fewer(question, np.full_like(question.counts, MOST_PUZZLES))).sum()) + found.seed
-    return 4 * float(found.puzzle.sum()) * question.counts[0] / rest if rest > 0 else inf
 
 
 def remedy(question: Question, difference: float, seeds: int, samples: int) -> str:
@@ -206,11 +200,12 @@ def _fewer(question: Question, counts: np.ndarray) -> np.ndarray:
     return np.minimum(question.counts, question.available) / np.minimum(np.maximum(counts, 1), question.available)
 
 
-def _least(question: Question, of: Parts, seeds: int, counts: np.ndarray) -> float:
-    """The difference that is detectable at a variance."""
-    factors = counts / question.counts
+def least(question: Question, of: Parts, seeds: int, counts: Mapping[Source, float]) -> float:
+    """The difference that is detectable at such a variance, with other numbers of puzzles by set and size."""
+    there = np.array([counts[source] for source in question.sources], float)
+    factors = there / question.counts
     puzzle = float((of.puzzle / factors).sum())
-    pattern = float((of.pattern * _fewer(question, counts)).sum())
+    pattern = float((of.pattern * _fewer(question, there)).sum())
     variance = puzzle + pattern + of.seed
     # Satterthwaite's degrees of freedom.
     each = max(question.n * factors[0] - 2, 1.0)
