@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ramify.adapters.foreign import Imported
     from ramify.doctor import Checked
+    from ramify.plan import Plan
 
 MOST_STEPS = 12
 """Steps that are listed; of more, the first and the last."""
@@ -213,6 +214,46 @@ def print_forecast(name: str, expected: Any) -> None:
     console.print(
         "times are those of a short probe of the base model on this machine as it is now; scoring is not counted"
     )
+
+
+def print_plan(found: "Plan") -> None:
+    """What a design can detect, and the recommended one as settings."""
+    title = f"{found.name}: {_many(found.seeds, 'seed')}, {_many(found.samples, 'sample')}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    wanted = f"puzzles for {100 * found.detect:g}"
+    for column in ("question", "set", "n", "puzzles", "patterns", "base", "detects", wanted, "recommended"):
+        table.add_column(column, justify="left" if column in ("question", "set") else "right", no_wrap=column != wanted)
+    for one in found.answers:
+        numbers = [f"{one.n}", f"{one.puzzles:,}", f"{one.patterns:,}", f"{one.base:.1%}"]
+        said = one.status if one.needed is None else f"{one.needed:,}"
+        table.add_row(one.question, one.set, *numbers, _points(one.detects), said, _points(one.recommended))
+    console.print(table)
+    puzzles, samples = found.probed
+    say(
+        "detects, recommended: the smallest true difference, in points, that is found with 80 % power at 5 %, for new",
+        "puzzles (of shape classes and transfer: new patterns), by the design as configured and by the one below;",
+        f"puzzles for {100 * found.detect:g}: puzzles of that set and n in all, for {100 * found.detect:g} points;",
+        f"base: {_many(samples, 'sample')} of {_many(puzzles, 'puzzle')}; docs/inference.md has the assumptions",
+        "",
+        f"# recommended for {found.tokens:,.0f} tokens of evaluation (as configured: {found.configured_tokens:,.0f};"
+        f" this: {found.allocation.tokens:,.0f})",
+        f"seeds = {list(range(1, found.allocation.seeds + 1))}",
+        "[task]",
+        "per_pattern = false",
+    )
+    sets: dict[str, list[str]] = {}
+    for (name, n), count in found.allocation.counts.items():
+        sets.setdefault(name, []).append(f"{n} = {count}")
+    say(*(f"{name} = {{ {', '.join(counts)} }}" for name, counts in sets.items()))
+    say("[sample]", f"samples = {found.allocation.samples}")
+    for (name, n), most in found.supply.items():
+        say(f"# {name}.{n}: no more than about {most:,} such puzzles exist, spread evenly over the patterns")
+    if found.training_tokens is not None:
+        say(f"# not counted: the training of a seed samples about {found.training_tokens:,.0f} tokens")
+
+
+def _points(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"
 
 
 def _time(seconds: float) -> str:

@@ -200,8 +200,8 @@ class Run(Layout):
             n, patterns: the puzzles and source patterns that it rests on.
             p, q: of a test that the value is 0, alone and adjusted for all groups (Benjamini and Hochberg); or null.
             primary: whether it is one of the contrasts named beforehand, whose q is adjusted over these (Holm).
-            status: of an acquisition step: acquired, already present, not acquired, lost again, unknown; else why there is no
-                value or interval, such as too few right-heavy puzzles (4); or null.
+            status: of an acquisition step: acquired, already present, not acquired, lost again, unknown; else why there
+                is no value or interval, such as too few right-heavy puzzles (4); or null.
         """
         return self.scan(self.estimates_file, ESTIMATES).collect()
 

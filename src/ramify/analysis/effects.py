@@ -103,7 +103,19 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
             table = np.array([[effect[:4] for effect in one.values()] for one in there]).transpose(2, 0, 1)
             status = np.array([[effect.status for effect in one.values()] for one in there], object)
             n, patterns = cases["puzzle_id"].n_unique(), np.array(cases["pattern"].n_unique())
-            yield rows(metric, "all", seed, by, at, list(there[0]), list(table[:3]), n=n, p=table[3], status=status, patterns=patterns)
+            yield rows(
+                metric,
+                "all",
+                seed,
+                by,
+                at,
+                list(there[0]),
+                list(table[:3]),
+                n=n,
+                p=table[3],
+                status=status,
+                patterns=patterns,
+            )
 
 
 def fit(cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> list[dict[str, Effect]]:

@@ -130,7 +130,7 @@ def puzzles_asked(config: CountdownConfig) -> dict[str, int]:
     found = dict.fromkeys(SETS, 0)
     for name in SETS:
         for size, count in getattr(config, name).items():
-            drawn_from = len(_patterns(config, name, size, rules)) if count else 0
+            drawn_from = len(source_patterns(config, name, size, rules)) if count else 0
             found[name] += count * drawn_from if config.per_pattern else count * bool(drawn_from)
     return found
 
@@ -139,7 +139,10 @@ def trained_patterns(config: CountdownConfig) -> list[Pattern]:
     """The patterns that training puzzles can be drawn from."""
     rules = config.rules()
     return [
-        pattern for size, count in config.train.items() if count for pattern in _patterns(config, "train", size, rules)
+        pattern
+        for size, count in config.train.items()
+        if count
+        for pattern in source_patterns(config, "train", size, rules)
     ]
 
 
@@ -156,7 +159,7 @@ def make_puzzles(
     shortages: list[str] = []
     sets: dict[str, list[Puzzle]] = {}
     wanted = sum(
-        len(_spread(_patterns(config, name, size, rules), count, config.per_pattern, ""))
+        len(_spread(source_patterns(config, name, size, rules), count, config.per_pattern, ""))
         for name in SETS
         for size, count in getattr(config, name).items()
     )
@@ -165,7 +168,7 @@ def make_puzzles(
         sets[name] = []
         accept = _acceptance(name, rules, [puzzle for some in sets.values() for puzzle in some])
         for size, count in getattr(config, name).items():
-            chosen = _rarest_first(config, _patterns(config, name, size, rules))
+            chosen = _rarest_first(config, source_patterns(config, name, size, rules))
             found: dict[Pattern, list[Puzzle]] = {}
             shares = dict(_spread(chosen, count, config.per_pattern, f"{config.seed}/{name}/{size}"))
             for pattern, share in shares.items():
@@ -183,13 +186,13 @@ def make_puzzles(
     return tagged, certify(tagged, rules, shortages)
 
 
-def _patterns(config: CountdownConfig, name: str, size: int, rules: Rules) -> list[Pattern]:
+def source_patterns(config: CountdownConfig, name: str, size: int, rules: Rules) -> list[Pattern]:
     """The patterns that a set is drawn from."""
     if name not in ("length", "skills"):
         return [pattern for pattern in patterns(size) if (pattern in rules.held_out) == (name == "held_out")]
     if name == "skills" or not config.known_skills:
         return list(patterns(size))
-    trained = {pattern for n in config.train for pattern in _patterns(config, "train", n, rules)}
+    trained = {pattern for n in config.train for pattern in source_patterns(config, "train", n, rules)}
     return [pattern for pattern in patterns(size) if is_of_known_skills(pattern, trained)]
 
 

@@ -1,0 +1,45 @@
+"""The verb about designs: what one can detect, before it is run."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from ramify.cli.app import AsJson, Overrides, app
+from ramify.console import print_plan, progress, say
+
+
+@app.command()
+def plan(
+    source: Annotated[
+        str, typer.Argument(metavar="CONFIG|RUN", help="A preset's name, a .toml file, or a run that asked the base.")
+    ],
+    overrides: Overrides = None,
+    detect: Annotated[float, typer.Option(help="The difference to be detected, as a share.")] = 0.04,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="For evaluation; as many as the settings take if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a design can detect, from the base model's own success, and recommend one."""
+    from ramify.plan import plan as calculate
+
+    with progress() as report:
+        found = calculate(source, overrides or [], detect, tokens, report)
+    if as_json:
+        plain = asdict(found)
+        plain["allocation"]["counts"] = _by_set(found.allocation.counts)
+        plain["allocation"]["short"] = [f"{name}.{n}" for name, n in found.allocation.short]
+        plain["supply"] = _by_set(found.supply)
+        del plain["allocation"]["detects"]  # they stand with the questions
+        say(json.dumps(plain, indent=2))
+        return
+    print_plan(found)
+
+
+def _by_set(counts: dict[tuple[str, int], int]) -> dict[str, dict[int, int]]:
+    found: dict[str, dict[int, int]] = {}
+    for (name, n), count in counts.items():
+        found.setdefault(name, {})[n] = count
+    return found

@@ -1,0 +1,318 @@
+"""What a design can detect, and which one to take for a number of tokens: `ramify plan`.
+
+The base model is asked some of the puzzles a few times, or was asked already in a run. `analysis.design` has the
+calculation, docs/inference.md its assumptions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import polars as pl
+
+from ramify import experiment
+from ramify.analysis.allocation import Allocation, Costs, allocate
+from ramify.analysis.annotate import annotate
+from ramify.analysis.design import Question, Source, detectable, needed, remedy
+from ramify.analysis.questions import questions
+from ramify.errors import ConfigError, RunError
+from ramify.experiment import ExperimentConfig
+from ramify.processes import Report
+from ramify.run import Run, is_run
+from ramify.tables import COMPLETIONS, completion_frame, puzzles_in
+from ramify.tasks.countdown import EVALUATION_SETS, CountdownConfig, source_patterns
+from ramify.tasks.instances import InstanceCounter
+from ramify.tasks.splits import RESERVED_SHARE
+from ramify.train.job import TrainerConfig
+
+SAMPLES = 8
+"""Completions that the base is asked for a puzzle."""
+PROBED = 200
+"""Puzzles of a set and size that the base is asked."""
+DRAWN = 2000
+"""Puzzles of a set and size that are drawn; more tell no more of the structure."""
+CHARACTERS = 3
+"""A token, where a server does not tell."""
+COUNTED = 4
+"""The largest size whose puzzles are counted; larger ones are plenty."""
+SHORTAGE = 0.05
+"""Share of the puzzles that patterns may lack before more are not worth asking for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the design as configured says to a question.
+
+    Attributes:
+        puzzles, patterns: that it rests on.
+        base: success of the base model.
+        detects: the smallest true difference that it finds with 80 % power; None where nothing can be said.
+        needed: puzzles of the set and size that make the difference of `--detect` detectable; None if no number does.
+        status: why nothing can be said, or what it takes instead of puzzles; None otherwise.
+        recommended: what the recommended design detects; None where nothing can be said.
+    """
+
+    set: str
+    n: int
+    question: str
+    puzzles: int
+    patterns: int
+    base: float
+    detects: float | None
+    needed: int | None
+    status: str | None
+    recommended: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a design can detect, and a better one.
+
+    Attributes:
+        detect: the difference that `needed` is of.
+        samples: a puzzle, seed and checkpoint, as configured.
+        tokens: of the evaluation of the recommended design, at the most.
+        configured_tokens: of the evaluation as configured.
+        training_tokens: of a seed's training, which counts in neither; None where nothing is sampled in training.
+        allocation: the recommended design.
+        supply: for its counts that are limited by it, how many reserved puzzles there are at the most.
+        probed: puzzles that the base was asked, and how many samples of each.
+    """
+
+    name: str
+    detect: float
+    seeds: int
+    samples: int
+    answers: tuple[Answer, ...]
+    tokens: float
+    configured_tokens: float
+    training_tokens: float | None
+    allocation: Allocation
+    supply: dict[Source, int]
+    probed: tuple[int, int]
+
+
+def plan(source: str, overrides: list[str], detect: float, tokens: int | None, report: Report) -> Plan:
+    """Ask the base, or read what it was asked in a run, and calculate.
+
+    Args:
+        source: a run folder, a preset's name or a .toml file.
+        detect: a difference as a share, such as 0.04.
+        tokens: for evaluation; None for what the configured design takes.
+
+    Raises:
+        ConfigError: a number is out of range, or there are no puzzles to evaluate on.
+        RunError: the run has no completions of the base.
+    """
+    if not 0.001 <= detect <= 0.9:
+        raise ConfigError(f"--detect {detect:g}: a difference is a share, from 0.001 to 0.9; 0.04 is four points")
+    if is_run(Path(source)):
+        if overrides:
+            raise ConfigError(f"{overrides[0]}: the settings of a run stay as they are; name a preset or .toml file")
+        run = Run(source)
+        if run.imported() is not None:
+            raise RunError(f"{source}: an imported run has no design; plan one from a preset or a .toml file")
+        config = ExperimentConfig.check(run.config)
+        puzzles, lengths = _read(config, run, report)
+    else:
+        config = ExperimentConfig.load(source, overrides).checked()
+        puzzles, lengths = _probed(config, report)
+    counts = _counts(config.task, puzzles)
+    return calculated(config, puzzles, counts, lengths, detect, tokens)
+
+
+def calculated(
+    config: ExperimentConfig,
+    puzzles: pl.DataFrame,
+    counts: Mapping[Source, int],
+    lengths: Mapping[Source, float],
+    detect: float,
+    tokens: int | None,
+) -> Plan:
+    """The plan that follows from what the base did.
+
+    Args:
+        puzzles: as for `questions`.
+        counts: puzzles as configured, by set and size.
+        lengths: mean tokens of the base's completions, by set and size.
+    """
+    seeds, samples = len(config.seeds), config.sample.samples
+    available = {(name, n): _available(config.task, puzzles, name, n) for name, n in counts}
+    asked = questions(puzzles, counts, available)
+    if not asked:
+        raise ConfigError("task.test: there are no puzzles to evaluate on; give it, for example, {3 = 200}")
+    moved = {source for one in asked for source in one.sources}
+    costs = Costs(
+        lengths,
+        {source: count for source, count in counts.items() if source not in moved},
+        {source: most for source in moved if (most := _most(config.task, *source, puzzles)) is not None},
+        len(config.steps(config.seeds[0])),
+        config.sample.greedy,
+    )
+    configured = costs.of({source: counts[source] for source in moved}, seeds, samples)
+    budget = configured if tokens is None else tokens
+    found = allocate(asked, costs, budget, detect)
+    if found is None:
+        raise ConfigError(f"--tokens {budget:,.0f}: not enough to ask 20 puzzles of each set and size with three seeds")
+    answers = [
+        _answer(one, detect, seeds, samples, recommended) for one, recommended in zip(asked, found.detects, strict=True)
+    ]
+    supply = {source: costs.most[source] for source in found.short}
+    per_puzzle = puzzles.filter(pl.col("k") > 0)
+    probed = len(per_puzzle), int(per_puzzle["k"].median() or 0)  # type: ignore[arg-type]
+    trained = _training(config, lengths)
+    return Plan(config.name, detect, seeds, samples, tuple(answers), budget, configured, trained, found, supply, probed)
+
+
+def _answer(one: Question, detect: float, seeds: int, samples: int, recommended: float) -> Answer:
+    count = needed(one, detect, seeds, samples)
+    status = one.status
+    if status is None and count is None:
+        status = remedy(one, detect, seeds, samples)
+    detects = detectable(one, seeds, samples)
+    return Answer(
+        *one.sources[0], one.name, one.n, one.patterns, one.base, detects if isfinite(detects) else None,
+        None if count is None else int(np.ceil(count)), status, recommended if isfinite(recommended) else None,
+    )  # fmt: skip
+
+
+def _probed(config: ExperimentConfig, report: Report) -> tuple[pl.DataFrame, dict[Source, float]]:
+    """Draw puzzles in a folder that is thrown away, and ask the base some of them."""
+    with TemporaryDirectory() as folder:
+        run = experiment.open_run(config.model_copy(update={"task": _drawn(config.task)}), Path(folder) / "run")
+        experiment.generate(config.model_copy(update={"task": _drawn(config.task)}), run, report)
+        sets = {name: run.attributed(name) for name in EVALUATION_SETS if run.puzzles(name).height}
+        if not sets:
+            raise ConfigError("task.test: there are no puzzles to evaluate on; give it, for example, {3 = 200}")
+        settings = config.sample.model_copy(update={"samples": SAMPLES, "greedy": False})
+        model = experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
+        chosen = {name: _some(frame, config.task.seed) for name, frame in sets.items()}
+        batches = [(name, batch) for name, some in chosen.items() for _, batch in settings.batches(puzzles_in(some))]
+        sampler = settings.build(model)
+        found: dict[str, list] = {name: [] for name in sets}
+        for number, (name, batch) in enumerate(batches):
+            report("asking the base", number, len(batches))
+            found[name] += sampler.sample(batch, config.task.prompt, False, f"plan/{name}/{number}")
+        report("asking the base", len(batches), len(batches))
+    return _joined(config, sets, {name: completion_frame(some) for name, some in found.items()})
+
+
+def _read(config: ExperimentConfig, run: Run, report: Report) -> tuple[pl.DataFrame, dict[Source, float]]:
+    """What the base was asked in a run, by all seeds together; greedy completions do not count."""
+    sets, found = {}, {}
+    base = config.steps(config.seeds[0])[0]
+    for done, name in enumerate(EVALUATION_SETS):
+        report("reading the base", done, len(EVALUATION_SETS))
+        files = [run.completions_file(seed, name, base) for seed in run.seeds]
+        tables = [run.scan(file, COMPLETIONS).collect() for file in files if file.is_file()]
+        if tables:
+            sets[name] = run.attributed(name)
+            every = pl.concat(tables).filter(pl.col("sample") >= 0)
+            number = pl.int_range(pl.len()).over("puzzle_id").cast(every.schema["sample"])
+            found[name] = every.with_columns(sample=number)
+    report("reading the base", len(EVALUATION_SETS), len(EVALUATION_SETS))
+    if not sets:
+        raise RunError(f"{run.path}: there are no completions of the base; make some with ramify sample {run.path}")
+    return _joined(config, sets, found)
+
+
+def _joined(
+    config: ExperimentConfig, sets: Mapping[str, pl.DataFrame], found: Mapping[str, pl.DataFrame]
+) -> tuple[pl.DataFrame, dict[Source, float]]:
+    """The puzzles of all sets with correct and k, and the mean tokens of a completion by set and size."""
+    frames, lengths = [], {}
+    for name, puzzles in sets.items():
+        grades, _ = annotate(
+            found[name].select(list(COMPLETIONS)),
+            {puzzle.id: puzzle for puzzle in puzzles_in(puzzles)},
+            config.task.prompt.answer_tags,
+        )
+        asked = grades.with_columns(characters=found[name]["text"].str.len_chars()).group_by("puzzle_id")
+        tokens = pl.col("tokens").fill_null(pl.col("characters") // CHARACTERS)
+        sums = asked.agg(k=pl.len(), correct=(pl.col("verdict") == "correct").sum(), tokens=tokens.sum())
+        joined = puzzles.join(sums, on="puzzle_id", how="left", maintain_order="left").filter(
+            pl.col("pattern").is_not_null()
+        )
+        frames.append(joined.with_columns(pl.lit(name).alias("set")))
+        for (n,), of in joined.filter(pl.col("k") > 0).partition_by("n", as_dict=True).items():
+            lengths[name, int(n)] = float(of["tokens"].sum()) / float(of["k"].sum())
+    return pl.concat(frames), lengths
+
+
+def _drawn(task: CountdownConfig) -> CountdownConfig:
+    """The same evaluation sets, of bounded size, and hardly any puzzles to train on."""
+    if task.puzzles:
+        return task
+    few: dict[str, object] = {name: {n: min(DRAWN, count) for (_, n), count in _asked(task, name).items()}
+                              for name in EVALUATION_SETS}  # fmt: skip
+    few["train"] = {n: min(1, count) for n, count in task.train.items()}
+    return task.model_copy(update={**few, "per_pattern": False})
+
+
+def _asked(task: CountdownConfig, name: str) -> dict[Source, int]:
+    """Puzzles that a set is to have, by set and size; none of a size that has no patterns for it."""
+    rules, found = task.rules(), {}
+    for n, count in getattr(task, name).items():
+        patterns = len(source_patterns(task, name, n, rules)) if count else 0
+        if patterns:
+            found[name, n] = count * patterns if task.per_pattern else count
+    return found
+
+
+def _counts(task: CountdownConfig, puzzles: pl.DataFrame) -> dict[Source, int]:
+    """Puzzles as configured; where fewer were drawn than would be, as many as there are."""
+    drawn = {(str(name), int(n)): count for name, n, count in puzzles.group_by("set", "n").len().iter_rows()}
+    asked = (
+        {} if task.puzzles else {key: count for name in EVALUATION_SETS for key, count in _asked(task, name).items()}
+    )
+    ordered = sorted(drawn, key=lambda source: (EVALUATION_SETS.index(source[0]), source[1]))
+    return {one: asked[one] if asked.get(one, 0) > DRAWN else drawn[one] for one in ordered}
+
+
+def _some(puzzles: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """At most `PROBED` of each size, drawn at random."""
+    return pl.concat(of.sample(min(PROBED, len(of)), seed=seed) for of in puzzles.partition_by("n"))
+
+
+def _available(task: CountdownConfig, puzzles: pl.DataFrame, name: str, n: int) -> int:
+    if task.puzzles:
+        of = puzzles.filter((pl.col("set") == name) & (pl.col("n") == n))
+        return of["pattern"].n_unique()
+    return len(source_patterns(task, name, n, task.rules()))
+
+
+def _most(task: CountdownConfig, name: str, n: int, puzzles: pl.DataFrame) -> int | None:
+    """About how many puzzles there are to evaluate on, spread evenly over patterns; None where they are plenty.
+
+    Instances stand for puzzles, of which there are somewhat fewer; of forced ones there are as many fewer as were
+    drawn.
+    """
+    if task.puzzles:
+        return puzzles.filter((pl.col("set") == name) & (pl.col("n") == n)).height
+    if n > COUNTED:
+        return None
+    counter = InstanceCounter(task.numbers, task.target, unordered=True)
+    try:
+        there = np.array([counter.count(pattern) for pattern in source_patterns(task, name, n, task.rules())], float)
+    except OverflowError:
+        return None
+    there /= RESERVED_SHARE if task.reserved else 1
+    low, high = 1.0, float(there.sum())
+    while high / low > 1.01:
+        middle = (low * high) ** 0.5
+        lacking = 1 - np.minimum(there, middle / len(there)).sum() / middle
+        low, high = (middle, high) if lacking <= SHORTAGE else (low, middle)
+    return int(low)
+
+
+def _training(config: ExperimentConfig, lengths: Mapping[Source, float]) -> float | None:
+    """Tokens that a seed's training samples, about as long as the base's completions of the trained sizes."""
+    if not isinstance(config.train, TrainerConfig) or config.train.kind not in ("grpo", "rloo"):
+        return None
+    of_trained = [length for (_, n), length in lengths.items() if n in config.task.train]
+    if not of_trained:
+        return None
+    return config.train.sequences_per_step * config.steps(config.seeds[0])[-1] * float(np.mean(of_trained))
