@@ -40,7 +40,7 @@ def logits(world: World, puzzles: pl.DataFrame, random: np.random.Generator) -> 
 
 
 def questions_of(world: World, each: int, random: np.random.Generator) -> dict[str, Question]:
-    """What a base says of the world; more puzzles are asked than a user would, since it is the formula that is tried."""
+    """What a base says of the world, asked more puzzles than a user would: it is the formula that is tried."""
     puzzles = world.puzzles()
     frame = probed(puzzles, expit(logits(world, puzzles, random)), 16, random)
     (n,) = world.sizes
@@ -69,7 +69,7 @@ def test_power_of_a_gain(random: np.random.Generator) -> None:
     """A gain of so many points that is planted is found in 80 % of the studies with the puzzles that are asked for."""
     world = World(sizes=(3,), each=(60,), level=-0.8, seed=SEED, seed_pattern=SEED_PATTERN, right_heavy=0.0)
     one = questions_of(world, 12, random)["gain"]
-    shift, half = 0.3, np.sqrt(0.5)
+    shift, half = 0.45, np.sqrt(0.5)
     spread = np.hypot(world.pattern, world.puzzle)
     many = random.normal(0, spread, 200_000)
     gain = float((expit(world.level + many + shift) - expit(world.level + many)).mean())

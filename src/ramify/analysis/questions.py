@@ -106,7 +106,8 @@ class Probed(NamedTuple):
             asked = some.filter(pl.col("k") > 0)
             if len(asked) >= FEWEST_PROBED:
                 break
-        return float((asked["correct"].sum() + 0.5) / (asked["k"].sum() + 1))
+        correct, samples = (float(asked[column].sum()) for column in ("correct", "k"))
+        return (correct + 0.5) / (samples + 1)
 
 
 def _contrast(
