@@ -158,10 +158,9 @@ def calculated(
     found = allocate(asked, costs, budget, detect)
     if found is None and tokens is not None:
         raise ConfigError(f"--tokens {budget:,.0f}: not enough to ask 20 puzzles of each set and size with three seeds")
-    answers = [
-        _answer(one, detect, seeds, samples, recommended) for one, recommended in zip(asked, found.detects, strict=True)
-    ]
-    supply = {source: costs.most[source] for source in found.short}
+    recommended = [float("nan")] * len(asked) if found is None else found.detects
+    answers = [_answer(one, detect, seeds, samples, at) for one, at in zip(asked, recommended, strict=True)]
+    supply = {} if found is None else {source: costs.most[source] for source in found.short}
     per_puzzle = puzzles.filter(pl.col("k") > 0)
     probed = len(per_puzzle), int(per_puzzle["k"].median() or 0)  # type: ignore[arg-type]
     trained = _training(config, lengths)
