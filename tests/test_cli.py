@@ -52,6 +52,8 @@ def test_config_is_a_start() -> None:
         (["run", "quickstar"], "there are base, base-gpu, base-naive, paper, quickstart"),
         (["run", "nowhere.toml"], "no such file"),
         (["sample", "nowhere"], "not a run folder"),
+        (["plan", "nowhere"], "no such preset"),
+        (["plan", "quickstart", "--detect", "4"], "--detect 4: a difference is a share"),
         (["report", "nowhere"], "not a run folder"),
         (["patterns", "A-"], "not a pattern"),
         (["patterns", "--size", "0"], "sizes 1 to 8"),

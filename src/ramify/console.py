@@ -235,17 +235,25 @@ def print_plan(found: "Plan") -> None:
         f"puzzles for {100 * found.detect:g}: puzzles of that set and n in all, for {100 * found.detect:g} points;",
         f"base: {_many(samples, 'sample')} of {_many(puzzles, 'puzzle')}; docs/inference.md has the assumptions",
         "",
-        f"# recommended for {found.tokens:,.0f} tokens of evaluation (as configured: {found.configured_tokens:,.0f};"
-        f" this: {found.allocation.tokens:,.0f})",
-        f"seeds = {list(range(1, found.allocation.seeds + 1))}",
+    )
+    design = found.allocation
+    if design is None:
+        say(
+            f"no recommendation: {found.tokens:,.0f} tokens of evaluation are less than any design takes; give --tokens"
+        )
+        return
+    say(
+        f"# recommended for {found.tokens:,.0f} tokens of evaluation; as configured {found.configured_tokens:,.0f}, "
+        f"this {design.tokens:,.0f}",
+        f"seeds = {list(range(1, design.seeds + 1))}",
         "[task]",
         "per_pattern = false",
     )
     sets: dict[str, list[str]] = {}
-    for (name, n), count in found.allocation.counts.items():
+    for (name, n), count in design.counts.items():
         sets.setdefault(name, []).append(f"{n} = {count}")
     say(*(f"{name} = {{ {', '.join(counts)} }}" for name, counts in sets.items()))
-    say("[sample]", f"samples = {found.allocation.samples}")
+    say("[sample]", f"samples = {design.samples}")
     for (name, n), most in found.supply.items():
         say(f"# {name}.{n}: no more than about {most:,} such puzzles exist, spread evenly over the patterns")
     if found.training_tokens is not None:

@@ -77,7 +77,7 @@ class Plan:
         tokens: of the evaluation of the recommended design, at the most.
         configured_tokens: of the evaluation as configured.
         training_tokens: of a seed's training, which counts in neither; None where nothing is sampled in training.
-        allocation: the recommended design.
+        allocation: the recommended design; None where the configured one has fewer tokens than any.
         supply: for its counts that are limited by it, how many reserved puzzles there are at the most.
         probed: puzzles that the base was asked, and how many samples of each.
     """
@@ -90,7 +90,7 @@ class Plan:
     tokens: float
     configured_tokens: float
     training_tokens: float | None
-    allocation: Allocation
+    allocation: Allocation | None
     supply: dict[Source, int]
     probed: tuple[int, int]
 
@@ -155,12 +155,11 @@ def calculated(
     configured = costs.of({source: counts[source] for source in moved}, seeds, samples)
     budget = configured if tokens is None else tokens
     found = allocate(asked, costs, budget, detect)
-    if found is None:
+    if found is None and tokens is not None:
         raise ConfigError(f"--tokens {budget:,.0f}: not enough to ask 20 puzzles of each set and size with three seeds")
-    answers = [
-        _answer(one, detect, seeds, samples, recommended) for one, recommended in zip(asked, found.detects, strict=True)
-    ]
-    supply = {source: costs.most[source] for source in found.short}
+    recommended = [float("nan")] * len(asked) if found is None else found.detects
+    answers = [_answer(one, detect, seeds, samples, at) for one, at in zip(asked, recommended, strict=True)]
+    supply = {} if found is None else {source: costs.most[source] for source in found.short}
     per_puzzle = puzzles.filter(pl.col("k") > 0)
     probed = len(per_puzzle), int(per_puzzle["k"].median() or 0)  # type: ignore[arg-type]
     trained = _training(config, lengths)

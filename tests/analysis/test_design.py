@@ -40,7 +40,7 @@ def logits(world: World, puzzles: pl.DataFrame, random: np.random.Generator) -> 
 
 
 def questions_of(world: World, each: int, random: np.random.Generator) -> dict[str, Question]:
-    """What a base says of the world; it is asked more puzzles than usual, since it is the formula that is tried."""
+    """What a base says of the world, asked more puzzles than a user would: it is the formula that is tried."""
     puzzles = world.puzzles()
     frame = probed(puzzles, expit(logits(world, puzzles, random)), 16, random)
     (n,) = world.sizes

@@ -192,7 +192,7 @@ def remedy(question: Question, difference: float, seeds: int, samples: int) -> s
     left = _fewer(question, np.full_like(question.counts, MOST_PUZZLES))
     there = question.patterns / left[0]
     wanted = _quantiles(inf) ** 2 * float((found.pattern * left).sum()) / difference**2 * there
-    return f"no number: about {wanted:,.0f} patterns, and there are {there:,.0f}"
+    return f"no number: about {max(wanted, there + 1):,.0f} patterns, and there are {there:,.0f}"
 
 
 def _fewer(question: Question, counts: np.ndarray) -> np.ndarray:

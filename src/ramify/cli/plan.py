@@ -29,10 +29,11 @@ def plan(
         found = calculate(source, overrides or [], detect, tokens, report)
     if as_json:
         plain = asdict(found)
-        plain["allocation"]["counts"] = _by_set(found.allocation.counts)
-        plain["allocation"]["short"] = [f"{name}.{n}" for name, n in found.allocation.short]
+        if found.allocation is not None:
+            plain["allocation"]["counts"] = _by_set(found.allocation.counts)
+            plain["allocation"]["short"] = [f"{name}.{n}" for name, n in found.allocation.short]
+            del plain["allocation"]["detects"]  # they stand with the questions
         plain["supply"] = _by_set(found.supply)
-        del plain["allocation"]["detects"]  # they stand with the questions
         say(json.dumps(plain, indent=2))
         return
     print_plan(found)
