@@ -49,7 +49,7 @@ def test_config_is_a_start() -> None:
         (["run", "quickstart", "model=./nowhere"], "no model folder"),
         (["run", "quickstart", "train"], "setting=value"),
         (["run", "quickstart", "name=../elsewhere"], "name = ../elsewhere"),
-        (["run", "quickstar"], "there are base, base-gpu, base-naive, paper, quickstart"),
+        (["run", "quickstar"], "there are base, base-context, base-gpu, base-last, base-naive, paper"),
         (["run", "nowhere.toml"], "no such file"),
         (["sample", "nowhere"], "not a run folder"),
         (["plan", "nowhere"], "no such preset"),
@@ -115,7 +115,7 @@ def test_a_run_folder_of_other_settings_is_refused(tmp_path: Path) -> None:
     open_run(ExperimentConfig.load("quickstart"), tmp_path / "runs")
     done = ramify("generate", "quickstart", "train.steps=3", cwd=tmp_path)
     assert done.returncode == 2
-    assert "train.steps: 30 there, 3 here" in done.stderr
+    assert "train.steps: 36 there, 3 here" in done.stderr
     assert sorted(file.name for file in tmp_path.rglob("*.*")) == ["config.json"]
 
 

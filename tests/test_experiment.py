@@ -158,7 +158,7 @@ def test_a_prompt_that_cannot_be(prompt: dict, words: str) -> None:
 
 def test_an_override_of_the_kind_takes_away_what_that_kind_does_not_know() -> None:
     config = ExperimentConfig.load("quickstart", ["train.examples_per_step=8", "train.kind=sft"])
-    assert (config.train.kind, config.train.steps, config.train.examples_per_step) == ("sft", 30, 8)  # type: ignore[union-attr]
+    assert (config.train.kind, config.train.steps, config.train.examples_per_step) == ("sft", 36, 8)  # type: ignore[union-attr]
     assert ExperimentConfig.load("sweep", ["train.kind=none"]).train.kind == "none"
     with pytest.raises(ConfigError, match=r"train\.prompts_per_step = 8: unknown setting"):
         ExperimentConfig.load("quickstart", ["train.kind=sft", "train.prompts_per_step=8"])

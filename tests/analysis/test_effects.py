@@ -154,6 +154,7 @@ def covered(worlds: int, random: np.random.Generator) -> dict[tuple[str, int, st
     return {key: count / worlds for key, count in hits.items()}
 
 
+@pytest.mark.slow
 def test_planted_effects_are_covered_where_patterns_differ_beyond_their_features(random: np.random.Generator) -> None:
     found = covered(25, random)
     assert len(found) == 3 * len(PLANTED)
@@ -324,6 +325,7 @@ def test_puzzles_of_two_leaves_have_no_structure(random: np.random.Generator) ->
     assert list(effects([cells], [1])) == []
 
 
+@pytest.mark.slow
 def test_a_run_of_several_seeds_has_one_model(known_run: Run) -> None:
     """With a copy of its only seed, a run has the same terms, in rows without a seed and no others."""
     single = estimate(known_run).filter(pl.col("metric").str.starts_with("effect"))
