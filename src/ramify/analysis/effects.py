@@ -231,8 +231,9 @@ def _contrasts(of: np.ndarray, design: np.ndarray, success: np.ndarray, clusters
 
     _, triangle, order = qr(design / np.maximum(np.linalg.norm(design, axis=0), 1e-12), mode="economic", pivoting=True)
     rank = int((np.abs(np.diag(triangle)) > TOLERANCE).sum())
+    unknown = Contrasts(*np.full((5, len(of)), np.nan))
     if not rank:
-        return Contrasts(*np.full((5, len(of)), np.nan))
+        return unknown
     basis = np.sort(order[:rank])
     design = design[:, basis]
     with warnings.catch_warnings():
@@ -241,7 +242,10 @@ def _contrasts(of: np.ndarray, design: np.ndarray, success: np.ndarray, clusters
     samples, chance = success.sum(1), fitted.fittedvalues
     scores = design * (success[:, 0] - samples * chance)[:, None]
     information = design * np.sqrt(samples * chance * (1 - chance))[:, None]
-    return contrasts(of[:, basis], fitted.params, scores, information, clusters)
+    try:
+        return contrasts(of[:, basis], fitted.params, scores, information, clusters)
+    except np.linalg.LinAlgError:  # success is so nearly certain that no information is left
+        return unknown
 
 
 def _decided(design: np.ndarray, success: np.ndarray) -> np.ndarray:
