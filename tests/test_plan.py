@@ -8,6 +8,7 @@ import pytest
 from conftest import silent
 from ramify import ConfigError, ExperimentConfig, Run, RunError
 from ramify.plan import plan
+from ramify.removal import drop_completions
 from test_cli import ramify
 
 TASK = ["task.train={3=34}", "task.test={3=51}", "task.length={4=20}", "task.held_out={3=4}", "task.skills={2=4}"]
@@ -48,7 +49,7 @@ def test_what_cannot_be_planned(known_run: Run, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the settings of a run stay"):
         plan(str(known_run.path), ["seeds=[1]"], 0.04, None, silent)
     for name, step in known_run.sampled(1):
-        known_run.drop_completions(1, name, step)
+        drop_completions(known_run, 1, name, step)
     with pytest.raises(RunError, match="no completions of the base"):
         plan(str(known_run.path), [], 0.04, None, silent)
 
