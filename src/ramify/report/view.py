@@ -293,7 +293,7 @@ def _timing(view: View, n: int) -> str:
     if clear:
         return f"{start} comes at another time for {' and '.join(clear)}."
     if rows:
-        return f"{start} of {' and '.join(rows)} patterns comes no earlier or later for sure."
+        return f"{start} of {' and '.join(rows)} patterns comes at no clearly different time."
     return ""
 
 
