@@ -19,7 +19,7 @@ SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "nu
 
 def settings(preset: str, **more: object) -> PretrainConfig:
     read = PretrainConfig.load(preset).model_dump()
-    small = {"steps": 4, "save_steps": 2, "traces_per_step": 8, "micro_batches": 2, "compile": False, "bf16": False}
+    small = {"steps": 4, "save_steps": 2, "traces_per_step": 8, "micro_batches": 2}
     return PretrainConfig.check(read | small | {"architecture": SMALL} | more)
 
 

@@ -71,9 +71,10 @@ class PretrainConfig(Config):
 
     Short traces then train long relative distances (PoSE, Zhu et al. 2024, arXiv 2309.10400).
     """
-    compile: bool = True
-    """Compile the training step (needs a C++ compiler); 1.3 times faster on a CPU."""
-    bf16: bool = True
+    compile: bool | None = None
+    """Compile the training step by torch; by default on a GPU, because a CPU has the step of `update.py`."""
+    bf16: bool | None = None
+    """Calculate in bfloat16; by default on a GPU."""
 
 
 class TraceBatches:
@@ -99,7 +100,7 @@ class TraceBatches:
         return batch
 
     def _add_gaps(self, batch: dict[str, "torch.Tensor"], random: Random) -> None:
-        """Add `position_ids` with gaps, and the mask without which transformers takes a gap for a packed boundary."""
+        """Add `position_ids` with gaps."""
         import torch
 
         rows, width = batch["input_ids"].shape
@@ -113,7 +114,6 @@ class TraceBatches:
                 )
                 positions[row, start:] += random.randint(0, limit - width)
         batch["position_ids"] = positions
-        batch["attention_mask"] = (batch["input_ids"] != TOKEN_IDS[PAD]).long()
 
     def _draw_step(self, step: int) -> list[Trace]:
         random = Random(f"{self.config.seed}/traces/{step}")
@@ -132,7 +132,8 @@ def collate(traces: list[Trace]) -> dict[str, "torch.Tensor"]:
         ids = torch.tensor([TOKEN_IDS[token] for token in (*prompt, *search)])
         input_ids[row, : len(ids)] = ids
         labels[row, len(prompt) : len(ids)] = ids[len(prompt) :]
-    return {"input_ids": input_ids, "labels": labels}
+    # Without a mask, transformers takes a gap in the positions for the beginning of another sequence.
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": (input_ids != TOKEN_IDS[PAD]).long()}
 
 
 def pretrain(config: PretrainConfig, folder: Path) -> Path:
@@ -144,19 +145,21 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
     if config.start and not (Path(config.start) / "config.json").is_file():
         raise ConfigError(f"start = {config.start}: no model folder with a config.json is there")
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
+    from transformers import LlamaConfig, Trainer, TrainingArguments, set_seed
     from transformers.trainer_utils import get_last_checkpoint
 
     from ramify.models.loading import as_one_sentence
     from ramify.models.muon import MuonAdamW
+    from ramify.models.tiny import TinyForCausalLM
 
+    gpu = torch.cuda.is_available()
     set_seed(config.seed)
     tokenizer = build_tokenizer()
     # Eager attention is faster than fused attention at these lengths on a CPU.
     if config.start:
         context = config.architecture.max_position_embeddings
         with as_one_sentence(config.start, "cannot be loaded as a model"):
-            model = LlamaForCausalLM.from_pretrained(
+            model = TinyForCausalLM.from_pretrained(
                 config.start, attn_implementation="eager", max_position_embeddings=context, use_safetensors=True
             )
     else:
@@ -169,8 +172,8 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
             attn_implementation="eager",
             **config.architecture.model_dump(),
         )
-        model = LlamaForCausalLM(architecture)
-    if config.compile:
+        model = TinyForCausalLM(architecture)
+    if gpu if config.compile is None else config.compile:
         model.compile(dynamic=True)
     arguments = TrainingArguments(
         output_dir=str(folder),
@@ -184,8 +187,8 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
         lr_scheduler_kwargs={"num_decay_steps": int(config.steps * config.decay_share)},
         warmup_steps=config.warmup_steps,
         train_sampling_strategy="sequential",
-        bf16=config.bf16,
-        use_cpu=not torch.cuda.is_available(),
+        bf16=gpu if config.bf16 is None else config.bf16,
+        use_cpu=not gpu,
         logging_steps=50,
         save_steps=config.save_steps,
         save_total_limit=config.keep_checkpoints,
