@@ -19,18 +19,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from ramify.algebra.catalog import patterns
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
 from ramify.analysis.annotate import annotate
 from ramify.analysis.estimators import BLOCKS, ratios, wilson
 from ramify.experiment import model_path
+from ramify.models.bundled.tokenizer import build_tokenizer
 from ramify.models.checkpoints import find_checkpoints
-from ramify.models.tokenizer import build_tokenizer
 from ramify.report.figures import Point, interval
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.tables import completion_frame, puzzle_frame
-from ramify.tasks.countdown import CountdownConfig, make_puzzles
+from ramify.tasks.countdown.catalog import patterns
+from ramify.tasks.countdown.task import CountdownConfig, make_puzzles
 
 SIZES = (2, 3, 4, 5)
 CURVE = ("success", "execution")

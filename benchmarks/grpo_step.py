@@ -24,9 +24,9 @@ import torch
 
 from ramify import experiment
 from ramify.experiment import ExperimentConfig, model_path
-from ramify.models import decoder
+from ramify.models.compiled import decoder
+from ramify.models.compiled.tiny import TinyForCausalLM
 from ramify.models.loading import load_model, load_tokenizer, new_tokens, prompt_ids
-from ramify.models.tiny import TinyForCausalLM
 from ramify.tables import puzzles_in
 from ramify.train import compact
 from ramify.train.job import Job

@@ -16,7 +16,7 @@ from ramify.adapters.import_settings import ImportConfig
 from ramify.experiment import score
 from ramify.report.page import write_report
 from ramify.sampling.oracle import Oracle
-from ramify.tasks.countdown import make_puzzles
+from ramify.tasks.countdown.task import make_puzzles
 
 STEPS, SAMPLES = 10, 8
 

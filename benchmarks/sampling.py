@@ -17,7 +17,7 @@ from statistics import median
 
 COMPILE = """
 import time, torch
-from ramify.models import decoder
+from ramify.models.compiled import decoder
 from ramify.experiment import model_path
 from ramify.models.loading import load_model
 model = load_model(model_path("bundled"))
@@ -40,9 +40,9 @@ def main() -> None:
     import torch
 
     from ramify.experiment import model_path
-    from ramify.models import decoder
+    from ramify.models.compiled import decoder
     from ramify.models.loading import load_model, load_tokenizer, prompt_ids
-    from ramify.tasks.countdown import CountdownConfig, make_puzzles
+    from ramify.tasks.countdown.task import CountdownConfig, make_puzzles
 
     sizes = {"length": {}, "held_out": {}, "skills": {}, "hold_out": (), "seed": 7}
     task = CountdownConfig(train={}, test={3: 36, 4: 96}, **sizes)

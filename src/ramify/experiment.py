@@ -27,8 +27,8 @@ from ramify.sampling.samplers import AnySampler
 from ramify.sampling.sweep import sample_checkpoint
 from ramify.storage import write_json
 from ramify.tables import COMPLETIONS, ESTIMATES, PUZZLES, is_current, puzzles_in, write_table
-from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked, trained_patterns
-from ramify.tasks.grading import ANSWER_TAGS
+from ramify.tasks.countdown.grading import ANSWER_TAGS
+from ramify.tasks.countdown.task import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked, trained_patterns
 from ramify.train.curriculum import check_patterns
 from ramify.train.existing import CheckpointsConfig
 from ramify.train.job import Job, TrainerConfig

@@ -22,7 +22,7 @@ from ramify.experiment import ExperimentConfig, model_path
 from ramify.processes import Report, world_size
 from ramify.run import Run
 from ramify.tables import completion_frame, puzzles_in, write_table
-from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked
+from ramify.tasks.countdown.task import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked
 from ramify.train.job import Job, TrainerConfig
 from ramify.train.online import SAMPLED, OnlineConfig
 from ramify.train.rft import RFTConfig

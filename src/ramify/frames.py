@@ -9,12 +9,13 @@ from functools import lru_cache
 import polars as pl
 
 from ramify.algebra.arrangement import arranged
-from ramify.algebra.catalog import patterns
 from ramify.algebra.parser import parse
 from ramify.algebra.pattern import Pattern
-from ramify.algebra.solver import witness
 from ramify.algebra.structure import structure
-from ramify.tasks.splits import is_of_known_skills
+from ramify.tasks.countdown.catalog import patterns
+from ramify.tasks.countdown.families import twins
+from ramify.tasks.countdown.solver import witness
+from ramify.tasks.countdown.splits import is_of_known_skills
 
 SAMPLES = {
     "greedy": "whether it is the completion at temperature 0, whose number `sample` is -1",
@@ -80,9 +81,9 @@ def attributed(puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.DataFrame:
     for text in puzzles["pattern"].drop_nulls().unique(maintain_order=True):
         pattern = Pattern.parse(text)
         _, minus, _, over = structure(pattern).operators
-        same = min({pattern, *pattern.twins}, key=patterns(pattern.size).index)
+        same = min({pattern, *twins(pattern)}, key=patterns(pattern.size).index)
         known = is_of_known_skills(pattern, seen) if seen else None
-        shapes = {structure(one).shape_class for one in (pattern, *pattern.twins)}
+        shapes = {structure(one).shape_class for one in (pattern, *twins(pattern))}
         kind = "mixed" if len(shapes) > 1 else shapes.pop()
         rows.append((text, kind, minus, over, minus + over, same.text, known))
     schema = {
@@ -228,5 +229,5 @@ def _same_for_all(answer: str) -> str:
 def _own_patterns(puzzles: pl.DataFrame) -> pl.DataFrame:
     """For each source pattern, itself and its twins: columns source, pattern."""
     sources = map(Pattern.parse, puzzles["pattern"].drop_nulls().unique(maintain_order=True))
-    rows = [(source.text, same.text) for source in sources for same in (source, *source.twins)]
+    rows = [(source.text, same.text) for source in sources for same in (source, *twins(source))]
     return pl.DataFrame(rows, schema={"source": pl.String, "pattern": pl.String}, orient="row")

@@ -23,9 +23,9 @@ from ramify.experiment import ExperimentConfig
 from ramify.processes import Report
 from ramify.run import Run, is_run
 from ramify.tables import COMPLETIONS, completion_frame, puzzles_in
-from ramify.tasks.countdown import EVALUATION_SETS, CountdownConfig, source_patterns
-from ramify.tasks.instances import InstanceCounter
-from ramify.tasks.splits import RESERVED_SHARE
+from ramify.tasks.countdown.instances import InstanceCounter
+from ramify.tasks.countdown.splits import RESERVED_SHARE
+from ramify.tasks.countdown.task import EVALUATION_SETS, CountdownConfig, source_patterns
 from ramify.train.job import TrainerConfig
 
 SAMPLES = 8

@@ -16,8 +16,8 @@ from ramify.algebra.structure import structure
 from ramify.errors import RunError
 from ramify.records import Completion, Puzzle
 from ramify.storage import write_bytes
-from ramify.tasks.grading import GRADER_VERSION
-from ramify.tasks.tagging import Tagged
+from ramify.tasks.countdown.grading import GRADER_VERSION
+from ramify.tasks.countdown.tagging import Tagged
 
 SCHEMA_VERSION = "2"
 UNCHECKED_VERSION = "1"
@@ -197,7 +197,7 @@ def is_current(path: Path, estimates: bool = False) -> bool:
 def puzzle_frame(tagged: Iterable[Tagged]) -> pl.DataFrame:
     """Puzzles with everything that metrics group by, one row a puzzle; null where it has no source pattern.
 
-    >>> from ramify.tasks.tagging import tag
+    >>> from ramify.tasks.countdown.tagging import tag
     >>> row = puzzle_frame(tag([Puzzle((3, 7, 8), 29, Pattern.parse("A*B+C"))])).row(0, named=True)
     >>> row["pattern"], row["n"], row["shape_class"], row["forced"]
     ('A*B+C', 3, 'left-heavy', True)

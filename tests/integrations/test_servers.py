@@ -21,7 +21,7 @@ from ramify import Puzzle, Run
 from ramify.models.checkpoints import model_path
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.openai import OpenAISamplerConfig
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
 
 pytestmark = pytest.mark.slow
 PUZZLES = [Puzzle((3, 7, 8), 29), Puzzle((12, 5, 30), 47)]

@@ -25,7 +25,7 @@ from ramify.removal import drop_completions, drop_derived, drop_estimates
 from ramify.run import Run
 from ramify.storage import write_json, write_text
 from ramify.tables import COMPLETIONS, PUZZLES, ROLLOUTS, Schema, fault, puzzle_frame, read_table, stated, write_table
-from ramify.tasks.tagging import Tagged, tag_by_solver
+from ramify.tasks.countdown.tagging import Tagged, tag_by_solver
 
 WINDOWS = 10
 """Training completions of more steps than this are put together in so many windows."""

@@ -15,9 +15,9 @@ from ramify.records import Puzzle
 from ramify.run import Run
 from ramify.storage import write_json
 from ramify.tables import PUZZLES, puzzle_frame, write_table
-from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, make_puzzles
-from ramify.tasks.splits import Certificate, Rules, certify
-from ramify.tasks.tagging import Tagged, tag_by_solver
+from ramify.tasks.countdown.splits import Certificate, Rules, certify
+from ramify.tasks.countdown.tagging import Tagged, tag_by_solver
+from ramify.tasks.countdown.task import EVALUATION_SETS, SETS, CountdownConfig, make_puzzles
 
 
 def write_puzzles(task: CountdownConfig, run: Run, report: Report) -> None:

@@ -9,8 +9,8 @@ from ramify.records import Grade, Puzzle
 from ramify.run import Run
 from ramify.storage import write_text
 from ramify.tables import puzzles_in
-from ramify.tasks.grading import ANSWER_TAGS, grade
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.grading import ANSWER_TAGS, grade
+from ramify.tasks.countdown.prompts import PromptConfig
 
 TINYZERO_WORDS = "Using the numbers {numbers}, create an equation that equals {target}."
 """Asked of puzzles whose own prompt is not known."""

@@ -23,9 +23,9 @@ from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.sweep import sample_checkpoint
 from ramify.storage import numbered
 from ramify.tables import puzzles_in
-from ramify.tasks.countdown import CountdownConfig
-from ramify.tasks.grading import ANSWER_TAGS, grade
-from ramify.tasks.rewards import REWARDS, RewardConfig
+from ramify.tasks.countdown.grading import ANSWER_TAGS, grade
+from ramify.tasks.countdown.rewards import REWARDS, RewardConfig
+from ramify.tasks.countdown.task import CountdownConfig
 from ramify.train.existing import CheckpointsConfig
 from ramify.train.online import countdown_reward_of
 

@@ -15,8 +15,8 @@ import polars as pl
 from ramify.errors import RunError, require
 from ramify.records import Attempt, Puzzle
 from ramify.tables import ATTEMPTS, COMPLETIONS, GRADES, PUZZLES, puzzles_in, read_table, write_table
-from ramify.tasks.attempts import find_attempts
-from ramify.tasks.grading import ANSWER_TAGS, grade
+from ramify.tasks.countdown.attempts import find_attempts
+from ramify.tasks.countdown.grading import ANSWER_TAGS, grade
 
 
 def annotate(

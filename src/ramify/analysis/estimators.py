@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
 from ramify.records import Estimate
-from ramify.tasks.generation import generator
+from ramify.tasks.countdown.generation import generator
 
 Z = 1.959964
 BLOCKS = 100

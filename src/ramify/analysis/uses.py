@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtrit
 
-from ramify.algebra.catalog import patterns
 from ramify.algebra.structure import structure
 from ramify.analysis.cells import SetCells, uses
 from ramify.analysis.choice import choices
 from ramify.analysis.estimators import BLOCKS, rarefied, ratios, resampling
 from ramify.analysis.rows import rows
 from ramify.run import Run
+from ramify.tasks.countdown.catalog import patterns
 
 _RESAMPLES = 200  # of the coverage: its standard error is wanted, not its quantiles
 PER_SIZE = ("n", "n,shape_class")

@@ -19,7 +19,7 @@ def solve(
     as_json: AsJson = False,
 ) -> None:
     """Print every pattern that solves a puzzle, with one expression each."""
-    from ramify.algebra.solver import solve as solve_puzzle
+    from ramify.tasks.countdown.solver import solve as solve_puzzle
 
     try:
         found = solve_puzzle(numbers, target)
@@ -41,9 +41,9 @@ def patterns(
     as_json: AsJson = False,
 ) -> None:
     """List the patterns of a size, or describe one."""
-    from ramify.algebra.catalog import patterns as all_patterns
     from ramify.algebra.parser import ParseError
     from ramify.algebra.pattern import Pattern
+    from ramify.tasks.countdown.catalog import patterns as all_patterns
 
     if (pattern is None) == (size is None):
         raise RamifyError('give either a pattern, such as "A-B*C", or --size')
@@ -64,7 +64,10 @@ def patterns(
 
 
 def _described(pattern: Any, full: bool) -> dict[str, Any]:
-    shape = pattern.structure
+    from ramify.algebra.structure import skills, structure
+    from ramify.tasks.countdown.families import twins
+
+    shape = structure(pattern)
     row = {
         "pattern": pattern.text,
         "split": shape.split,
@@ -74,15 +77,15 @@ def _described(pattern: Any, full: bool) -> dict[str, Any]:
     }
     if full and pattern.size <= 6:
         row |= _counted(pattern)
-        row["twins"] = ", ".join(sorted(twin.text for twin in pattern.twins)) or "none"
-        row["skills"] = ", ".join(skill.text for skill in sorted(pattern.skills, key=lambda p: p.order)[1:])
+        row["twins"] = ", ".join(sorted(twin.text for twin in twins(pattern))) or "none"
+        row["skills"] = ", ".join(skill.text for skill in sorted(skills(pattern), key=lambda p: p.order)[1:])
     return row
 
 
 def _counted(pattern: Any) -> dict[str, Any]:
     """How many instances and puzzles a pattern has with numbers and targets to 99, where that takes a moment."""
-    from ramify.tasks.generation import count_puzzles
-    from ramify.tasks.instances import count_instances
+    from ramify.tasks.countdown.generation import count_puzzles
+    from ramify.tasks.countdown.instances import count_instances
 
     if not 2 <= pattern.size <= 5:
         return {}
@@ -128,8 +131,8 @@ def verify_split(
     from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.adapters.row_files import read_rows
     from ramify.algebra.pattern import parse_patterns
-    from ramify.tasks.splits import held_out_patterns
-    from ramify.tasks.verification import MAX_CHECKED, check_sets
+    from ramify.tasks.countdown.splits import held_out_patterns
+    from ramify.tasks.countdown.verification import MAX_CHECKED, check_sets
 
     try:
         parse_patterns(hold_out or [])

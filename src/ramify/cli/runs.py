@@ -205,8 +205,8 @@ def pretrain(
 ) -> None:
     """Pre-train the tiny base model, going on from the last checkpoint."""
     from ramify.errors import require
-    from ramify.models.pretrain import PretrainConfig
-    from ramify.models.pretrain import pretrain as make
+    from ramify.models.bundled.pretrain import PretrainConfig
+    from ramify.models.bundled.pretrain import pretrain as make
 
     require("ramify pretrain", "train")
     settings = PretrainConfig.load(source, overrides or [])

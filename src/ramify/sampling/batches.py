@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ramify.config import MOST, Config, Temperature
 from ramify.records import Completion, Puzzle
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
 
 MOST_SAMPLES = 10_000
 """Completions of a puzzle."""

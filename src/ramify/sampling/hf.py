@@ -10,7 +10,7 @@ from ramify.models.loading import Attention, Decoder, load_model, load_tokenizer
 from ramify.processes import local_rank
 from ramify.records import Completion, Puzzle
 from ramify.sampling.batches import SamplerConfig
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
 
 
 class HFSamplerConfig(SamplerConfig):

@@ -16,7 +16,7 @@ from pydantic import Field
 from ramify.errors import RunError, reason, require
 from ramify.records import Completion, Puzzle
 from ramify.sampling.batches import SamplerConfig, seed_of
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
 
 UNKNOWN_LIMIT = 1024
 """Tokens of a completion where none are given."""

@@ -10,13 +10,14 @@ from fractions import Fraction
 from random import Random
 from typing import Literal
 
-from ramify.algebra.catalog import patterns
 from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import Pattern
-from ramify.algebra.solver import solve
 from ramify.records import Completion, Puzzle
 from ramify.run import Run
 from ramify.tables import completion_frame, puzzles_in, write_table
+from ramify.tasks.countdown.catalog import patterns
+from ramify.tasks.countdown.families import twins
+from ramify.tasks.countdown.solver import solve
 
 Tree = int | tuple["Tree", str, "Tree"]
 Style = Literal["plain", "nested", "steps", "latex", "prose"]
@@ -109,7 +110,9 @@ def _solutions(puzzle: Puzzle) -> tuple[Tree, list[Tree]]:
     found = {pattern: _tree(witness, lambda leaf: leaf) for pattern, witness in solutions.items()}
     if source is None or source not in found:
         raise ValueError(f"{puzzle.id} is not solved by its source pattern {source}")
-    return found[source], [tree for pattern, tree in found.items() if pattern != source and pattern not in source.twins]
+    return found[source], [
+        tree for pattern, tree in found.items() if pattern != source and pattern not in twins(source)
+    ]
 
 
 def _tree(expression: Expression, leaf: Callable[[int], int]) -> Tree:

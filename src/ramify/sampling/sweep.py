@@ -10,8 +10,8 @@ from ramify.removal import drop_derived
 from ramify.run import Run
 from ramify.sampling.batches import Sampler, SamplerConfig
 from ramify.tables import COMPLETIONS, completion_frame, fault, puzzles_in, read_table, write_table
-from ramify.tasks.countdown import EVALUATION_SETS
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
+from ramify.tasks.countdown.task import EVALUATION_SETS
 
 
 def sample_checkpoint(

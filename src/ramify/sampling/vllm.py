@@ -12,7 +12,7 @@ from ramify.errors import RunError, reason, require
 from ramify.models.loading import hub_name
 from ramify.records import Completion, Puzzle
 from ramify.sampling.batches import SamplerConfig, seed_of
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
 
 
 class VLLMSamplerConfig(SamplerConfig):

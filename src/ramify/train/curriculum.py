@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from ramify.algebra.pattern import Pattern
+from ramify.algebra.structure import structure
 from ramify.config import MOST, Config
 from ramify.errors import ConfigError
 
@@ -110,7 +111,7 @@ def check_patterns(trained: Iterable[Pattern], config: CurriculumConfig) -> None
         ConfigError: a share is given to a group that none of them is in.
     """
     of: dict[str, Callable[[Pattern], object]] = {"n": lambda each: each.size, "pattern": lambda each: each.text}
-    value = of.get(config.by, lambda each: getattr(each.structure, config.by))
+    value = of.get(config.by, lambda each: getattr(structure(each), config.by))
     check_groups(pl.DataFrame({config.by: [str(value(each)) for each in trained]}), config)
 
 

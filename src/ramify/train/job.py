@@ -23,7 +23,7 @@ from ramify.processes import rank, world_size
 from ramify.removal import drop_broken_checkpoints, drop_checkpoints_but
 from ramify.run import Run
 from ramify.storage import saving, write_text
-from ramify.tasks.countdown import CountdownConfig
+from ramify.tasks.countdown.task import CountdownConfig
 from ramify.train.curriculum import CurriculumConfig
 
 MOST_SEQUENCES = 100_000_000

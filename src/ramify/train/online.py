@@ -18,9 +18,9 @@ from ramify.records import Puzzle, Verdict
 from ramify.run import Run
 from ramify.sampling.batches import MOST_SAMPLES
 from ramify.tables import ROLLOUTS, Schema, puzzles_in, write_table
-from ramify.tasks.attempts import find_attempts
-from ramify.tasks.countdown import CountdownConfig
-from ramify.tasks.grading import grade
+from ramify.tasks.countdown.attempts import find_attempts
+from ramify.tasks.countdown.grading import grade
+from ramify.tasks.countdown.task import CountdownConfig
 from ramify.train.curriculum import schedule
 from ramify.train.job import Job, TrainerConfig, fit, peft_config
 from ramify.train.success import PromptSource

@@ -20,7 +20,7 @@ from ramify.records import Puzzle, Verdict
 from ramify.sampling.batches import MOST_SAMPLES
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.tables import Schema, fault, puzzles_in, write_table
-from ramify.tasks.grading import grade
+from ramify.tasks.countdown.grading import grade
 from ramify.train.curriculum import check_groups
 from ramify.train.job import Job
 from ramify.train.sft import Example, SFTConfig, fine_tune

@@ -6,13 +6,13 @@ from typing import Any, Literal, NamedTuple
 import polars as pl
 from pydantic import Field
 
-from ramify.algebra.solver import solve, witness
 from ramify.config import MOST
+from ramify.models.bundled.traces import demonstrate
 from ramify.models.loading import load_model, load_tokenizer, prompt_ids
-from ramify.models.traces import demonstrate
 from ramify.records import Puzzle
 from ramify.tables import puzzles_in
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
+from ramify.tasks.countdown.solver import solve, witness
 from ramify.train.curriculum import schedule
 from ramify.train.job import Job, TrainerConfig, fit, peft_config
 

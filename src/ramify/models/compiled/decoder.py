@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ramify.models.decoder_kernel import Weights, choose, forward
+from ramify.models.compiled.decoder_kernel import Weights, choose, forward
+from ramify.models.compiled.product_kernel import PANEL
 from ramify.models.loading import LARGEST_DECODED
-from ramify.models.product_kernel import PANEL
 
 SLOTS = 48
 """Rows that a thread decodes together; fewer where their cache would take more than `CACHE` bytes."""

@@ -15,10 +15,10 @@ from typing import NamedTuple, Protocol, overload, runtime_checkable
 import numpy as np
 
 from ramify.algebra.arrangement import arranged
-from ramify.algebra.catalog import index_of, patterns
 from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import Pattern
-from ramify.algebra.program import MAX_LISTED, expression, listed_patterns, pattern_indices, program
+from ramify.tasks.countdown.catalog import index_of, patterns
+from ramify.tasks.countdown.program import MAX_LISTED, expression, listed_patterns, pattern_indices, program
 
 MAX_SOLVED = 7
 _ROWS = 512  # puzzles that one thread solves at a time
@@ -143,7 +143,7 @@ def solve_many(
 
 def _solve_rows(numbers: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Multiplicity, number of solving patterns, and these patterns, one row after the other."""
-    from ramify.algebra.kernel import solve_all  # imports numba, which takes a while
+    from ramify.tasks.countdown.kernel import solve_all  # imports numba, which takes a while
 
     size = numbers.shape[1]
     solved = np.zeros((len(numbers), len(patterns(size))), dtype=np.bool_)
@@ -170,7 +170,7 @@ def _hits(numbers: Sequence[int], target: int) -> np.ndarray:
     table = program(_checked(len(numbers)))
     if not _is_exact(max(abs(number) for number in (*numbers, target)), len(numbers)):
         return _hits_in_integers(numbers, target)
-    from ramify.algebra.kernel import solve_one
+    from ramify.tasks.countdown.kernel import solve_one
 
     return solve_one(np.array(numbers, dtype=np.float64), float(target), *table)
 

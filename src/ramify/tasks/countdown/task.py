@@ -7,16 +7,24 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ramify.algebra.catalog import index_of, patterns
 from ramify.algebra.pattern import Pattern, parse_patterns
 from ramify.config import MOST, Config, Seed
 from ramify.records import Puzzle
-from ramify.tasks.generation import automorphisms, draw_distinct, generator, scarcity
-from ramify.tasks.instances import InstanceCounter
-from ramify.tasks.prompts import PromptConfig
-from ramify.tasks.rewards import RewardConfig
-from ramify.tasks.splits import Certificate, Rules, certify, held_out_patterns, is_of_known_skills, is_reserved
-from ramify.tasks.tagging import Tagged, tag
+from ramify.tasks.countdown.catalog import index_of, patterns
+from ramify.tasks.countdown.families import twins
+from ramify.tasks.countdown.generation import automorphisms, draw_distinct, generator, scarcity
+from ramify.tasks.countdown.instances import InstanceCounter
+from ramify.tasks.countdown.prompts import PromptConfig
+from ramify.tasks.countdown.rewards import RewardConfig
+from ramify.tasks.countdown.splits import (
+    Certificate,
+    Rules,
+    certify,
+    held_out_patterns,
+    is_of_known_skills,
+    is_reserved,
+)
+from ramify.tasks.countdown.tagging import Tagged, tag
 
 MAX_SIZE = 6
 """Puzzles have two to so many numbers."""
@@ -116,7 +124,7 @@ class CountdownConfig(Config):
         """What the split promises."""
         sizes = [n for n in range(2, MAX_SIZE + 1) if n in {**self.train, **self.held_out}]
         single = {Pattern.parse(text) for text in self.hold_out_patterns}
-        held_out = held_out_patterns(self.hold_out, sizes).union(single, *(pattern.twins for pattern in single))
+        held_out = held_out_patterns(self.hold_out, sizes).union(single, *map(twins, single))
         return Rules(held_out, self.reserved, self.forced, self.known_skills, self.multiset_disjoint)
 
 

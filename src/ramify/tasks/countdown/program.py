@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ramify.algebra.catalog import index_of, patterns
 from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import combine
+from ramify.tasks.countdown.catalog import index_of, patterns
 
 OPERATIONS = (("+", False), ("-", False), ("-", True), ("*", False), ("/", False), ("/", True))
 """The operator of an operation on x and y, and whether it is y op x."""

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from ramify.algebra.expression import Expression
 from ramify.config import Config
 from ramify.records import Puzzle
-from ramify.tasks.grading import ANSWER_TAGS
+from ramify.tasks.countdown.grading import ANSWER_TAGS
 
 _TINYZERO = (
     "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant "

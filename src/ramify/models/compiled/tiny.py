@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from transformers import LlamaForCausalLM
 
-from ramify.models import decoder
+from ramify.models.compiled import decoder
+from ramify.models.compiled.update import TinyModel
 from ramify.models.loading import Decoder
-from ramify.models.update import TinyModel
 
 # What must stand at these values for our `generate` to apply; anything else goes to transformers.
 _PLAIN = {"top_k": (None, 0), "top_p": (None, 1.0), "min_p": (None,), "repetition_penalty": (None, 1.0)}
@@ -104,7 +104,7 @@ def _is_plain_llama(config: Any) -> bool:
 
 
 def _decode_compiled(model: Any, input_ids: torch.Tensor, mask: torch.Tensor, how: Decoding) -> torch.Tensor:
-    """Decode with `ramify.models.decoder`, on as many threads as torch has; its seed is drawn from torch."""
+    """Decode with `ramify.models.compiled.decoder`, on as many threads as torch has; its seed is drawn from torch."""
     prompts = [ids[seen].tolist() for ids, seen in zip(input_ids, mask.bool(), strict=True)]
     seed, threads = int(torch.randint(2**62, ())), torch.get_num_threads()
     ends = how.end_ids.tolist()

@@ -19,8 +19,8 @@ from ramify.algebra.notation import FRACTION, OPERATORS, as_they_look
 from ramify.algebra.pattern import MAX_SIZE, Pattern
 from ramify.algebra.signs import NEGATION, fold_signs
 from ramify.records import Attempt, Puzzle
-from ramify.tasks.grading import ANSWER_TAGS, answer_span, read_answer
-from ramify.tasks.statements import Postfix, Segment, Template, segments
+from ramify.tasks.countdown.grading import ANSWER_TAGS, answer_span, read_answer
+from ramify.tasks.countdown.statements import Postfix, Segment, Template, segments
 
 MAX_LINKED = 8
 """Steps are linked in puzzles of up to so many numbers."""

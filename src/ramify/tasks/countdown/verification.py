@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ramify.algebra.pattern import Pattern
 from ramify.records import Puzzle
-from ramify.tasks.tagging import is_one_function, tag
+from ramify.tasks.countdown.tagging import is_one_function, tag
 
 MAX_CHECKED = 6
 """Puzzles of two to so many numbers are solved."""

@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 
 from ramify.config import MOST, Config, Name, Rate, Seed
 from ramify.errors import ConfigError
-from ramify.models.tokenizer import PAD, TOKEN_IDS, build_tokenizer
-from ramify.models.traces import Trace, TraceConfig, draw_trace
+from ramify.models.bundled.tokenizer import PAD, TOKEN_IDS, build_tokenizer
+from ramify.models.bundled.traces import Trace, TraceConfig, draw_trace
 from ramify.storage import saving
 
 if TYPE_CHECKING:
@@ -148,9 +148,9 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
     from transformers import LlamaConfig, Trainer, TrainingArguments, set_seed
     from transformers.trainer_utils import get_last_checkpoint
 
+    from ramify.models.bundled.muon import MuonAdamW
+    from ramify.models.compiled.tiny import TinyForCausalLM
     from ramify.models.loading import as_one_sentence
-    from ramify.models.muon import MuonAdamW
-    from ramify.models.tiny import TinyForCausalLM
 
     gpu = torch.cuda.is_available()
     set_seed(config.seed)

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 
 from ramify.algebra.pattern import Pattern
-from ramify.algebra.structure import family, skills
+from ramify.algebra.structure import skills
 from ramify.records import Puzzle
-from ramify.tasks.tagging import Tagged, solving_patterns
+from ramify.tasks.countdown.families import family, twins
+from ramify.tasks.countdown.tagging import Tagged, solving_patterns
 
 RESERVED_SHARE = 16
 """One puzzle in this many is reserved for evaluation."""
@@ -49,7 +50,7 @@ def is_of_known_skills(pattern: Pattern, trained: Collection[Pattern]) -> bool:
     (True, False)
     """
     needed = [skill for skill in skills(pattern) if KNOWN_SIZE < skill.size < pattern.size]
-    return all(skill in trained or not skill.twins.isdisjoint(trained) for skill in needed)
+    return all(skill in trained or not twins(skill).isdisjoint(trained) for skill in needed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def certify(sets: Mapping[str, Sequence[Tagged]], rules: Rules, shortages: Seque
 
     What solves the training puzzles is computed again, not read from the tags.
 
-    >>> from ramify.tasks.tagging import tag
+    >>> from ramify.tasks.countdown.tagging import tag
     >>> sets = {"train": tag([Puzzle((1, 2, 3), 5)]), "test": tag([Puzzle((3, 2, 1), 5)])}
     >>> certify(sets, Rules(reserved=False)).shared
     1

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ramify.algebra.catalog import patterns
 from ramify.algebra.pattern import Pattern
-from ramify.algebra.solver import solve_many
 from ramify.records import Puzzle
+from ramify.tasks.countdown.catalog import patterns
+from ramify.tasks.countdown.families import twins
+from ramify.tasks.countdown.solver import solve_many
 
 MOST_TWINS = 6
 """No pattern of up to six leaves has as many twins."""
@@ -77,9 +78,9 @@ def solving_patterns(puzzles: Sequence[Puzzle]) -> list[tuple[tuple[Pattern, ...
 
 def is_one_function(solving: Sequence[Pattern]) -> bool:
     """Whether solving patterns are one pattern and its twins."""
-    return len(solving) == 1 or (1 < len(solving) <= MOST_TWINS and solving[0].twins.issuperset(solving[1:]))
+    return len(solving) == 1 or (1 < len(solving) <= MOST_TWINS and twins(solving[0]).issuperset(solving[1:]))
 
 
 def _is_forced(puzzle: Puzzle, solving: Sequence[Pattern]) -> bool:
     source = puzzle.pattern
-    return source is not None and all(pattern == source or pattern in source.twins for pattern in solving)
+    return source is not None and all(pattern == source or pattern in twins(source) for pattern in solving)

@@ -16,8 +16,8 @@ import numpy as np
 
 from ramify.algebra.pattern import Pattern
 from ramify.records import Puzzle
-from ramify.tasks.instances import count_instances
-from ramify.tasks.propagation import Fractions, Propagation, evaluate, nested
+from ramify.tasks.countdown.instances import count_instances
+from ramify.tasks.countdown.propagation import Fractions, Propagation, evaluate, nested
 
 Range = tuple[int, int]
 Accept = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ramify.models.product_kernel import (
+from ramify.models.compiled.product_kernel import (
     OPTIONS,
     PANEL,
     ROWS,

@@ -15,11 +15,11 @@ import torch
 from transformers import LlamaModel
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from ramify.models import decoder
-from ramify.models.decoder_kernel import Weights
+from ramify.models.compiled import decoder
+from ramify.models.compiled.decoder_kernel import Weights
+from ramify.models.compiled.product_kernel import PANEL, ROWS
+from ramify.models.compiled.update_kernel import Matrices, Saved, Unit, backward, forward
 from ramify.models.loading import Decoder
-from ramify.models.product_kernel import PANEL, ROWS
-from ramify.models.update_kernel import Matrices, Saved, Unit, backward, forward
 
 UNIT = 384
 """Rows of a unit; one with a longer sequence has more."""

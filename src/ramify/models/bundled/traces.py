@@ -23,9 +23,9 @@ from pydantic import Field, field_validator
 from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import LEAF, Pattern, combine, parse_patterns
 from ramify.config import MOST, Config
-from ramify.models.tokenizer import CLOSE, END, OPEN, SLOTS, number_tokens
+from ramify.models.bundled.tokenizer import CLOSE, END, OPEN, SLOTS, number_tokens
 from ramify.records import Puzzle
-from ramify.tasks.splits import held_out_patterns, is_reserved
+from ramify.tasks.countdown.splits import held_out_patterns, is_reserved
 
 Size = Annotated[int, Field(ge=2, le=len(SLOTS))]
 
