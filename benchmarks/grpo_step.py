@@ -27,7 +27,6 @@ from ramify.experiment import ExperimentConfig, model_path
 from ramify.models.compiled import decoder
 from ramify.models.compiled.tiny import TinyForCausalLM
 from ramify.models.loading import load_model, load_tokenizer, new_tokens, prompt_ids
-from ramify.tables import puzzles_in
 from ramify.train import compact
 from ramify.train.job import Job
 
@@ -133,9 +132,9 @@ def steps(config: ExperimentConfig, folder: Path, index: int, turns: Turns, thre
 def difference(config: ExperimentConfig, run: Any, sampled: int = 128) -> tuple[float, int]:
     """The largest difference of log-probabilities between the decoder and the trainer's forward pass, of tokens."""
     model, tokenizer = load_model(model_path(config.model)).train(), load_tokenizer(model_path(config.model))
-    puzzles = puzzles_in(run.puzzles("train"))[:sampled]
-    prompts = [prompt_ids(tokenizer, config.task.prompt.said(puzzle)) for puzzle in puzzles]
-    limit = new_tokens(model_path(config.model), [config.task.prompt.said(one) for one in puzzles], None, "")
+    puzzles = run.task.puzzles_in(run.puzzles("train"))[:sampled]
+    prompts = [prompt_ids(tokenizer, config.task.prompt.to_model_input(puzzle)) for puzzle in puzzles]
+    limit = new_tokens(model_path(config.model), [config.task.prompt.to_model_input(one) for one in puzzles], None, "")
     written = decoder.decode(model, prompts, limit, 1.0, [1], seed=1)
     largest = 0.0
     for prompt, tokens, length, known in zip(prompts, *written, strict=True):

@@ -9,7 +9,7 @@ from ramify import ExperimentConfig, Run
 from ramify.experiment import generate, open_run, score
 from ramify.records import Completion
 from ramify.tables import completion_frame, write_table
-from ramify.tasks.countdown.task import EVALUATION_SETS
+from ramify.tasks.base import EVALUATION_SETS
 
 HOSTILE = "<script>alert('x')</script> & </div><b>\"bold\"</b> <answer>1+1</answer>"
 

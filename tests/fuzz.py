@@ -38,11 +38,12 @@ with atheris.instrument_imports(include=["ramify"]) if IS_GUIDED else contextlib
     from ramify.errors import ConfigError, RunError
     from ramify.experiment import ExperimentConfig
     from ramify.models.bundled.pretrain import PretrainConfig
-    from ramify.records import Puzzle, Verdict
+    from ramify.records import Verdict
     from ramify.tasks.countdown.attempts import find_attempts
     from ramify.tasks.countdown.catalog import patterns
     from ramify.tasks.countdown.grading import grade
     from ramify.tasks.countdown.instances import count_instances
+    from ramify.tasks.countdown.puzzle import Puzzle
     from ramify.tasks.countdown.solver import solve
 
 PUZZLES = (Puzzle((3, 7, 8), 29), Puzzle((2, 2, 5), 1), Puzzle((1, 3, 4, 6), 24), Puzzle((25, 50, 75, 100, 3, 6), 95))

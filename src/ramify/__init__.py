@@ -7,7 +7,7 @@ from ramify.algebra.structure import Structure, skills, structure
 from ramify.analysis.metrics import pass_at_k
 from ramify.errors import ConfigError, MissingExtraError, RamifyError, RunError
 from ramify.experiment import ExperimentConfig
-from ramify.records import Attempt, Completion, Estimate, Grade, Puzzle, Verdict
+from ramify.records import Attempt, Completion, Estimate, Grade, Verdict
 from ramify.run import Run
 from ramify.tasks.countdown.attempts import find_attempts
 from ramify.tasks.countdown.catalog import patterns
@@ -15,6 +15,7 @@ from ramify.tasks.countdown.families import family, twins
 from ramify.tasks.countdown.generation import count_puzzles
 from ramify.tasks.countdown.grading import grade
 from ramify.tasks.countdown.instances import InstanceCount, count_instances
+from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.solver import solve
 from ramify.tasks.countdown.task import CountdownConfig
 

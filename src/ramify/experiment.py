@@ -26,9 +26,9 @@ from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.samplers import AnySampler
 from ramify.sampling.sweep import sample_checkpoint
 from ramify.storage import write_json
-from ramify.tables import COMPLETIONS, ESTIMATES, PUZZLES, is_current, puzzles_in, write_table
-from ramify.tasks.countdown.grading import ANSWER_TAGS
-from ramify.tasks.countdown.task import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked, trained_patterns
+from ramify.tables import COMPLETIONS, ESTIMATES, is_current, made_by, write_table
+from ramify.tasks.base import EVALUATION_SETS
+from ramify.tasks.registry import BUILT_IN, DEFAULT, AnyTask, check_kind
 from ramify.train.curriculum import check_patterns
 from ramify.train.existing import CheckpointsConfig
 from ramify.train.job import Job, TrainerConfig
@@ -51,7 +51,7 @@ class ExperimentConfig(Config):
     """Training seeds; each is a training run of its own over the same puzzles."""
     model: str = "bundled"
     """The base model: `bundled` or `bundled-naive` (docs/base.md), a folder, or a name on the hub."""
-    task: CountdownConfig = CountdownConfig()
+    task: AnyTask = BUILT_IN[DEFAULT]()
     train: AnyTrainer = GRPOConfig()
     sample: AnySampler = HFSamplerConfig()
     track: tuple[Tracker, ...] = ()
@@ -75,6 +75,14 @@ class ExperimentConfig(Config):
     @classmethod
     def _kind(cls, train: Any) -> Any:
         return {"kind": "grpo", **train} if isinstance(train, dict) else train
+
+    @field_validator("task", mode="before")
+    @classmethod
+    def _task(cls, task: Any) -> Any:
+        if not isinstance(task, dict):
+            return task
+        check_kind(task.get("kind", DEFAULT))
+        return {"kind": DEFAULT, **task}
 
     @field_validator("sample", mode="before")
     @classmethod
@@ -108,8 +116,7 @@ class ExperimentConfig(Config):
         def part(count: int) -> int:
             return max(1, round(count * factor)) if count else 0
 
-        task = {name: {n: part(count) for n, count in getattr(self.task, name).items()} for name in SETS}
-        changed: dict[str, Any] = {"name": f"{self.name}-x{factor:g}", "task": self.task.model_copy(update=task)}
+        changed: dict[str, Any] = {"name": f"{self.name}-x{factor:g}", "task": self.task.scaled(part)}
         if isinstance(self.train, TrainerConfig):
             later = {part(step): shares for step, shares in self.train.curriculum.later.items()}
             steps = {
@@ -150,16 +157,16 @@ class ExperimentConfig(Config):
 
     def _check_puzzles(self) -> None:
         """What can be said of the puzzles before they are drawn."""
-        asked = puzzles_asked(self.task)
+        asked = {name: sum(counts.values()) for name, counts in self.task.asked().items()}
         if sum(asked.values()) > MOST_PUZZLES:
             raise ConfigError(f"task: {sum(asked.values()):,} puzzles asked for; the most are {MOST_PUZZLES:,} in all")
         if isinstance(self.train, TrainerConfig):
-            if not asked["train"]:
+            if not asked.get("train"):
                 raise ConfigError(
                     "task.train: there are no puzzles to train on; give it, for example, {3 = 1000}, of patterns that "
                     "are not held out"
                 )
-            check_patterns(trained_patterns(self.task), self.train.curriculum)
+            check_patterns(map(self.task.structure, self.task.trained_patterns()), self.train.curriculum)
 
 
 def open_run(config: ExperimentConfig, root: Path) -> Run:
@@ -280,7 +287,7 @@ def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
         for seed in config.seeds:
             for step in config.steps(seed):
                 build = partial(_sampler_at, config, run, seed, step)
-                sample_checkpoint(run, seed, step, config.sample, build, config.task.prompt, report)
+                sample_checkpoint(run, seed, step, config.sample, build, report)
 
 
 def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sampler:
@@ -293,7 +300,11 @@ def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sam
 
 def evaluation_prompts(config: ExperimentConfig, run: Run) -> list[Any]:
     """What the model is asked in all evaluation sets."""
-    return [config.task.prompt.said(puzzle) for name in EVALUATION_SETS for puzzle in puzzles_in(run.puzzles(name))]
+    return [
+        config.task.prompt.to_model_input(puzzle)
+        for name in EVALUATION_SETS
+        for puzzle in config.task.puzzles_in(run.puzzles(name))
+    ]
 
 
 def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path | str:
@@ -330,43 +341,38 @@ def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
 
     Derived tables that are damaged, or of another grader version, have to be rebuilt.
     """
+    grader, analysis = made_by(run.task.GRADER_VERSION), made_by(run.task.GRADER_VERSION, estimates=True)
     work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     jobs = []
     for seed, name, step in work:
         grades, attempts = (run.derived_file(kind, seed, name, step) for kind in DERIVED)
-        if not (is_current(grades) and is_current(attempts)):
+        if not (is_current(grades, grader) and is_current(attempts, grader)):
             jobs.append((run.puzzles_file(name), run.completions_file(seed, name, step), grades, attempts))
-    known = set(run.estimates()["by"]) if is_current(run.estimates_file, estimates=True) else None
+    known = set(run.estimates()["by"]) if is_current(run.estimates_file, analysis) else None
     return len(work), jobs, known
 
 
 def _score(run: Run, report: Report, groupings: Sequence[str], ray: str | None) -> None:
-    from ramify.analysis.estimate import GROUPINGS, estimate  # scipy takes a while to import
+    from ramify.analysis.estimate import estimate  # scipy takes a while to import
 
     total, jobs, known = _to_score(run)  # another process may just have done it
     if not jobs and known is not None and known.issuperset(groupings):
         return
-    tags = _answer_tags(run)
     for puzzles, completions, *_ in jobs:
-        run.scan(puzzles, PUZZLES)
+        run.scan(puzzles, run.task.puzzle_schema())
         run.scan(completions, COMPLETIONS)
     if jobs:
         run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
     done = total - len(jobs)
     report("scoring", done, total + 1)
     cluster = None if ray == "local" else ray
-    of_jobs = annotate.annotate_on_ray(jobs, cluster, tags) if ray else annotate.annotate_files(jobs, tags=tags)
+    of_jobs = annotate.annotate_on_ray(jobs, run.task, cluster) if ray else annotate.annotate_files(jobs, run.task)
     for count in of_jobs:
         report("scoring", done + count, total + 1)
     report("scoring", total, total + 1)
-    write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file, ESTIMATES)
+    versions = made_by(run.task.GRADER_VERSION, estimates=True)
+    write_table(estimate(run, groupings), run.estimates_file, ESTIMATES, versions)
     report("scoring", total + 1, total + 1)
-
-
-def _answer_tags(run: Run) -> tuple[str, str]:
-    prompt = run.config.get("task", {}).get("prompt")
-    opening, closing = prompt["answer_tags"] if isinstance(prompt, dict) else ANSWER_TAGS
-    return opening, closing
 
 
 def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:

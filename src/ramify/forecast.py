@@ -21,8 +21,8 @@ from ramify.errors import ConfigError
 from ramify.experiment import ExperimentConfig, model_path
 from ramify.processes import Report, world_size
 from ramify.run import Run
-from ramify.tables import completion_frame, puzzles_in, write_table
-from ramify.tasks.countdown.task import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked
+from ramify.tables import completion_frame, write_table
+from ramify.tasks.base import EVALUATION_SETS, SETS, Task
 from ramify.train.job import Job, TrainerConfig
 from ramify.train.online import SAMPLED, OnlineConfig
 from ramify.train.rft import RFTConfig
@@ -72,7 +72,7 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
         ConfigError: the run could not start with these settings.
     """
     seeds, steps = len(config.seeds), config.checked().steps(config.seeds[0])
-    asked_of = puzzles_asked(config.task)
+    asked_of = {name: sum(counts.values()) for name, counts in config.task.asked().items()}
     is_drawn = bool(config.task.puzzles) or sum(asked_of.values()) <= MOST_DRAWN
     with TemporaryDirectory() as folder:
         made = config if is_drawn else config.model_copy(update={"task": _few(config.task)})
@@ -127,7 +127,7 @@ def _limited(config: ExperimentConfig, run: Run) -> ExperimentConfig:
     if isinstance(config.train, OnlineConfig | RFTConfig):
         from ramify.models.loading import new_tokens
 
-        said = map(config.task.prompt.said, puzzles_in(run.puzzles("train")))
+        said = map(config.task.prompt.to_model_input, config.task.puzzles_in(run.puzzles("train")))
         given = config.train.max_new_tokens
         limit = new_tokens(model_path(config.model), said, given, "train.max_new_tokens")
         changed["train"] = config.train.model_copy(update={"max_new_tokens": limit})
@@ -140,7 +140,7 @@ def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
     limited = {name: min(most, getattr(config.sample, name)) for name, most in limits.items()}
     small = config.sample.model_copy(update=limited)
     sampler = small.build(experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0]))
-    puzzles = max((puzzles_in(run.puzzles(name)) for name in EVALUATION_SETS), key=len)
+    puzzles = max((config.task.puzzles_in(run.puzzles(name)) for name in EVALUATION_SETS), key=len)
     batch = next(puzzles for greedy, puzzles in small.batches(puzzles) if not greedy)
     sampler.sample(batch[:4], config.task.prompt, False, "warm up")
     started = time.perf_counter()
@@ -201,10 +201,9 @@ def _shortened(trainer: TrainerConfig) -> TrainerConfig:
     return trainer.model_copy(update=changed)
 
 
-def _few(task: CountdownConfig) -> CountdownConfig:
+def _few(task: Task) -> Task:
     """The same sets, of fewer puzzles."""
-    few = {name: {size: min(count, PROBED_PUZZLES) for size, count in getattr(task, name).items()} for name in SETS}
-    return task.model_copy(update={**few, "per_pattern": False})
+    return task.limited(PROBED_PUZZLES)
 
 
 def _size(folder: Path) -> int:

@@ -8,9 +8,9 @@ from ramify import ConfigError, CountdownConfig, Pattern, Puzzle, patterns, solv
 from ramify.algebra.structure import skills
 from ramify.tasks.countdown.families import twins
 from ramify.tasks.countdown.prompts import PromptConfig
+from ramify.tasks.countdown.sets import make_puzzles
 from ramify.tasks.countdown.splits import Rules, certify, held_out_patterns, is_of_known_skills, is_reserved
 from ramify.tasks.countdown.tagging import tag
-from ramify.tasks.countdown.task import make_puzzles
 
 CONFIG = CountdownConfig(train={3: 90, 4: 90}, test={3: 34, 4: 45}, length={5: 10}, held_out={3: 5, 4: 6})
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ramify import Pattern, Puzzle, count_puzzles, patterns
+from ramify.randomness import generator
 from ramify.tasks.countdown import generation
-from ramify.tasks.countdown.generation import draw_distinct, generator, values
+from ramify.tasks.countdown.generation import draw_distinct, values
 from ramify.tasks.countdown.propagation import Propagation
 
 

@@ -17,7 +17,7 @@ import torch
 from ramify import ExperimentConfig, Run, RunError
 from ramify import experiment as stages
 from ramify.models.loading import load_model, load_tokenizer
-from ramify.tables import puzzles_in, read_table, write_table
+from ramify.tables import read_table, write_table
 from ramify.train.job import Job
 from ramify.train.rft import SAMPLED, RFTConfig
 from ramify.train.sft import solution
@@ -240,7 +240,7 @@ def test_what_sft_learns(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
     run = stages.open_run(tiny_config, tmp_path)
     stages.generate(tiny_config, run, lambda *_: None)
     tokenizer = load_tokenizer(stages.model_path("bundled"))
-    for puzzle in puzzles_in(run.puzzles("train")):
+    for puzzle in run.task.puzzles_in(run.puzzles("train")):
         text = solution(puzzle, tiny_config.task.prompt)
         said = tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True)
         assert grade(puzzle, said).verdict == "correct"

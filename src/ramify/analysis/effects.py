@@ -18,24 +18,10 @@ import polars as pl
 from ramify.analysis.cells import SetCells
 from ramify.analysis.clustered import Contrasts, contrasts
 from ramify.analysis.rows import rows
+from ramify.tasks.base import Task
 
 METRIC = "effect"
 CHANGE = "effect change"
-TERMS = {
-    "n": pl.col("n"),
-    "balanced": pl.col("shape_class") == "balanced",
-    "depth": pl.col("depth"),
-    "lookahead": pl.col("lookahead"),
-    "right-heavy": pl.col("shape_class") == "right-heavy",
-    "divisions": pl.col("divisions"),
-    "log2 multiplicity": pl.col("multiplicity").log(2),
-    "fractional": pl.col("fractional"),
-    "log2 largest": pl.col("largest").clip(1).log(2),
-}
-"""Terms of the model, in log-odds for each unit: a step of depth, a doubling of the number of solutions or of the
-largest intermediate value; for shape classes, against left-heavy at equal depth, lookahead and n. A term that follows
-from those before it is left out; balanced stands before depth, which it decides where n is 3 or 4."""
-INDICATORS = ("balanced", "right-heavy", "fractional")
 MODELS = {"term": frozenset[str](), "term without lookahead": frozenset({"lookahead"})}
 """The groupings of the rows, and the terms that their models do not have: right-heavy trees need more lookahead, so
 beside it the shape class says only what lookahead does not."""
@@ -95,7 +81,7 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
         return
     seed = seeds[0] if len(seeds) == 1 else None
     for by, left_out in MODELS.items():
-        found = fit(cases, left_out)
+        found = fit(sets[0].task, cases, left_out)
         parts = [(METRIC, ends, found[: len(ends)]), (CHANGE, ends[1:], found[len(ends) :])]
         for metric, at, there in parts:
             if not at:
@@ -118,19 +104,19 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
             )
 
 
-def fit(cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> list[dict[str, Effect]]:
+def fit(task: Task, cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> list[dict[str, Effect]]:
     """The model of some cells.
 
     Args:
         cases: a row for each puzzle, step and seed, with step, puzzle_id, pattern, correct, k and the columns of
-            `TERMS`; of one or two steps.
+            `Task.TERMS`; of one or two steps.
         without: terms that the model does not have.
 
     Returns:
         The effect of each term at each step in order; of two steps, its change too.
     """
-    names = [name for name in TERMS if name not in without]
-    columns = {name: TERMS[name].cast(pl.Float64) for name in names}
+    names = [name for name in task.TERMS if name not in without]
+    columns = {name: task.TERMS[name].cast(pl.Float64) for name in names}
     # The terms do not depend on the seed, so samples are added up over seeds.
     keys = ["step", "puzzle_id", "pattern"]
     table = (
@@ -146,17 +132,17 @@ def fit(cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> list[dict
         table["pattern"].rank("dense").to_numpy().astype(int) - 1,
         table["puzzle_id"].rank("dense").to_numpy().astype(int) - 1,
     )
-    few, aliased = _few(data, names), _aliased(data, names)
+    few, aliased = _few(data, names, task.INDICATORS), _aliased(data, names)
     chosen = [name for name in names if name not in aliased]  # of few puzzles too: they are held equal all the same
     found = _fitted(data._replace(terms=data.terms[:, [names.index(name) for name in chosen]]), chosen)
     said = {name: Effect(status=status) for name, status in {**aliased, **few}.items()}
     return [{name: said.get(name) or one[name] for name in names} for one in found]
 
 
-def _few(data: _Cases, names: list[str]) -> dict[str, str]:
+def _few(data: _Cases, names: list[str], indicators: Sequence[str]) -> dict[str, str]:
     """The indicators that hold, or do not hold, for too few puzzles or patterns at a step, and which."""
     said = {}
-    for name in INDICATORS:
+    for name in [name for name in indicators if name in names]:
         column = data.terms[:, names.index(name)]
         for value, which in ((0, f"puzzles not {name}"), (1, f"{name} puzzles")):
             for step in np.unique(data.step):

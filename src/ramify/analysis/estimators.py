@@ -11,8 +11,8 @@ from math import nan, sqrt
 import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
+from ramify.randomness import generator
 from ramify.records import Estimate
-from ramify.tasks.countdown.generation import generator
 
 Z = 1.959964
 BLOCKS = 100

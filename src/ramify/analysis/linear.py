@@ -12,11 +12,8 @@ from ramify.analysis.crossed import Components, components, stacked
 from ramify.analysis.metrics import Ratio, measured
 from ramify.analysis.moderated import FEWEST_IN_FAMILY, intervals, moderated, prior
 from ramify.analysis.rows import rows
+from ramify.tasks.base import Task
 
-STRUCTURE = frozenset(
-    {"shape_class", "split", "depth", "min_depth", "lookahead", "alternation", "inverses", "subtractions", "divisions"}
-)
-"""Columns that make a grouping a claim about shapes: its new puzzles are puzzles of new patterns."""
 CHAIN = ("attempted", "hit given", "correct given")
 """The factors of success."""
 FINE = {
@@ -96,13 +93,14 @@ def is_crossed(cells: SetCells, seeds: Sequence[int]) -> bool:
     return bool(steps) and bool((np.all(asked, 0).sum(1) * 2 > np.max(asked, 0).sum(1)).all())
 
 
-def claims_shape(by: str) -> bool:
+def claims_shape(by: str, task: Task) -> bool:
     """Whether what is said of the groups of a grouping is said of patterns of their kind, not of their own patterns.
 
-    >>> claims_shape("n,shape_class"), claims_shape("pattern")
+    >>> from ramify import CountdownConfig
+    >>> claims_shape("n,shape_class", CountdownConfig()), claims_shape("pattern", CountdownConfig())
     (True, False)
     """
-    return not STRUCTURE.isdisjoint(by.split(","))
+    return not task.STRUCTURE.isdisjoint(by.split(","))
 
 
 def pattern_codes(puzzles: pl.DataFrame) -> np.ndarray:
@@ -213,7 +211,7 @@ def linear_parts(
     found = {name: curves(cells, seeds, ratio, k) for name, ratio in metrics.items()}
     for by in groupings:
         groups = grouping(cells.puzzles, by)
-        by_pattern = claims_shape(by)
+        by_pattern = claims_shape(by, cells.task)
         for name, curve in found.items():
             if not name.startswith(FINE.get(by, "")):
                 continue

@@ -152,9 +152,9 @@ def regrade(
     from ramify.adapters.answers import mark_answers
     from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.adapters.paths import regular_file
+    from ramify.adapters.regrade import OTHERS, changed, disagreements, examples
+    from ramify.adapters.regrade import regrade as grade_again
     from ramify.adapters.row_files import each_text, read_rows
-    from ramify.analysis.regrade import OTHERS, changed, disagreements, examples
-    from ramify.analysis.regrade import regrade as grade_again
 
     given = {"numbers": numbers, "target": target, "text": text, "prompt": prompt, "answer_pattern": answer_pattern}
     reader = ImportConfig.check({**given, "fields": parse_fields(field or [])}).reader()

@@ -8,31 +8,18 @@ fraction is its own token, `|`, and reads as `/`.
 
 from typing import TYPE_CHECKING
 
+from ramify.tasks.countdown.slots import CLOSE, OPEN, SLOTS
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-SLOTS = "ABCDEFGH"
 PAD, END = "<pad>", "<eos>"
-OPEN, CLOSE = "<answer>", "</answer>"
 VOCABULARY = (
     [PAD, END, *SLOTS, "<unk>", *"+-*/()=|:>", "\n", OPEN, CLOSE]
     + [str(number) for number in range(100)]
     + [f"#{digit:02d}" for digit in range(100)]
 )
 TOKEN_IDS = {token: index for index, token in enumerate(VOCABULARY)}
-
-
-def number_tokens(number: int) -> list[str]:
-    """The tokens of a non-negative integer, most significant base-100 digit first.
-
-    >>> number_tokens(7), number_tokens(2184), number_tokens(10500)
-    (['7'], ['21', '#84'], ['1', '#05', '#00'])
-    """
-    digits = []
-    while number >= 100:
-        number, digit = divmod(number, 100)
-        digits.append(f"#{digit:02d}")
-    return [str(number), *reversed(digits)]
 
 
 def build_tokenizer() -> "PreTrainedTokenizerFast":

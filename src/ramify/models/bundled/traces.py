@@ -20,11 +20,10 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, field_validator
 
-from ramify.algebra.expression import Expression
-from ramify.algebra.pattern import LEAF, Pattern, combine, parse_patterns
+from ramify.algebra.pattern import LEAF, Pattern, parse_patterns
 from ramify.config import MOST, Config
-from ramify.models.bundled.tokenizer import CLOSE, END, OPEN, SLOTS, number_tokens
-from ramify.records import Puzzle
+from ramify.models.bundled.tokenizer import END
+from ramify.tasks.countdown.slots import CLOSE, OPEN, SLOTS, Tried, join, number_tokens
 from ramify.tasks.countdown.splits import held_out_patterns, is_reserved
 
 Size = Annotated[int, Field(ge=2, le=len(SLOTS))]
@@ -74,16 +73,6 @@ def _families(skills: tuple[str, ...], sizes: tuple[int, ...]) -> frozenset[Patt
     return held_out_patterns(skills, sizes)
 
 
-class Tried(NamedTuple):
-    """An attempt: its tokens with stated values, the same without, its value, a fraction that is not reduced."""
-
-    stated: list[str]
-    plain: list[str]
-    numerator: int
-    denominator: int
-    pattern: Pattern
-
-
 class Trace(NamedTuple):
     """A prompt and the search that follows it, as tokens."""
 
@@ -99,18 +88,6 @@ def prompt_tokens(numbers: list[int], target: int) -> list[str]:
     """
     named = [token for slot, number in zip(SLOTS, numbers, strict=False) for token in (slot, *number_tokens(number))]
     return [*number_tokens(target), ":", *named, ">"]
-
-
-def value_tokens(numerator: int, denominator: int) -> list[str]:
-    """A value as the model writes it: an integer where it is one, else a fraction as it stands, not reduced.
-
-    >>> "".join(value_tokens(-24, 8)), "".join(value_tokens(12, 8))
-    ('-3', '12|8')
-    """
-    sign = ["-"] if numerator < 0 else []
-    if numerator % denominator == 0:
-        return sign + number_tokens(abs(numerator) // denominator)
-    return sign + number_tokens(abs(numerator)) + ["|"] + number_tokens(denominator)
 
 
 def draw_trace(config: TraceConfig, random: Random) -> Trace:
@@ -180,64 +157,8 @@ def _tree(numbers: list[int], order: list[int], config: TraceConfig, random: Ran
     left, right = _tree(numbers, order[:cut], config, random), _tree(numbers, order[cut:], config, random)
     if left is None or right is None:
         return None
-    joined = _join("+-*/"[int(random.random() * 4)], left, right)
+    joined = join("+-*/"[int(random.random() * 4)], left, right)
     if joined is None:
         return None
     highest = config.bound if joined.denominator == 1 else config.fraction_bound
     return None if max(abs(joined.numerator), joined.denominator) >= highest else joined
-
-
-def demonstrate(puzzle: Puzzle, expression: Expression) -> str:
-    r"""A right completion of a puzzle as the traces write it, with slots: one attempt, then the answer.
-
-    Raises:
-        ValueError: the expression divides by zero.
-
-    >>> print(demonstrate(Puzzle((8, 3, 7), 29), Expression((3, 7, "*", 8, "+"))))
-    (B3*C7=21)+A8=29
-    <answer>(B3*C7)+A8</answer>
-    """
-    free = list(zip(SLOTS, puzzle.numbers, strict=False))
-
-    def leaf(number: int) -> Tried:
-        slot = next(pair for pair in free if pair[1] == number)
-        free.remove(slot)
-        tokens = [slot[0], *number_tokens(number)]
-        return Tried(tokens, tokens, number, 1, LEAF)
-
-    def node(operator: str, left: Tried, right: Tried) -> Tried:
-        joined = _join(operator, left, right)
-        if joined is None:
-            raise ValueError(f"{expression.text} divides by zero")
-        return joined
-
-    tried = expression.fold(leaf, node)
-    return "".join([*tried.stated, "\n", OPEN, *tried.plain, CLOSE]).replace("#", "")
-
-
-def _join(symbol: str, left: Tried, right: Tried) -> Tried | None:
-    """`left symbol right`; None where it divides by zero."""
-    a, b, c, d = left.numerator, left.denominator, right.numerator, right.denominator
-    match symbol:
-        case "*":
-            top, bottom = a * c, b * d
-        case "/":
-            top, bottom = a * d, b * c
-        case "+":
-            top, bottom = (a + c, b) if b == d else (a * d + c * b, b * d)
-        case _:
-            top, bottom = (a - c, b) if b == d else (a * d - c * b, b * d)
-    if bottom == 0:
-        return None
-    if bottom < 0:
-        top, bottom = -top, -bottom
-    if top % bottom == 0:
-        top, bottom = top // bottom, 1
-    pattern = combine(symbol, left.pattern, right.pattern)
-    stated = [*_bracket(left.stated, left.pattern.size), symbol, *_bracket(right.stated, right.pattern.size), "="]
-    plain = [*_bracket(left.plain, left.pattern.size), symbol, *_bracket(right.plain, right.pattern.size)]
-    return Tried(stated + value_tokens(top, bottom), plain, top, bottom, pattern)
-
-
-def _bracket(tokens: list[str], size: int) -> list[str]:
-    return ["(", *tokens, ")"] if size > 1 else tokens

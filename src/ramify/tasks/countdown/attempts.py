@@ -18,8 +18,9 @@ from ramify.algebra.expression import Expression
 from ramify.algebra.notation import FRACTION, OPERATORS, as_they_look
 from ramify.algebra.pattern import MAX_SIZE, Pattern
 from ramify.algebra.signs import NEGATION, fold_signs
-from ramify.records import Attempt, Puzzle
+from ramify.records import Attempt
 from ramify.tasks.countdown.grading import ANSWER_TAGS, answer_span, read_answer
+from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.statements import Postfix, Segment, Template, segments
 
 MAX_LINKED = 8

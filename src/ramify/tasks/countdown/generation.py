@@ -7,7 +7,6 @@ that comes from k of them is kept with probability 1/k, so that every puzzle is 
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from hashlib import blake2b
 from itertools import islice, permutations
 from math import factorial, prod
 from typing import NamedTuple
@@ -15,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ramify.algebra.pattern import Pattern
-from ramify.records import Puzzle
 from ramify.tasks.countdown.instances import count_instances
 from ramify.tasks.countdown.propagation import Fractions, Propagation, evaluate, nested
+from ramify.tasks.countdown.puzzle import Puzzle
 
 Range = tuple[int, int]
 Accept = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -31,11 +30,6 @@ _TRIES, _DRAWS, _CASES = 1 << 20, 1 << 6, 1 << 21
 _LISTED = 1 << 24  # instances that are listed to draw from them
 _COUNTED = 1 << 26  # instances that are listed to count puzzles
 _PART = 512
-
-
-def generator(name: str) -> np.random.Generator:
-    """Random numbers that follow from a name, such as `"1/test/A+B*C"`."""
-    return np.random.default_rng(int.from_bytes(blake2b(name.encode(), digest_size=16).digest()))
 
 
 def values(pattern: Pattern, numbers: np.ndarray) -> Fractions:
@@ -72,6 +66,7 @@ def draw_distinct(
     Each is drawn uniformly from the pattern's puzzles that are left. Fewer than `count` come where there are no more;
     where that is not proved (the list of all instances would be too long), a very long search found no more.
 
+    >>> from ramify.randomness import generator
     >>> drawn = draw_distinct(Pattern.parse("A+B"), 9, generator("x"), lambda n, t: t < 9, set(), (1, 2))
     >>> sorted(puzzle.id for puzzle in drawn.puzzles), drawn.all_found
     (['1,1=2', '1,2=3', '2,2=4'], True)

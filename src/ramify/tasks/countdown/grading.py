@@ -7,10 +7,13 @@ from functools import lru_cache
 from itertools import takewhile
 
 from ramify.algebra.builder import Statement
+from ramify.algebra.expression import Expression
 from ramify.algebra.parser import MAX_LENGTH, ParseError, parse_statement
-from ramify.records import Grade, Puzzle, Verdict
+from ramify.algebra.pattern import MAX_SIZE, Pattern
+from ramify.records import Grade, Verdict
+from ramify.tasks.countdown.puzzle import Puzzle
 
-GRADER_VERSION = 5
+GRADER_VERSION = "5"
 """Kept with every table that is made from verdicts or attempts; it changes when any of them could."""
 
 ANSWER_TAGS = ("<answer>", "</answer>")
@@ -45,12 +48,19 @@ def grade(puzzle: Puzzle, text: str, truncated: bool = False, tags: tuple[str, s
         return Grade(Verdict.UNPARSABLE, answer)
     expression = statement.expression
     if not expression.uses(puzzle.numbers):
-        return Grade(Verdict.WRONG_NUMBERS, answer, expression)
+        return Grade(Verdict.WRONG_NUMBERS, answer, expression, pattern=_pattern(expression))
     value = expression.value
     if value is None:
-        return Grade(Verdict.UNDEFINED, answer, expression)
+        return Grade(Verdict.UNDEFINED, answer, expression, pattern=_pattern(expression))
     correct = value == puzzle.target and statement.holds
-    return Grade(Verdict.CORRECT if correct else Verdict.WRONG_VALUE, answer, expression, value)
+    return Grade(Verdict.CORRECT if correct else Verdict.WRONG_VALUE, answer, expression, value, _pattern(expression))
+
+
+def _pattern(expression: Expression) -> Pattern | None:
+    """The pattern of an answer; None where a sign is before the whole, or it has over 200 leaves."""
+    if expression.negated or len(expression.postfix) > 2 * MAX_SIZE:
+        return None
+    return Pattern.of(expression)
 
 
 def read_answer(puzzle: Puzzle, answer: str) -> Statement | None:

@@ -12,7 +12,7 @@ import math
 import re
 from fractions import Fraction
 
-from ramify.records import Puzzle
+from ramify.tasks.countdown.puzzle import Puzzle
 
 _OPEN, _CLOSE = "<answer>", "</answer>"
 _PLAIN = re.compile(r"[\d+\-*/().\s]+", re.ASCII)

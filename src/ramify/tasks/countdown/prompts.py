@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from ramify.algebra.expression import Expression
 from ramify.config import Config
-from ramify.records import Puzzle
 from ramify.tasks.countdown.grading import ANSWER_TAGS
+from ramify.tasks.countdown.puzzle import Puzzle
+from ramify.tasks.countdown.slots import SLOTS
 
 _TINYZERO = (
     "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant "
@@ -23,8 +23,9 @@ _TINYZERO = (
     "return the final answer in <answer> </answer> tags, for example <answer> (1 + 2) / 3 </answer>.\n"
     "Assistant: Let me solve this step by step.\n<think>"
 )
+WORDS = "Using the numbers {numbers}, create an equation that equals {target}."
+"""The template of puzzles whose own prompt is not known."""
 TEMPLATES = {"slots": "{target}:{slots}>", "tinyzero": _TINYZERO}
-SLOTS = "ABCDEFGH"
 _SENTENCES = (
     "Using the numbers {numbers}, create an equation that equals {target}",
     TEMPLATES["slots"],
@@ -93,41 +94,14 @@ class PromptConfig(Config):
         filled = template.replace("{slots}", named).replace("{numbers}", str(list(puzzle.numbers)))
         return filled.replace("{target}", str(puzzle.target))
 
-    def said(self, puzzle: Puzzle) -> Any:
+    def to_model_input(self, puzzle: Puzzle) -> Any:
         """The prompt as trainers and tokenizers take it: a text, or a list of one message.
 
-        >>> PromptConfig(chat=True).said(Puzzle((1, 2), 3))
+        >>> PromptConfig(chat=True).to_model_input(Puzzle((1, 2), 3))
         [{'role': 'user', 'content': '3:A1B2>'}]
         """
         text = self.text(puzzle)
         return [{"role": "user", "content": text}] if self.chat else text
-
-    def demonstration(self, expression: Expression) -> str:
-        r"""A right completion in plain words: a line for each step of the expression, then the answer.
-
-        >>> print(PromptConfig(template="tinyzero").demonstration(Expression((3, 7, "*", 8, "+"))))
-        <BLANKLINE>
-        3 * 7 = 21
-        21 + 8 = 29
-        </think>
-        <answer>3*7+8</answer>
-        """
-        steps: list[str] = []
-
-        def node(operator: str, left: Expression, right: Expression) -> Expression:
-            joined = left.join(operator, right)
-            steps.append(f"{_value(left)} {operator} {_value(right)} = {_value(joined)}")
-            return joined
-
-        expression.fold(Expression.of, node)
-        thought = ["</think>"] if self.template == "tinyzero" else []
-        opening, closing = self.answer_tags
-        return "\n".join(["", *steps, *thought, f"{opening}{expression.text}{closing}"])
-
-
-def _value(expression: Expression) -> str:
-    value = expression.value
-    return f"({value})" if value is not None and (value < 0 or value.denominator > 1) else str(value)
 
 
 def puzzle_in(text: str, template: str | None = None) -> tuple[list[int], int] | None:

@@ -6,9 +6,10 @@ from hashlib import blake2b
 
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import skills
-from ramify.records import Puzzle
+from ramify.tasks.base import Tagged
 from ramify.tasks.countdown.families import family, twins
-from ramify.tasks.countdown.tagging import Tagged, solving_patterns
+from ramify.tasks.countdown.puzzle import Puzzle
+from ramify.tasks.countdown.tagging import solving_patterns
 
 RESERVED_SHARE = 16
 """One puzzle in this many is reserved for evaluation."""
@@ -70,6 +71,19 @@ class Rules:
     forced: tuple[str, ...] = ()
     known_skills: bool = False
     multiset_disjoint: bool = False
+
+
+PROMISES = {
+    "shared": "puzzles shared between training and evaluation",
+    "repeated": "repeated",
+    "reserved_in_training": "reserved puzzles in training",
+    "unreserved_in_evaluation": "unreserved in evaluation",
+    "solved_by_held_out": "training puzzles solvable by a held-out pattern",
+    "not_forced": "unforced puzzles in forced sets",
+    "of_unknown_skills": "longer puzzles of unknown skills",
+    "numbers_in_both": "evaluation puzzles with the numbers of a training puzzle",
+}
+"""What a certificate counts, in words; promises that were not made are null in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,32 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ramify.algebra.pattern import Pattern
-from ramify.records import Puzzle
+from ramify.tasks.base import Tagged
 from ramify.tasks.countdown.catalog import patterns
 from ramify.tasks.countdown.families import twins
+from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.solver import solve_many
 
 MOST_TWINS = 6
 """No pattern of up to six leaves has as many twins."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """A puzzle with what the solver says of it.
-
-    Attributes:
-        solving: the solving patterns, in the order of the catalog.
-        forced: whether the source pattern and its twins are the only ones; False without a source pattern.
-        multiplicity: number of labelled solutions.
-    """
-
-    puzzle: Puzzle
-    solving: tuple[Pattern, ...]
-    forced: bool
-    multiplicity: int
 
 
 def tag(puzzles: Sequence[Puzzle]) -> list[Tagged]:

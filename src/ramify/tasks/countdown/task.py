@@ -1,253 +1,242 @@
-"""The Countdown task: its settings and the puzzle sets that they describe."""
+"""Countdown: write an expression that uses each of n numbers once and equals the target."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
+from random import Random
+from typing import Any, ClassVar, Self
 
-import numpy as np
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+import polars as pl
 
-from ramify.algebra.pattern import Pattern, parse_patterns
-from ramify.config import MOST, Config, Seed
-from ramify.records import Puzzle
-from ramify.tasks.countdown.catalog import index_of, patterns
+from ramify.algebra.arrangement import arranged
+from ramify.algebra.parser import parse
+from ramify.algebra.pattern import LETTERS, Pattern
+from ramify.algebra.structure import parts, structure
+from ramify.processes import Report
+from ramify.records import Attempt, Grade
+from ramify.tasks.base import Split, Tree
+from ramify.tasks.countdown import sets
+from ramify.tasks.countdown.attempts import find_attempts
+from ramify.tasks.countdown.catalog import patterns
+from ramify.tasks.countdown.demonstration import demonstrate, mistake
 from ramify.tasks.countdown.families import twins
-from ramify.tasks.countdown.generation import automorphisms, draw_distinct, generator, scarcity
-from ramify.tasks.countdown.instances import InstanceCounter
-from ramify.tasks.countdown.prompts import PromptConfig
-from ramify.tasks.countdown.rewards import RewardConfig
-from ramify.tasks.countdown.splits import (
-    Certificate,
-    Rules,
-    certify,
-    held_out_patterns,
-    is_of_known_skills,
-    is_reserved,
-)
-from ramify.tasks.countdown.tagging import Tagged, tag
+from ramify.tasks.countdown.grading import GRADER_VERSION, grade
+from ramify.tasks.countdown.prompts import WORDS
+from ramify.tasks.countdown.puzzle import Puzzle
+from ramify.tasks.countdown.settings import CountdownSettings
+from ramify.tasks.countdown.solver import witness
+from ramify.tasks.countdown.splits import PROMISES, is_of_known_skills
 
-MAX_SIZE = 6
-"""Puzzles have two to so many numbers."""
-LARGEST = 10_000
-"""Numbers and targets go up to it; with more, the search for rare puzzles takes hours."""
-EVALUATION_SETS = ("test", "length", "held_out", "skills")
-SETS = (*EVALUATION_SETS, "train")
+_SIGNS = {"*": "×", "/": "÷", "-": "−"}
 
 
-class CountdownConfig(Config):
-    """Which puzzles are made. A set maps n to a number of puzzles, spread evenly over the patterns of that size."""
+class CountdownConfig(CountdownSettings):
+    """The task of Park, Kaur and Arora (2025), with its settings.
 
-    kind: Literal["countdown"] = "countdown"
-    seed: Seed = 1
-    """The seed of the puzzles; runs with other training seeds keep the same puzzles."""
-    puzzles: str = ""
-    """A run, a folder, a file or a dataset on the hub whose puzzles are taken; none are drawn then, and the settings
-    from here to `multiset_disjoint` say nothing."""
-    numbers: tuple[int, int] = (1, 99)
-    """Smallest and largest number."""
-    target: tuple[int, int] = (1, 99)
-    """Smallest and largest target."""
-    per_pattern: bool = False
-    """Whether the counts below are puzzles of each pattern, rather than of all patterns together."""
-    train: dict[int, int] = Field({3: 1440, 4: 1440})
-    """Puzzles to train on, of patterns that are not held out."""
-    test: dict[int, int] = Field({3: 204, 4: 270})
-    """Puzzles of the trained sizes and patterns, disjoint from all training."""
-    length: dict[int, int] = Field({5: 140})
-    """Puzzles of sizes that are not trained."""
-    held_out: dict[int, int] = Field({3: 40, 4: 60})
-    """Puzzles of the held-out families and patterns."""
-    skills: dict[int, int] = Field({2: 32})
-    """Puzzles of the small patterns that larger ones are made of, trained or not; the composition gap needs them."""
-    hold_out: tuple[str, ...] = Field(("A-B*C",), max_length=1000)
-    """Skills whose families solve no training puzzle."""
-    hold_out_patterns: tuple[str, ...] = Field((), max_length=10_000)
-    """Patterns that, with their twins, solve no training puzzle; larger patterns made of them are trained."""
-    reserved: bool = True
-    """Whether evaluation puzzles are drawn from the sixteenth of all puzzles that no training ever uses, the bundled
-    model's pre-training included."""
-    forced: tuple[str, ...] = ()
-    """Sets that hold forced puzzles alone, such as ["test", "held_out"]."""
-    known_skills: bool = False
-    """Whether the length set has only patterns all of whose skills of three leaves or more are trained."""
-    multiset_disjoint: bool = False
-    """Whether no training puzzle has the numbers of an evaluation puzzle, whatever its target."""
-    prompt: PromptConfig = PromptConfig()
-    """How a puzzle is put to the model; the name of a template stands for its settings."""
-    reward: RewardConfig = RewardConfig()
-    """What a completion is worth in training: `pure`, `paper`, or three numbers."""
-
-    @field_validator("train", "test", "length", "held_out", "skills")
-    @classmethod
-    def _sizes(cls, counts: dict[int, int], info: ValidationInfo) -> dict[int, int]:
-        for size, count in counts.items():
-            if not 2 <= size <= MAX_SIZE:
-                raise ValueError(f"task.{info.field_name}.{size}: puzzles have 2 to {MAX_SIZE} numbers")
-            if count < 0:
-                raise ValueError(f"task.{info.field_name}.{size} = {count}: a count cannot be negative")
-            if count > MOST:
-                raise ValueError(f"task.{info.field_name}.{size} = {count}: the most puzzles are {MOST:,}")
-        return counts
-
-    @field_validator("numbers", "target")
-    @classmethod
-    def _range(cls, bounds: tuple[int, int]) -> tuple[int, int]:
-        if not 1 <= bounds[0] <= bounds[1] <= LARGEST:
-            raise ValueError(f"a range is [smallest, largest] with 1 <= smallest <= largest <= {LARGEST}")
-        return bounds
-
-    @field_validator("forced")
-    @classmethod
-    def _sets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in ("train", *EVALUATION_SETS):
-                raise ValueError(f"{name} is not a set; there are train, {', '.join(EVALUATION_SETS)}")
-        return names
-
-    @field_validator("hold_out", "hold_out_patterns")
-    @classmethod
-    def _skills(cls, skills: tuple[str, ...]) -> tuple[str, ...]:
-        for skill in parse_patterns(skills):
-            if skill.size > MAX_SIZE:
-                raise ValueError(f"'{skill}' has {skill.size} leaves; puzzles have up to {MAX_SIZE} numbers")
-        return skills
-
-    @model_validator(mode="after")
-    def _exact(self) -> "CountdownConfig":
-        largest = max(self.numbers[1], self.target[1])
-        size = max((n for name in SETS for n in getattr(self, name)), default=2)
-        if largest**size >= 2**62:
-            raise ValueError(f"numbers = {list(self.numbers)}: with {size} numbers the arithmetic is not exact")
-        return self
-
-    def rules(self) -> Rules:
-        """What the split promises."""
-        sizes = [n for n in range(2, MAX_SIZE + 1) if n in {**self.train, **self.held_out}]
-        single = {Pattern.parse(text) for text in self.hold_out_patterns}
-        held_out = held_out_patterns(self.hold_out, sizes).union(single, *map(twins, single))
-        return Rules(held_out, self.reserved, self.forced, self.known_skills, self.multiset_disjoint)
-
-
-def puzzles_asked(config: CountdownConfig) -> dict[str, int]:
-    """How many puzzles each set is to have; 0 of a size whose patterns are all held out, or none of them is.
-
-    >>> puzzles_asked(CountdownConfig(per_pattern=True, train={3: 10}, test={}, length={}, hold_out=()))
-    {'test': 0, 'length': 0, 'held_out': 0, 'skills': 128, 'train': 180}
+    >>> task = CountdownConfig()
+    >>> puzzle = Puzzle((3, 7, 8), 29, Pattern.parse("A*B+C"))
+    >>> task.prompt.to_model_input(puzzle), task.grade(puzzle, "<answer>3*7+8</answer>").verdict.value
+    ('29:A3B7C8>', 'correct')
     """
-    rules = config.rules()
-    found = dict.fromkeys(SETS, 0)
-    for name in SETS:
-        for size, count in getattr(config, name).items():
-            drawn_from = len(source_patterns(config, name, size, rules)) if count else 0
-            found[name] += count * drawn_from if config.per_pattern else count * bool(drawn_from)
-    return found
 
-
-def trained_patterns(config: CountdownConfig) -> list[Pattern]:
-    """The patterns that training puzzles can be drawn from."""
-    rules = config.rules()
-    return [
-        pattern
-        for size, count in config.train.items()
-        if count
-        for pattern in source_patterns(config, "train", size, rules)
-    ]
-
-
-def make_puzzles(
-    config: CountdownConfig, progress: Callable[[int, int], None] = lambda done, total: None
-) -> tuple[dict[str, list[Tagged]], Certificate]:
-    """Draw every set, tag every puzzle, and certify the split. Same settings, same puzzles.
-
-    No puzzle occurs twice. Evaluation sets are drawn before the training set, and in each set the patterns with few
-    instances before those with many, so that what is taken already costs rare patterns least.
-    """
-    rules = config.rules()
-    taken: set[str] = set()
-    shortages: list[str] = []
-    sets: dict[str, list[Puzzle]] = {}
-    wanted = sum(
-        len(_spread(source_patterns(config, name, size, rules), count, config.per_pattern, ""))
-        for name in SETS
-        for size, count in getattr(config, name).items()
+    PUZZLE_COLUMNS: ClassVar[Mapping[str, Any]] = {"numbers": pl.List(pl.Int32), "target": pl.Int32}
+    GRADER_VERSION: ClassVar[str] = GRADER_VERSION
+    # Balanced patterns never have the depth of left-heavy ones of their n (to n = 4).
+    STRATA: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "right-heavy": ("n", "depth", "subtractions", "divisions"),
+        "balanced": ("n", "subtractions", "divisions"),
+    }
+    MATCHED_BY: ClassVar[tuple[str, ...]] = ("n", "depth", "lookahead", "inverses")
+    # Log-odds for each unit: a step of depth, a doubling of the number of solutions or of the largest intermediate
+    # value; for shape classes, against left-heavy at equal depth, lookahead and n. Balanced stands before depth, which
+    # it decides where n is 3 or 4.
+    TERMS: ClassVar[Mapping[str, pl.Expr]] = {
+        "n": pl.col("n"),
+        "balanced": pl.col("shape_class") == "balanced",
+        "depth": pl.col("depth"),
+        "lookahead": pl.col("lookahead"),
+        "right-heavy": pl.col("shape_class") == "right-heavy",
+        "divisions": pl.col("divisions"),
+        "log2 multiplicity": pl.col("multiplicity").log(2),
+        "fractional": pl.col("fractional"),
+        "log2 largest": pl.col("largest").clip(1).log(2),
+    }
+    INDICATORS: ClassVar[tuple[str, ...]] = ("balanced", "right-heavy", "fractional")
+    STRUCTURE: ClassVar[frozenset[str]] = frozenset(
+        {"shape_class", "split", "depth", "min_depth", "lookahead", "alternation"}
+        | {"inverses", "subtractions", "divisions"}
     )
-    drawn_from = 0
-    for name in SETS:
-        sets[name] = []
-        accept = _acceptance(name, rules, [puzzle for some in sets.values() for puzzle in some])
-        for size, count in getattr(config, name).items():
-            chosen = _rarest_first(config, source_patterns(config, name, size, rules))
-            found: dict[Pattern, list[Puzzle]] = {}
-            shares = dict(_spread(chosen, count, config.per_pattern, f"{config.seed}/{name}/{size}"))
-            for pattern, share in shares.items():
-                random = generator(f"{config.seed}/{name}/{pattern.text}")
-                fits = partial(accept, pattern)
-                drawn = draw_distinct(pattern, share, random, fits, taken, config.numbers, config.target)
-                found[pattern] = drawn.puzzles
-                drawn_from += 1
-                progress(drawn_from, wanted)
-                if len(drawn.puzzles) < share:
-                    proof = "there are no more" if drawn.all_found else "a long search found no more"
-                    shortages.append(f"{name} {pattern.text}: {len(drawn.puzzles)} of {share}, {proof}")
-            sets[name] += [puzzle for pattern in sorted(found, key=index_of) for puzzle in found[pattern]]
-    tagged = {name: tag(puzzles) for name, puzzles in sets.items()}
-    return tagged, certify(tagged, rules, shortages)
+    GROUPINGS: ClassVar[tuple[str, ...]] = (
+        "function_class",
+        "n,shape_class",
+        "n,split",
+        "n,depth",
+        "n,lookahead",
+        "n,forced",
+        "n,known",
+        "n,forced,shape_class",
+        "n,depth,inverses,shape_class",
+    )
+    PROMISES: ClassVar[Mapping[str, str]] = PROMISES
+
+    @classmethod
+    def of_saved(cls, settings: Mapping[str, Any]) -> Self:
+        """As of all tasks; an import keeps no template, only what opens and closes an answer."""
+        prompt = settings.get("prompt")
+        if isinstance(prompt, Mapping) and "template" not in prompt:
+            settings = {**settings, "prompt": {"template": WORDS, **prompt}}
+        return super().of_saved(settings)
+
+    def draw(self, report: Report) -> Split:
+        """Every set and its certificate."""
+        drawn, certificate = sets.make_puzzles(self, partial(report, "patterns to draw from"))
+        return Split(drawn, certificate.to_dict())
+
+    def asked(self) -> dict[str, dict[int, int]]:
+        """How many puzzles each set is to have, by n; sizes are left out whose patterns are all held out, or none."""
+        return sets.puzzles_asked(self)
+
+    def trained_patterns(self) -> list[str]:
+        """The patterns that training puzzles can be drawn from."""
+        return [pattern.text for pattern in sets.trained_patterns(self)]
+
+    def limited(self, most: int) -> Self:
+        """The same task with at most so many puzzles of a set and size, of all patterns together."""
+        return super().limited(most).model_copy(update={"per_pattern": False})
+
+    def supply(self, name: str, n: int) -> int | None:
+        """About how many puzzles of a set and size there are; None where they are plenty."""
+        return sets.supply(self, name, n)
+
+    def available(self, name: str, n: int) -> int:
+        """How many patterns a set and size is drawn from."""
+        return len(sets.source_patterns(self, name, n, self.rules()))
+
+    def row(self, puzzle: Puzzle) -> dict[str, Any]:
+        """Its numbers, in the order in which they are shown, and its target."""
+        return {"numbers": list(puzzle.numbers), "target": puzzle.target}
+
+    def puzzle(self, row: Mapping[str, Any]) -> Puzzle:
+        """The puzzle of a row."""
+        return Puzzle(tuple(row["numbers"]), row["target"], row["pattern"] and Pattern.parse(row["pattern"]))
+
+    def describe(self, row: Mapping[str, Any]) -> str:
+        """Numbers and target.
+
+        >>> CountdownConfig().describe({"numbers": [3, 7, 8], "target": 29})
+        '3, 7, 8 → 29'
+        """
+        return f"{', '.join(map(str, row['numbers']))} → {row['target']}"
+
+    def grade(self, puzzle: Puzzle, text: str, truncated: bool = False) -> Grade:
+        """The verdict; see `ramify.grade`."""
+        return grade(puzzle, text, truncated, self.prompt.answer_tags)
+
+    def find_attempts(self, puzzle: Puzzle, text: str, truncated: bool = False) -> list[Attempt]:
+        """The expressions that use each number once; see `ramify.find_attempts`."""
+        return find_attempts(puzzle, text, tags=self.prompt.answer_tags, truncated=truncated)
+
+    def demonstrate(self, puzzle: Puzzle) -> str:
+        """A right completion by the source pattern of a puzzle, or else by the first that solves it."""
+        return demonstrate(puzzle, self.prompt)
+
+    def mistake(self, puzzle: Puzzle, random: Random) -> str:
+        """A wrong completion: an expression of the numbers that misses the target."""
+        return mistake(puzzle, self.prompt, random)
+
+    def same_answer(self, answer: str) -> str:
+        """One text for all expressions that are equal up to commutativity and associativity.
+
+        >>> task = CountdownConfig()
+        >>> task.same_answer("8+7*3") == task.same_answer("3*7+8"), task.same_answer("-(2*9)")
+        (True, '-(2*9)')
+        """
+        return _same_answer(answer)
+
+    def structure(self, pattern: str) -> dict[str, Any]:
+        """Size, shape class, split, depth, lookahead and the like; numbers of subtractions and divisions."""
+        return dict(_structure(pattern))
+
+    def parts(self, pattern: str) -> tuple[str, ...]:
+        """The immediate non-leaf children of the binary tree."""
+        return tuple(part.text for part in parts(Pattern.parse(pattern)))
+
+    def twins(self, pattern: str) -> frozenset[str]:
+        """The other patterns that are the same function."""
+        return frozenset(twin.text for twin in twins(Pattern.parse(pattern)))
+
+    def patterns(self, n: int) -> list[str]:
+        """All patterns of a size, in the order of the catalog."""
+        return [pattern.text for pattern in patterns(n)]
+
+    def tree(self, pattern: str) -> Tree:
+        """The binary tree, its leaves named in reading order.
+
+        >>> CountdownConfig().tree("A*B+C")
+        ('+', (('×', ('A', 'B')), 'C'))
+        """
+        drawn: Tree = Pattern.parse(pattern).tree.fold(_leaf, _node)
+        return drawn
+
+    def attributes(self, puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.DataFrame:
+        """The puzzles with subtractions, divisions, inverses (both together), function_class (the first of the source
+        pattern and its twins), known (whether all proper skills of three leaves or more were trained; null without
+        training puzzles); and of one solution by the source pattern: fractional (whether an intermediate value is no
+        integer) and largest (the largest intermediate value, absolutely; the target if n = 2).
+
+        shape_class is "mixed" where a twin has another one: such a pattern cannot stand for either class.
+        """
+        seen = {Pattern.parse(text) for text in trained}
+        rows = []
+        for text in puzzles["pattern"].drop_nulls().unique(maintain_order=True):
+            pattern = Pattern.parse(text)
+            _, minus, _, over = structure(pattern).operators
+            same = min({pattern, *twins(pattern)}, key=patterns(pattern.size).index)
+            known = is_of_known_skills(pattern, seen) if seen else None
+            shapes = {structure(one).shape_class for one in (pattern, *twins(pattern))}
+            kind = "mixed" if len(shapes) > 1 else shapes.pop()
+            rows.append((text, kind, minus, over, minus + over, same.text, known))
+        schema = {
+            "pattern": pl.String,
+            "shape_class": pl.String,
+            "subtractions": pl.Int32,
+            "divisions": pl.Int32,
+            "inverses": pl.Int32,
+            "function_class": pl.String,
+        }
+        by_pattern = pl.DataFrame(rows, schema={**schema, "known": pl.Boolean}, orient="row")
+        solved = [_intermediates(*row) for row in puzzles.select("numbers", "target", "pattern").iter_rows()]
+        by_puzzle = pl.DataFrame(solved, schema={"fractional": pl.Boolean, "largest": pl.Float64}, orient="row")
+        kept = puzzles.drop("shape_class").join(by_pattern, on="pattern", how="left", maintain_order="left")
+        return kept.hstack(by_puzzle)
 
 
-def source_patterns(config: CountdownConfig, name: str, size: int, rules: Rules) -> list[Pattern]:
-    """The patterns that a set is drawn from."""
-    if name not in ("length", "skills"):
-        return [pattern for pattern in patterns(size) if (pattern in rules.held_out) == (name == "held_out")]
-    if name == "skills" or not config.known_skills:
-        return list(patterns(size))
-    trained = {pattern for n in config.train for pattern in source_patterns(config, "train", n, rules)}
-    return [pattern for pattern in patterns(size) if is_of_known_skills(pattern, trained)]
+@lru_cache(maxsize=1 << 16)
+def _same_answer(answer: str) -> str:
+    expression = parse(answer)
+    return expression.text if expression.negated else arranged(expression).text
 
 
-def _rarest_first(config: CountdownConfig, chosen: Sequence[Pattern]) -> list[Pattern]:
-    """Patterns by their number of unordered instances: exact up to four leaves, else from some thousand tries."""
-    counter = InstanceCounter(config.numbers, config.target, unordered=True)
-    found: dict[Pattern, float] = {}
-    for pattern in chosen:
-        try:
-            if pattern.size > 4:
-                raise OverflowError
-            found[pattern] = counter.count(pattern)
-        except OverflowError:
-            random = generator(f"{config.seed}/scarcity/{pattern.text}")
-            found[pattern] = scarcity(pattern, random, config.numbers, config.target) / automorphisms(pattern)
-    return sorted(chosen, key=found.__getitem__)
+@lru_cache(maxsize=1 << 16)
+def _structure(text: str) -> Mapping[str, Any]:
+    pattern = Pattern.parse(text)
+    found = structure(pattern)
+    _, minus, _, over = found.operators
+    named = ("shape_class", "split", "depth", "min_depth", "lookahead", "alternation")
+    counted = {"subtractions": minus, "divisions": over, "inverses": minus + over}
+    return {"n": pattern.size, "pattern": text, **{name: getattr(found, name) for name in named}, **counted}
 
 
-def _spread(chosen: Sequence[Pattern], count: int, per_pattern: bool, name: str) -> list[tuple[Pattern, int]]:
-    """A share for each pattern: `count`, or an even part of it; what is left over goes to patterns drawn at random."""
-    if not chosen:
-        return []
-    each, rest = (count, 0) if per_pattern else divmod(count, len(chosen))
-    order = sorted(chosen, key=index_of)
-    lucky = {order[index] for index in generator(name).permutation(len(order))[:rest].tolist()}
-    shares = [(pattern, each + (pattern in lucky)) for pattern in chosen]
-    return [(pattern, share) for pattern, share in shares if share]
+def _leaf(index: int) -> Tree:
+    return LETTERS[index] if index < len(LETTERS) else f"X{index}"
 
 
-def _acceptance(name: str, rules: Rules, evaluation: Sequence[Puzzle]) -> Callable[..., np.ndarray]:
-    """What puzzles of a set have to be, given those of the sets before it: a function of pattern, numbers, targets."""
-    kept_apart = {tuple(sorted(puzzle.numbers)) for puzzle in evaluation} if rules.multiset_disjoint else set()
+def _node(operator: str, left: Tree, right: Tree) -> Tree:
+    return _SIGNS.get(operator, operator), (left, right)
 
-    def accept(pattern: Pattern, numbers: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        fits = np.ones(len(targets), dtype=bool)
-        if rules.reserved:
-            reserved = [is_reserved(row, goal) for row, goal in zip(numbers.tolist(), targets.tolist(), strict=True)]
-            fits &= np.array(reserved, dtype=bool) != (name == "train")
-        if name == "train" and kept_apart:
-            fits &= np.array([tuple(sorted(row)) not in kept_apart for row in numbers.tolist()], dtype=bool)
-        if name in rules.forced or (name == "train" and rules.held_out):
-            rows, goals = numbers[fits].tolist(), targets[fits].tolist()
-            tagged = tag([Puzzle(tuple(row), goal, pattern) for row, goal in zip(rows, goals, strict=True)])
-            banned = rules.held_out if name == "train" else frozenset()
-            fits[fits] = [
-                banned.isdisjoint(entry.solving) and (entry.forced or name not in rules.forced) for entry in tagged
-            ]
-        return fits
 
-    return accept
+def _intermediates(numbers: list[int], target: int, pattern: str | None) -> tuple[bool | None, float | None]:
+    found = witness(numbers, target, Pattern.parse(pattern)) if pattern else None
+    if found is None:
+        return None, None
+    values = found.intermediates()
+    return any(value.denominator > 1 for value in values), float(max(map(abs, values), default=target))

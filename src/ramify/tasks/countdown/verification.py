@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ramify.algebra.pattern import Pattern
-from ramify.records import Puzzle
+from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.tagging import is_one_function, tag
 
 MAX_CHECKED = 6

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from ramify.records import Puzzle, Verdict
+from ramify.records import Verdict
 from ramify.tasks.countdown.grading import answer_span, grade
 from ramify.tasks.countdown.other_rules import is_correct_for_reasoning_gym, is_correct_for_tinyzero
+from ramify.tasks.countdown.puzzle import Puzzle
 
 SCHEMA = {
     "puzzle_id": pl.String,
