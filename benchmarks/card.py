@@ -23,9 +23,8 @@ from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
 from ramify.analysis.annotate import annotate
 from ramify.analysis.estimators import BLOCKS, ratios, wilson
-from ramify.experiment import model_path
 from ramify.models.bundled.tokenizer import build_tokenizer
-from ramify.models.checkpoints import find_checkpoints
+from ramify.models.checkpoints import find_checkpoints, model_path
 from ramify.report.figures import Point, interval
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.tables import completion_frame

@@ -18,7 +18,7 @@ from statistics import median
 COMPILE = """
 import time, torch
 from ramify.models.compiled import decoder
-from ramify.experiment import model_path
+from ramify.models.checkpoints import model_path
 from ramify.models.loading import load_model
 model = load_model(model_path("bundled"))
 started, used = time.perf_counter(), time.process_time()
@@ -39,7 +39,7 @@ def main() -> None:
 
     import torch
 
-    from ramify.experiment import model_path
+    from ramify.models.checkpoints import model_path
     from ramify.models.compiled import decoder
     from ramify.models.loading import load_model, load_tokenizer, prompt_ids
     from ramify.tasks.countdown.sets import make_puzzles

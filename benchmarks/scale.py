@@ -23,8 +23,9 @@ import polars as pl
 from ramify import ExperimentConfig, Run
 from ramify.analysis.annotate import annotate_files
 from ramify.analysis.estimate import estimate
-from ramify.experiment import generate, open_run
+from ramify.experiment import open_run
 from ramify.sampling.oracle import play
+from ramify.stages.generate import generate
 from ramify.tables import read_table, write_table
 from ramify.tasks.countdown.oracle import Oracle
 from ramify.tasks.countdown.puzzle import Puzzle

@@ -15,7 +15,7 @@ import pytest
 
 from ramify import ExperimentConfig, Run
 from ramify.adapters.export import export
-from ramify.experiment import run_all
+from ramify.pipeline import run_all
 from ramify.tasks.countdown.sets import make_puzzles
 from ramify.tasks.countdown.task import CountdownConfig
 

@@ -16,11 +16,13 @@ from typing import Any
 
 import polars as pl
 
-from ramify import experiment
 from ramify.errors import ConfigError
-from ramify.experiment import ExperimentConfig, model_path
+from ramify.experiment import ExperimentConfig, open_run
+from ramify.models.checkpoints import model_path
 from ramify.processes import Report, world_size
 from ramify.run import Run
+from ramify.stages.generate import generate
+from ramify.stages.sample import evaluation_prompts, model_at
 from ramify.tables import completion_frame, write_table
 from ramify.tasks.base import EVALUATION_SETS, SETS, Task
 from ramify.train.job import Job, TrainerConfig
@@ -76,8 +78,8 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
     is_drawn = bool(config.task.puzzles) or sum(asked_of.values()) <= MOST_DRAWN
     with TemporaryDirectory() as folder:
         made = config if is_drawn else config.model_copy(update={"task": _few(config.task)})
-        run = experiment.open_run(made, Path(folder))
-        experiment.generate(made, run, report)
+        run = open_run(made, Path(folder))
+        generate(made, run, report)
         sets = {name: run.puzzles(name).height for name in SETS}
         puzzle_bytes = _size(run.path)
         shortages = len((run.certificate() or {}).get("shortages", [])) if is_drawn else None
@@ -122,8 +124,8 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
 
 def _limited(config: ExperimentConfig, run: Run) -> ExperimentConfig:
     """The same settings with the tokens that the model's context leaves."""
-    model = experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
-    changed: dict[str, Any] = {"sample": config.sample.resolved(model, experiment.evaluation_prompts(config, run))}
+    model = model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
+    changed: dict[str, Any] = {"sample": config.sample.resolved(model, evaluation_prompts(config, run))}
     if isinstance(config.train, OnlineConfig | RFTConfig):
         from ramify.models.loading import new_tokens
 
@@ -139,7 +141,7 @@ def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
     limits = {"samples": PROBED_COMPLETIONS, "batch_size": PROBED_COMPLETIONS, "max_new_tokens": PROBED_TOKENS}
     limited = {name: min(most, getattr(config.sample, name)) for name, most in limits.items()}
     small = config.sample.model_copy(update=limited)
-    sampler = small.build(experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0]))
+    sampler = small.build(model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0]))
     puzzles = max((config.task.puzzles_in(run.puzzles(name)) for name in EVALUATION_SETS), key=len)
     batch = next(puzzles for greedy, puzzles in small.batches(puzzles) if not greedy)
     sampler.sample(batch[:4], config.task.prompt, False, "warm up")

@@ -13,15 +13,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from ramify import experiment
 from ramify.analysis.allocation import Allocation, Costs, allocate
 from ramify.analysis.annotate import annotate
 from ramify.analysis.design import Question, Source, detectable, needed, remedy
 from ramify.analysis.questions import questions
 from ramify.errors import ConfigError, RunError
-from ramify.experiment import ExperimentConfig
+from ramify.experiment import ExperimentConfig, open_run
 from ramify.processes import Report
 from ramify.run import Run, is_run
+from ramify.stages.generate import generate
+from ramify.stages.sample import model_at
 from ramify.tables import COMPLETIONS, completion_frame
 from ramify.tasks.base import EVALUATION_SETS, Task
 from ramify.train.job import TrainerConfig
@@ -175,13 +176,13 @@ def _answer(one: Question, detect: float, seeds: int, samples: int, recommended:
 def _probed(config: ExperimentConfig, report: Report) -> tuple[pl.DataFrame, dict[Source, float]]:
     """Draw puzzles in a folder that is thrown away, and ask the base some of them."""
     with TemporaryDirectory() as folder:
-        run = experiment.open_run(config.model_copy(update={"task": _drawn(config.task)}), Path(folder) / "run")
-        experiment.generate(config.model_copy(update={"task": _drawn(config.task)}), run, report)
+        run = open_run(config.model_copy(update={"task": _drawn(config.task)}), Path(folder) / "run")
+        generate(config.model_copy(update={"task": _drawn(config.task)}), run, report)
         sets = {name: run.attributed(name) for name in EVALUATION_SETS if run.puzzles(name).height}
         if not sets:
             raise ConfigError("task.test: there are no puzzles to evaluate on; give it, for example, {3 = 200}")
         settings = config.sample.model_copy(update={"samples": SAMPLES, "greedy": False})
-        model = experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
+        model = model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
         chosen = {name: _some(frame, config.task.seed) for name, frame in sets.items()}
         batches = [
             (name, batch)

@@ -13,10 +13,11 @@ from ramify import CountdownConfig, Puzzle, Run, RunError, grade
 from ramify.adapters.foreign import import_run
 from ramify.adapters.import_settings import ImportConfig
 from ramify.adapters.trl import Diagnosis, countdown_reward
-from ramify.experiment import sample, score
 from ramify.models.checkpoints import model_path
 from ramify.report.page import render
 from ramify.sampling.hf import HFSamplerConfig
+from ramify.stages.sample import sample
+from ramify.stages.score import score
 from ramify.tables import read_table
 from ramify.tasks.countdown.prompts import PromptConfig
 from ramify.tasks.countdown.rewards import REWARDS

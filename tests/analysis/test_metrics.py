@@ -21,8 +21,8 @@ from ramify.analysis.support import pattern_support, support
 from ramify.analysis.timing import timing
 from ramify.analysis.transfer import transfer
 from ramify.analysis.uses import attempted
-from ramify.experiment import score
 from ramify.frames import CELLS
+from ramify.stages.score import score
 from ramify.tables import ATTEMPTS, GRADES, read_table, write_table
 
 

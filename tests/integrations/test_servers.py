@@ -87,7 +87,7 @@ def test_ray_scores_as_we_do(known_run: Run, tmp_path: Path) -> None:
 ON_RAY = """
 import sys, ray
 from ramify import Run
-from ramify.experiment import score
+from ramify.stages.score import score
 ray.init(num_cpus=2, log_to_driver=False)
 run = Run(sys.argv[1])
 score(run, lambda stage, done, total: None, ray="local")

@@ -9,10 +9,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from ramify import Puzzle, find_attempts, grade
-from ramify.experiment import model_path
 from ramify.models.bundled.pretrain import IGNORED, PretrainConfig, TraceBatches
 from ramify.models.bundled.tokenizer import TOKEN_IDS, VOCABULARY, build_tokenizer
 from ramify.models.bundled.traces import TraceConfig, draw_trace, prompt_tokens
+from ramify.models.checkpoints import model_path
 from ramify.models.compiled.tiny import TinyForCausalLM
 from ramify.models.loading import load_model
 from ramify.tasks.countdown.prompts import PromptConfig

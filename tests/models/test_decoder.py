@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from ramify import Puzzle
-from ramify.experiment import model_path
+from ramify.models.checkpoints import model_path
 from ramify.models.compiled import decoder
 from ramify.models.compiled.decoder_kernel import forward
 from ramify.models.compiled.tiny import TinyForCausalLM

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from ramify.experiment import model_path
+from ramify.models.checkpoints import model_path
 from ramify.models.compiled import update
 from ramify.models.compiled.tiny import TinyForCausalLM
 from ramify.models.loading import load_model

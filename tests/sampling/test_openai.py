@@ -8,7 +8,7 @@ import pytest
 
 from ramify import ConfigError, ExperimentConfig, Puzzle, RunError
 from ramify.errors import RamifyError
-from ramify.experiment import run_all
+from ramify.pipeline import run_all
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.openai import OpenAISamplerConfig
 from ramify.tasks.countdown.prompts import PromptConfig

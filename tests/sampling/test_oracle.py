@@ -8,8 +8,10 @@ import pytest
 from scipy.stats import kendalltau
 
 from ramify import ExperimentConfig, Puzzle, Run, find_attempts, grade, patterns
-from ramify.experiment import generate, open_run, score
+from ramify.experiment import open_run
 from ramify.sampling.oracle import play
+from ramify.stages.generate import generate
+from ramify.stages.score import score
 from ramify.tasks.countdown.oracle import STYLES, Oracle, Style
 
 STEPS = tuple(range(0, 1300, 100))

@@ -1,4 +1,4 @@
-"""The puzzle sets of a run: drawn, or taken from a run, a folder, a file or a dataset on the hub."""
+"""The puzzle sets of a run: drawn, or (of Countdown) taken from a run, a folder, a file or a dataset on the hub."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from ramify.tasks.base import EVALUATION_SETS, SETS, Split, Task
 from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.splits import Certificate, Rules, certify
 from ramify.tasks.countdown.tagging import tag_by_solver
-from ramify.tasks.countdown.task import CountdownConfig
+from ramify.tasks.registry import DEFAULT
 
 
 def write_puzzles(task: Task, run: Run, report: Report) -> None:
@@ -29,8 +29,8 @@ def write_puzzles(task: Task, run: Run, report: Report) -> None:
     certified = run.certificate() is not None
     if certified and all(run.puzzles_file(name).is_file() for name in SETS):
         return
-    if task.puzzles and not isinstance(task, CountdownConfig):
-        raise ConfigError(f"task.puzzles = {task.puzzles}: puzzles are taken from elsewhere for Countdown alone")
+    if task.puzzles and task.kind != DEFAULT:
+        raise ConfigError(f"task.puzzles = {task.puzzles}: only puzzles of {DEFAULT} are taken from elsewhere")
     sets, counted = _taken(task.puzzles, report) if task.puzzles else task.draw(report)
     for name in SETS:
         frame, file = task.frame(sets[name]), run.puzzles_file(name)

@@ -54,10 +54,10 @@ def import_(
     root: Root = Path("runs"),
 ) -> None:
     """Turn completions that others made (TRL, verl, lm-eval, ...) into a run, score it, write its report."""
-    from ramify import experiment
     from ramify.adapters.foreign import import_run
     from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.report.page import write_report
+    from ramify.stages.score import score
 
     given = {"numbers": numbers, "target": target, "text": text, "pattern": pattern, "step": step, "prompt": prompt}
     config = ImportConfig.check(
@@ -78,7 +78,7 @@ def import_(
     for line in import_lines(found):
         say(line)
     with progress() as report:
-        experiment.score(found.run, report, ray=ray)
+        score(found.run, report, ray=ray)
     page = write_report(found.run)
     print_summary(found.run)
     print_unanswered(found.run, config.answer_tags)

@@ -64,6 +64,11 @@ def task_of(settings: Mapping[str, Any]) -> Task:
     return task_classes()[kind].of_saved(given)
 
 
+def default_task() -> Task:
+    """The task of settings that name none."""
+    return BUILT_IN[DEFAULT].check({})
+
+
 if TYPE_CHECKING:
     AnyTask = Task
 else:

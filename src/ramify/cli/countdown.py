@@ -97,11 +97,12 @@ def _counted(pattern: Any) -> dict[str, Any]:
 @app.command()
 def generate(source: Source, overrides: Overrides = None, root: Root = Path("runs")) -> None:
     """Make the puzzles of a run and certify their split."""
-    from ramify import experiment
+    from ramify.experiment import ExperimentConfig, as_begun, begun
+    from ramify.stages.generate import generate
 
-    config = experiment.as_begun(experiment.ExperimentConfig.load(source, overrides or []), root)
-    with experiment.begun(config, root) as opened, progress() as report:
-        experiment.generate(config, opened, report)
+    config = as_begun(ExperimentConfig.load(source, overrides or []), root)
+    with begun(config, root) as opened, progress() as report:
+        generate(config, opened, report)
     say(f"puzzles: {opened.path / 'puzzles'}\ncertificate: {opened.certificate_file}")
 
 
