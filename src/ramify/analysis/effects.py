@@ -58,7 +58,7 @@ class _Cases(NamedTuple):
 
 
 def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataFrame]:
-    """The effect of each term at the first and the last checkpoint, and its change, over the puzzles of n >= 3.
+    """The effect of each term at the first and the last checkpoint, and its change, over the puzzles whose pattern has a shape class.
 
     Args:
         sets: whose puzzles all have a source pattern.
@@ -72,11 +72,12 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
         mine = [seed for seed in seeds if seed in cells.seeds]
         steps += [set(cells.steps(seed)) for seed in mine]
         asked = cells.puzzles.with_columns(puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
-        asked = asked.filter((pl.col("n") >= 3) & (pl.col("shape_class") != "mixed"))
-        frames.append(cells.frame.filter(pl.col("seed").is_in(mine)).join(asked, on="puzzle").drop("known"))
+        asked = asked.filter(~pl.col("shape_class").is_in(["mixed", "none"]))
+        frames.append(cells.frame.filter(pl.col("seed").is_in(mine)).join(asked, on="puzzle"))
     shared = sorted(set.intersection(*steps)) if steps else []
+    needed = {name for term in sets[0].task.TERMS.values() for name in term.meta.root_names()}
     ends = sorted({*shared[:1], *shared[-1:]})
-    cases = pl.concat(frames).filter(pl.col("step").is_in(ends)).drop_nulls(["fractional", "largest"])
+    cases = pl.concat(frames).filter(pl.col("step").is_in(ends)).drop_nulls(needed)
     if cases["step"].n_unique() < max(len(ends), 1):
         return
     seed = seeds[0] if len(seeds) == 1 else None

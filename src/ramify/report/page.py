@@ -78,6 +78,7 @@ def render(run: Run) -> str:
     return rendered(
         "page.html.jinja",
         view=view,
+        introduction=run.task.INTRODUCTION,
         answers=answers(view),
         setting=setting(run.config, run.imported()),
         sections=story(view, certificate),

@@ -86,6 +86,8 @@ class Task(Config, ABC):
         STRUCTURE: the columns that follow from the pattern, so that a group by one is a claim about structures.
         GROUPINGS: by which estimates are made, besides all, n and pattern.
         PROMISES: what the counts of a certificate count, in words.
+        INTRODUCTION: the task in a sentence or two, for the report.
+        LABELS: columns in words, where the name of a column is not enough.
         GIVEN: whether a puzzle names its pattern, so that there is nothing to choose.
     """
 
@@ -121,6 +123,8 @@ class Task(Config, ABC):
     STRUCTURE: ClassVar[frozenset[str]] = frozenset({"shape_class", "split", "depth", "lookahead"})
     GROUPINGS: ClassVar[tuple[str, ...]] = ("n,shape_class", "n,depth")
     PROMISES: ClassVar[Mapping[str, str]] = {"shared": "puzzles shared between training and evaluation"}
+    INTRODUCTION: ClassVar[str] = ""
+    LABELS: ClassVar[Mapping[str, str]] = {}
     GIVEN: ClassVar[bool] = False
 
     @field_validator(*SETS)
@@ -227,14 +231,18 @@ class Task(Config, ABC):
         """A pattern to be drawn."""
 
     def attributes(self, puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.DataFrame:
-        """Columns that the task adds to puzzles for analysis, one row a puzzle: those of `STRUCTURE` and `TERMS` that
-        the table does not have.
+        """The puzzles with the columns of `STRUCTURE` that their table does not have, and what else a task adds.
 
         Args:
             puzzles: with the columns of `puzzle_schema`.
             trained: the source patterns of the training puzzles.
         """
-        return pl.DataFrame()
+        more = sorted(self.STRUCTURE - {*puzzles.columns})
+        texts = puzzles["pattern"].drop_nulls().unique(maintain_order=True).to_list()
+        if not more or not texts:
+            return puzzles
+        rows = [{"pattern": text, **{name: self.structure(text)[name] for name in more}} for text in texts]
+        return puzzles.join(pl.DataFrame(rows, infer_schema_length=None), on="pattern", how="left", maintain_order="left")
 
     # What follows from these.
 

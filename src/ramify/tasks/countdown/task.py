@@ -77,6 +77,15 @@ class CountdownConfig(CountdownSettings):
         "n,depth,inverses,shape_class",
     )
     PROMISES: ClassVar[Mapping[str, str]] = PROMISES
+    INTRODUCTION: ClassVar[str] = (
+        "Countdown puzzles: use every number once, with + − × ÷, and reach the target (3, 7, 8 → 29: 3 × 7 + 8). A "
+        "solution is an expression tree; its pattern is the tree without the numbers."
+    )
+    LABELS: ClassVar[Mapping[str, str]] = {
+        "subtractions": "number of subtractions",
+        "divisions": "number of divisions",
+        "inverses": "number of subtractions and divisions",
+    }
 
     @classmethod
     def of_saved(cls, settings: Mapping[str, Any]) -> Self:
