@@ -17,10 +17,9 @@ import polars as pl
 
 from ramify.analysis.cells import SetCells
 from ramify.analysis.clustered import Contrasts, contrasts
+from ramify.analysis.derived_metrics import EFFECT, EFFECT_CHANGE, MODELS
 from ramify.analysis.rows import rows
 
-METRIC = "effect"
-CHANGE = "effect change"
 TERMS = {
     "n": pl.col("n"),
     "balanced": pl.col("shape_class") == "balanced",
@@ -36,9 +35,6 @@ TERMS = {
 largest intermediate value; for shape classes, against left-heavy at equal depth, lookahead and n. A term that follows
 from those before it is left out; balanced stands before depth, which it decides where n is 3 or 4."""
 INDICATORS = ("balanced", "right-heavy", "fractional")
-MODELS = {"term": frozenset[str](), "term without lookahead": frozenset({"lookahead"})}
-"""The groupings of the rows, and the terms that their models do not have: right-heavy trees need more lookahead, so
-beside it the shape class says only what lookahead does not."""
 FEWEST_PUZZLES = 8
 FEWEST_PATTERNS = 3
 """Puzzles, and patterns of these, that an indicator needs on either side. With fewer, intervals keep their level but
@@ -96,7 +92,7 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
     seed = seeds[0] if len(seeds) == 1 else None
     for by, left_out in MODELS.items():
         found = fit(cases, left_out)
-        parts = [(METRIC, ends, found[: len(ends)]), (CHANGE, ends[1:], found[len(ends) :])]
+        parts = [(EFFECT, ends, found[: len(ends)]), (EFFECT_CHANGE, ends[1:], found[len(ends) :])]
         for metric, at, there in parts:
             if not at:
                 continue
@@ -104,7 +100,7 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
             status = np.array([[effect.status for effect in one.values()] for one in there], object)
             n, patterns = cases["puzzle_id"].n_unique(), np.array(cases["pattern"].n_unique())
             yield rows(
-                metric,
+                metric.name,
                 "all",
                 seed,
                 by,

@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 
 from ramify.analysis.cells import grouping
+from ramify.analysis.derived_metrics import STRATA
 from ramify.analysis.design import Question, Source, Variation
 from ramify.analysis.linear import pattern_codes
-from ramify.analysis.shapes import FEWEST_PATTERNS, FEWEST_PUZZLES, STRATA
+from ramify.analysis.shapes import FEWEST_PATTERNS, FEWEST_PUZZLES
 from ramify.analysis.transfer import HELD_OUT, MATCHED_BY, SEEN
 
 LONGER = "length"

@@ -8,13 +8,12 @@ import polars as pl
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
 from ramify.analysis.cells import SetCells, grouping
+from ramify.analysis.derived_metrics import SIGNAL, ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL
 from ramify.analysis.estimators import wilson_limits
 from ramify.analysis.rows import rows
 from ramify.run import Run
 from ramify.tables import ROLLOUTS
 
-METRIC = "zero advantage"
-GROUPINGS = ("all", "n", "pattern", "n,shape_class")
 FEWEST_PATTERNS = 8
 
 
@@ -32,18 +31,19 @@ def zero_advantage(run: Run, seed: int, checkpoints: list[int]) -> Iterator[pl.D
         return
     later = [step for step in checkpoints if step > 0]
     last = run.rollout_steps(seed)[-1]
-    windows = [(METRIC, a, b) for a, b in zip([0, *later], later, strict=False)]
-    for metric, after, until in [*windows, (f"{METRIC}, whole run", 0, last)]:
+    windows = [(ZERO_ADVANTAGE, a, b) for a, b in zip([0, *later], later, strict=False)]
+    for metric, after, until in [*windows, (ZERO_ADVANTAGE_OVERALL, 0, last)]:
         part = seen.filter((pl.col("step") > after) & (pl.col("step") <= until))
         if part.is_empty():
             continue
-        for by in GROUPINGS:
+        for by in metric.groupings:
             part = part if by in ("all", "n") else part.drop_nulls("pattern")
             groups = grouping(part, by)
             n = groups.sizes.astype(float)
             share = groups.totals(part["equal"].cast(pl.Float64).to_numpy()[None])[0] / n
             low, high = wilson_limits(share, n)
-            yield rows(metric, "train", seed, by, [until], groups.names, [a[None] for a in (share, low, high)], n=n)
+            ends = [part[None] for part in (share, low, high)]
+            yield rows(metric.name, "train", seed, by, [until], groups.names, ends, n=n)
 
 
 def signal_and_success(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
@@ -67,8 +67,7 @@ def signal_and_success(run: Run, cells: SetCells, seed: int) -> Iterator[pl.Data
         middle = np.arctanh(np.clip(found.statistic, -1 + 1e-12, 1 - 1e-12))
         half = 1.96 * np.sqrt((1 + found.statistic**2 / 2) / (n - 3))
         ends = [found.statistic, np.tanh(middle - half), np.tanh(middle + half)]
-        name = "zero advantage against success"
-        yield rows(name, cells.name, seed, "n", [step], [str(size)], ends, n=n, p=found.pvalue)
+        yield rows(SIGNAL.name, cells.name, seed, "n", [step], [str(size)], ends, n=n, p=found.pvalue)
 
 
 def _groups(run: Run, seed: int) -> pl.DataFrame | None:

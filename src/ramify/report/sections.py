@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ramify.algebra.structure import SHAPE_CLASSES
-from ramify.analysis.shapes import STRATA
+from ramify.analysis.derived_metrics import STRATA
 from ramify.report.figures import (
     SHAPE_STYLES,
     Figure,
