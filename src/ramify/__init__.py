@@ -6,10 +6,11 @@ from ramify.algebra.parser import ParseError, parse
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.solver import solve
 from ramify.algebra.structure import Structure, family
+from ramify.analysis.metric_record import Metric, Ratio
 from ramify.analysis.metrics import pass_at_k
 from ramify.errors import ConfigError, MissingExtraError, RamifyError, RunError
 from ramify.experiment import ExperimentConfig
-from ramify.records import Attempt, Completion, Estimate, Grade, Puzzle, Verdict
+from ramify.records import Attempt, Completion, Grade, Puzzle, Verdict
 from ramify.run import Run
 from ramify.tasks.attempts import find_attempts
 from ramify.tasks.countdown import CountdownConfig
@@ -22,16 +23,17 @@ __all__ = [
     "Completion",
     "ConfigError",
     "CountdownConfig",
-    "Estimate",
     "ExperimentConfig",
     "Expression",
     "Grade",
     "InstanceCount",
+    "Metric",
     "MissingExtraError",
     "ParseError",
     "Pattern",
     "Puzzle",
     "RamifyError",
+    "Ratio",
     "Run",
     "RunError",
     "Structure",

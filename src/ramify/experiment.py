@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from ramify.adapters.puzzles import write_puzzles
 from ramify.analysis import annotate
+from ramify.analysis.metrics import lacking
 from ramify.config import Config, Name, Seed
 from ramify.errors import ConfigError, RamifyError, RunError, require
 from ramify.layout import DERIVED
@@ -328,7 +329,8 @@ def score(run: Run, report: Report, groupings: Sequence[str] = (), ray: str | No
 def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
     """How many tables of completions there are, those to grade, and by what there are estimates; None: there are none.
 
-    Derived tables that are damaged, or of another grader version, have to be rebuilt.
+    Derived tables that are damaged, or of another grader version, have to be rebuilt; so have estimates without the
+    metrics of a package that was installed since.
     """
     work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     jobs = []
@@ -336,7 +338,10 @@ def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
         grades, attempts = (run.derived_file(kind, seed, name, step) for kind in DERIVED)
         if not (is_current(grades) and is_current(attempts)):
             jobs.append((run.puzzles_file(name), run.completions_file(seed, name, step), grades, attempts))
-    known = set(run.estimates()["by"]) if is_current(run.estimates_file, estimates=True) else None
+    if not is_current(run.estimates_file, estimates=True):
+        return len(work), jobs, None
+    estimates = run.estimates()
+    known = None if lacking(estimates["metric"].unique()) else set(estimates["by"])
     return len(work), jobs, known
 
 

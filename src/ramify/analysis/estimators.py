@@ -11,7 +11,6 @@ from math import nan, sqrt
 import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
-from ramify.records import Estimate
 from ramify.tasks.generation import generator
 
 Z = 1.959964
@@ -21,24 +20,16 @@ FEWEST = 20
 """Below this many puzzles the bootstrap is too narrow, and another interval stands in for it."""
 
 
-def wilson(successes: float, n: int) -> Estimate:
-    """A proportion of independent trials (Wilson 1927).
+def wilson_limits(shares: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of many proportions of n independent trials (Wilson 1927); NaN where n is 0.
 
-    Also for a mean of n values between 0 and 1, for which it is conservative: no such values vary more than trials
+    Also for means of n values between 0 and 1, for which they are conservative: no such values vary more than trials
     with the same mean.
 
-    >>> e = wilson(0, 10)
-    >>> round(e.low, 3), round(e.high, 3)
-    (0.0, 0.278)
+    >>> low, high = wilson_limits(np.array([0.0]), np.array([10]))
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.0], [0.278])
     """
-    if n == 0:
-        return Estimate(nan, nan, nan, 0)
-    low, high = wilson_limits(np.array([successes / n]), np.array([n]))
-    return Estimate(successes / n, float(low[0]), float(high[0]), n)
-
-
-def wilson_limits(shares: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's limits of many proportions; NaN where n is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         middle = (shares + Z * Z / (2 * n)) / (1 + Z * Z / n)
         half = Z * np.sqrt(shares * (1 - shares) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)

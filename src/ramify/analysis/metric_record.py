@@ -82,8 +82,14 @@ class Metric:
     full_scale: bool = False
 
     def __post_init__(self) -> None:
+        for field in ("bounds", "groupings", "gain", "shown"):
+            if not isinstance(getattr(self, field), tuple):
+                raise ValueError(f"{field} of the metric {self.name!r} is {getattr(self, field)!r}, not a tuple")
         kinds = get_args(Kind) if self.compute is None else _OF_CELLS
-        given = [("kind", self.kind, kinds), ("pooling", self.pooling, get_args(Pooling))]
+        given: list[tuple[str, str, tuple[str, ...]]] = [
+            ("kind", self.kind, kinds),
+            ("pooling", self.pooling, get_args(Pooling)),
+        ]
         given += [("shown", place, get_args(Place)) for place in self.shown]
         for field, value, allowed in given:
             if value not in allowed:
@@ -146,13 +152,13 @@ class Metric:
     @property
     def of_gain(self) -> "Metric":
         """The record of its gain."""
-        kind, bounds = ("change", CHANGE) if self.in_percent else (self.kind, UNBOUNDED)
+        kind: Kind = "change" if self.in_percent else self.kind
         return replace(
             self,
             name=self.name + GAIN,
             label=f"{self.label}, gain",
             kind=kind,
-            bounds=bounds,
+            bounds=CHANGE if self.in_percent else UNBOUNDED,
             groupings=self.gain,
             gain=(),
             compute=None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ramify.algebra.structure import SHAPE_CLASSES
-from ramify.analysis.derived_metrics import STRATA
+from ramify.analysis.derived_metrics import COVERAGE, STRATA
 from ramify.report.figures import (
     SHAPE_STYLES,
     Figure,
@@ -217,22 +217,17 @@ def seen(view: View) -> list[Figure]:
 
 
 def beyond(view: View) -> list[Figure]:
-    """What pass@k cannot show: coverage, hit rate, execution, attempts, support, substitution."""
+    """What pass@k cannot show: what is tried and how it is calculated, and support."""
     found: list[Figure] = []
     sizes = [(name, n) for name in ("test", "length") for n in view.groups(view.mean, name, "n")]
-    for metric, heading, percent, top in (
-        ("coverage", "Coverage: share of the patterns that are tried", True, 1.0),
-        ("hit rate given solvable", "Hit rate given solvable: tries of a pattern that hit, where it can", True, None),
-        ("execution", "Execution: attempts whose stated values are right", True, 1.0),
-        ("attempts", "Attempts a completion", False, None),
-        ("substitution", "Substitution: correct answers by another pattern", True, None),
-    ):
+    for metric in view.metrics("figure"):
         lines = []
         for (name, n), style in zip(sizes, LINE_STYLES, strict=False):
-            named = _named(view, metric, name, n)
-            suffix = f" (at {named.split('@')[1]} completions)" if metric == "coverage" else ""
+            named = view.name_of(metric, name, "n", n)
+            suffix = f" (at {metric.number(named)} completions)" if metric is COVERAGE else ""
             lines.append(Line(view, named, name, "n", n, place(name, n) + suffix, style))
-        found += panel(metric.replace(" ", "-"), heading, lines, percent, top)
+        top = 1.0 if metric.full_scale else None
+        found += panel(metric.slug, metric.label, lines, metric.in_percent, top)
     bars = []
     for kind in ("support", "pattern support"):
         for name, n in sizes:
@@ -246,19 +241,6 @@ def beyond(view: View) -> list[Figure]:
         heading, data = "Support: who solves within equally many samples", data_of(view, metrics, None, "n")
         found.append(Figure("support", heading, svg, data, SUPPORT, wide=True))
     return found
-
-
-def _named(view: View, metric: str, name: str, n: str) -> str:
-    """Coverage has its number of completions in its name."""
-    if metric != "coverage":
-        return metric
-    found = view.estimates.filter(
-        (pl.col("set") == name)
-        & (pl.col("by") == "n")
-        & (pl.col("group") == n)
-        & pl.col("metric").str.starts_with("coverage@")
-    )["metric"]
-    return found[0] if len(found) else "coverage@0"
 
 
 def composition(view: View) -> list[Figure]:

@@ -2,6 +2,7 @@
 
 import textwrap
 
+from ramify.analysis.metrics import metric_of
 from ramify.report.figures import Point, interval
 from ramify.report.view import (
     FALSE_DISCOVERIES,
@@ -37,10 +38,10 @@ def story_text(view: View) -> str:
         ]
     last = ""
     for row in rows:
-        if row.metric not in (view.mean, "execution") or "parts" in row.label:
+        if "terminal" not in metric_of(row.metric).shown or "parts" in row.label:
             continue
         label, last = row.label if row.label != last else "", row.label
-        before, after = interval(row.before), interval(row.after)
+        before, after = (interval(point, row.in_percent) for point in (row.before, row.after))
         lines.append(
             f"  {label:<18} {row.metric:<10} {before:<22} → {after:<22} {_MARKS.get(row.verdict, '')}".rstrip()
         )
