@@ -22,7 +22,7 @@ import polars as pl
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
 from ramify.analysis.annotate import annotate
-from ramify.analysis.estimators import BLOCKS, ratios, wilson
+from ramify.analysis.estimators import BLOCKS, ratios, wilson_limits
 from ramify.models.bundled.tokenizer import build_tokenizer
 from ramify.models.checkpoints import find_checkpoints, model_path
 from ramify.report.figures import Point, interval
@@ -65,11 +65,11 @@ def measure(folder: Path | str, counts: dict[int, int], samples: int, greedy: bo
     return Measured(columns, *annotate(completion_frame(completions), puzzles, config))
 
 
-def share(tops: np.ndarray, bottoms: np.ndarray) -> Point:
-    """Σ top / Σ bottom over puzzles, with its interval."""
-    blocks = np.arange(len(tops)) % BLOCKS
-    sums = [np.bincount(blocks, part, min(len(tops), BLOCKS))[None] for part in (tops, bottoms)]
-    value, low, high = ratios(sums[0], sums[1], np.array([(bottoms > 0).sum()]))
+def share(numerators: np.ndarray, denominators: np.ndarray) -> Point:
+    """Σ numerator / Σ denominator over puzzles, with its interval."""
+    blocks = np.arange(len(numerators)) % BLOCKS
+    sums = [np.bincount(blocks, part, min(len(numerators), BLOCKS))[None] for part in (numerators, denominators)]
+    value, low, high = ratios(sums[0], sums[1], np.array([(denominators > 0).sum()]))
     return Point(0, float(value[0]), float(low[0]), float(high[0]))
 
 
@@ -100,10 +100,11 @@ def print_card(folder: Path | str) -> None:
             ids = of_size.filter((pl.col("shape_class") == shape) | (shape == "all")).select("puzzle_id")
             of = measured.grades.join(ids, on="puzzle_id", how="semi")
             once = of.filter(pl.col("sample") < 0)
-            greedy = wilson(float((once["verdict"] == "correct").sum()), len(once))
+            greedy = np.array([(once["verdict"] == "correct").mean()])
+            low, high = wilson_limits(greedy, np.array([len(once)]))
             found = [
                 success(measured, ids),
-                Point(0, greedy.value, greedy.low, greedy.high),
+                Point(0, *map(float, (greedy[0], low[0], high[0]))),
                 execution(measured, ids),
             ]
             cells = [interval(point) for point in found]

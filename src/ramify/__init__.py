@@ -4,10 +4,11 @@ from ramify.algebra.expression import Expression
 from ramify.algebra.parser import ParseError, parse
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import Structure, skills, structure
+from ramify.analysis.metric_record import Metric, Ratio
 from ramify.analysis.metrics import pass_at_k
 from ramify.errors import ConfigError, MissingExtraError, RamifyError, RunError
 from ramify.experiment import ExperimentConfig
-from ramify.records import Attempt, Completion, Estimate, Grade, Verdict
+from ramify.records import Attempt, Completion, Grade, Verdict
 from ramify.run import Run
 from ramify.tasks.countdown.attempts import find_attempts
 from ramify.tasks.countdown.catalog import patterns
@@ -24,16 +25,17 @@ __all__ = [
     "Completion",
     "ConfigError",
     "CountdownConfig",
-    "Estimate",
     "ExperimentConfig",
     "Expression",
     "Grade",
     "InstanceCount",
+    "Metric",
     "MissingExtraError",
     "ParseError",
     "Pattern",
     "Puzzle",
     "RamifyError",
+    "Ratio",
     "Run",
     "RunError",
     "Structure",

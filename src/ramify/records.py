@@ -1,4 +1,4 @@
-"""The records that travel through ramify: Puzzle → Completion → Grade, Attempt → Estimate."""
+"""The records that travel through ramify: Puzzle → Completion → Grade, Attempt."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -108,18 +108,3 @@ class Attempt(NamedTuple):  # the one record that is made a million times a minu
     def value(self) -> Any:
         """Its exact value, whatever was stated; None where it has none."""
         return self.expression.value
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number with its interval.
-
-    Attributes:
-        low, high: ends of the 95 % interval; NaN where there is none.
-        n: how many independent observations (puzzles, as a rule) it rests on.
-    """
-
-    value: float
-    low: float
-    high: float
-    n: int

@@ -10,11 +10,11 @@ from ramify.analysis.cells import SetCells, grouping, set_cells, uses
 from ramify.analysis.changes import is_paired, paired_changes, unpaired_changes
 from ramify.analysis.choice import choices
 from ramify.analysis.composition import composition_gaps
-from ramify.analysis.estimate import _possible, estimate
-from ramify.analysis.estimators import wilson
+from ramify.analysis.estimate import estimate
+from ramify.analysis.estimators import wilson_limits
 from ramify.analysis.linear import told
 from ramify.analysis.metrics import measured
-from ramify.analysis.rows import adjusted, pooled, rows
+from ramify.analysis.rows import adjusted, pooled, rows, within_bounds
 from ramify.analysis.shapes import shape_gaps
 from ramify.analysis.signal import signal_and_success, zero_advantage
 from ramify.analysis.support import pattern_support, support
@@ -89,14 +89,16 @@ def test_ratios_by_hand() -> None:
     }
     assert list(measured(4)) == list(expected)
     for name, ratio in measured(4).items():
-        sums = cells.select(top=ratio.top.cast(pl.Float64), bottom=ratio.bottom + pl.lit(0.0) * pl.col("k")).sum()
-        assert sums["top"][0] / sums["bottom"][0] == pytest.approx(expected[name]), name
+        above, below = ratio.numerator.cast(pl.Float64), ratio.denominator + pl.lit(0.0) * pl.col("k")
+        sums = cells.select(above=above, below=below).sum()
+        assert sums["above"][0] / sums["below"][0] == pytest.approx(expected[name]), name
 
 
 def test_pass_at_j_is_missing_below_j_samples() -> None:
     ratio = measured(4)["pass@4"]
     cells = pl.DataFrame({"k": [2, 4], "correct": [1, 0]})
-    assert cells.select(ratio.top.alias("top"), ratio.bottom.alias("bottom")).rows() == [(None, None), (0.0, 1.0)]
+    parts = cells.select(above=ratio.numerator, below=ratio.denominator)
+    assert parts.rows() == [(None, None), (0.0, 1.0)]
 
 
 def test_gain_by_hand() -> None:
@@ -128,9 +130,9 @@ def test_composition_gap_by_hand() -> None:
     gap = one(frame, by="pattern", group="A*B+C")
     assert gap["value"] == pytest.approx(0.5 - 0.6)
     # Its interval: that of 5/10 and of 6/10 by Wilson, combined.
-    own, part = wilson(5, 10), wilson(6, 10)
-    assert gap["low"] == pytest.approx(-0.1 - ((0.5 - own.low) ** 2 + (part.high - 0.6) ** 2) ** 0.5)
-    assert gap["high"] == pytest.approx(-0.1 + ((own.high - 0.5) ** 2 + (0.6 - part.low) ** 2) ** 0.5)
+    (own_low, part_low), (own_high, part_high) = wilson_limits(np.array([0.5, 0.6]), np.array([10, 10]))
+    assert gap["low"] == pytest.approx(-0.1 - ((0.5 - own_low) ** 2 + (part_high - 0.6) ** 2) ** 0.5)
+    assert gap["high"] == pytest.approx(-0.1 + ((own_high - 0.5) ** 2 + (0.6 - part_low) ** 2) ** 0.5)
     assert frame.filter(pl.col("group") == "A/B+C").is_empty()
     assert one(frame, by="n", group="3")["n"] == 10
 
@@ -386,7 +388,7 @@ def test_signal_against_success(known_run: Run) -> None:
 def test_pooling_by_hand() -> None:
     """Student's t over the seeds for a new training; for new puzzles, the puzzles' own error besides; cut at 0."""
 
-    def table(*values: float, metric: str = "coverage") -> pl.DataFrame:
+    def table(*values: float, metric: str = "coverage@8") -> pl.DataFrame:
         return pl.concat(
             [
                 rows(metric, "test", s, "n", [9], ["3"], [v, v - 0.1, v + 0.1], n=40, p=np.array(0.5))
@@ -394,7 +396,7 @@ def test_pooling_by_hand() -> None:
             ]
         )
 
-    row = pooled(table(0.0, 0.1, 0.2), ["coverage"]).row(0, named=True)
+    row = within_bounds(pooled(table(0.0, 0.1, 0.2))).row(0, named=True)
     half = 4.3027 * 0.1 / 3**0.5
     assert (row["value"], row["low"], row["n"], row["seed"]) == (pytest.approx(0.1), 0.0, 40, None)
     assert row["retrained_high"] == pytest.approx(0.1 + half, abs=1e-4)
@@ -493,7 +495,7 @@ def test_changes_between_other_puzzles_are_those_of_independent_means() -> None:
 def test_intervals_stay_where_values_can_be() -> None:
     wide = [np.array([[0.375]]), np.array([[-4.39]]), np.array([[5.14]])]
     names = ("mean@4 gain", "right-heavy gap, forced", "transfer", "attempts", "attempts gain", "effect")
-    table = _possible(pl.concat([rows(name, "test", 1, "n", [9], ["3"], wide) for name in names]))
+    table = within_bounds(pl.concat([rows(name, "test", 1, "n", [9], ["3"], wide) for name in names]))
     found = {name: (low, high) for name, low, high in table.select("metric", "low", "high").iter_rows()}
     assert [found[name] for name in names[:3]] == [(-1.0, 1.0)] * 3
     assert found["attempts"] == (0.0, 5.14)

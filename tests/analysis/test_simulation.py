@@ -113,8 +113,9 @@ SOURCES = [pattern.text for pattern in patterns(3)]
 
 def acquired(cells: SetCells, seeds: list[int]) -> list[pl.DataFrame]:
     """Acquisition by pattern, as in the table of estimates."""
-    parts = linear_parts(cells, seeds, ["pattern"], {"mean@k": mean_at_k(cells.samples)})
-    gained = [frame for frame in told(list(parts), None) if frame["metric"][0] == "mean@k gain"]
+    mean = f"mean@{cells.samples}"
+    parts = linear_parts(cells, seeds, ["pattern"], {mean: mean_at_k(cells.samples)})
+    gained = [frame for frame in told(list(parts), None) if frame["metric"][0] == f"{mean} gain"]
     return acquisition(cells, seeds, ["pattern"], pl.concat(gained))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ramify import ExperimentConfig, Pattern, Run, patterns
+from ramify import CountdownConfig, ExperimentConfig, Pattern, Run, patterns
 from ramify.analysis.rows import adjusted, rows
 from ramify.errors import RunError
 from ramify.experiment import open_run
@@ -207,7 +207,7 @@ def test_every_figure_is_exported(known_run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pattern", [*patterns(3), Pattern.parse("A/(B-C/(D-E))")], ids=str)
 def test_trees_have_a_circle_a_node(pattern: Pattern) -> None:
-    assert tree(pattern, "left").count("<circle") == 2 * pattern.size - 1
+    assert tree(CountdownConfig().tree(pattern.text), pattern.text, "left").count("<circle") == 2 * pattern.size - 1
 
 
 def test_a_panel_draws_what_it_is_given() -> None:

@@ -19,6 +19,7 @@ import polars as pl
 
 from ramify.analysis.cells import Grouping, SetCells, grouping
 from ramify.analysis.crossed import Components, components
+from ramify.analysis.derived_metrics import ACQUISITION, ACQUISITION_AT_HALF
 from ramify.analysis.linear import Curves, chance, claims_shape, curves, pattern_codes
 from ramify.analysis.metrics import mean_at_k
 from ramify.analysis.moderated import intervals, prior
@@ -27,7 +28,6 @@ from ramify.analysis.rows import rows
 ACQUIRED, PRESENT, MISSED, LOST, UNKNOWN = "acquired", "already present", "not acquired", "lost again", "unknown"
 LEVEL = 0.5
 EPSILON = 1e-12  # of the rounding of means
-RELATIVE, ABSOLUTE = "acquisition", f"acquisition@{LEVEL}"
 
 
 class Contrast(NamedTuple):
@@ -54,7 +54,7 @@ def acquisition(
     if len(steps) < 2:
         return []
     whole = np.asarray(curve.asked.all(0))
-    shares = np.where(whole, curve.top / curve.bottom, np.nan)
+    shares = np.where(whole, curve.numerator / curve.denominator, np.nan)
     if curve.share_base:
         shares[:, 0] = shares[:, 0].mean(0)
     seed = seeds[0] if len(seeds) == 1 else None
@@ -67,14 +67,16 @@ def acquisition(
             for values in (shares - (shares[:, :1] + shares[:, -1:]) / 2, shares - LEVEL)
         )
         gain = _gain(gained.filter(pl.col("by") == by), steps, groups)
-        for metric, above in ((RELATIVE, way), (ABSOLUTE, level)):
-            named = _relative(gain, level) if metric == RELATIVE else _absolute(level)
+        for metric, above in ((ACQUISITION, way), (ACQUISITION_AT_HALF, level)):
+            is_relative = metric is ACQUISITION
+            named = _relative(gain, level) if is_relative else _absolute(level)
             status = np.where(above.known, named, UNKNOWN)
-            value, low, high = _steps(above, np.array(steps, float), may_be_first=metric == ABSOLUTE)
+            value, low, high = _steps(above, np.array(steps, float), may_be_first=not is_relative)
             there = status == ACQUIRED
             ends = [np.where(there, part, np.nan)[None] for part in (value, low, high)]
             n = groups.totals(whole[None].astype(float))
-            found.append(rows(metric, cells.name, seed, by, steps[-1:], groups.names, ends, n=n, status=status[None]))
+            where = metric.name, cells.name, seed, by, steps[-1:], groups.names
+            found.append(rows(*where, ends, n=n, status=status[None]))
     return found
 
 

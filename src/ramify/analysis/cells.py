@@ -6,6 +6,7 @@ with puzzles × checkpoints, not with samples.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,19 @@ from ramify.frames import CELLS
 from ramify.run import Run
 from ramify.tables import ATTEMPTS
 from ramify.tasks.base import Task
+
+
+class SeedCells(NamedTuple):
+    """The cells of one seed, and where each belongs in a table of checkpoints × puzzles.
+
+    Attributes:
+        steps: the checkpoints, sorted.
+        where: for each row of the frame, the number of its checkpoint and that of its puzzle.
+    """
+
+    frame: pl.DataFrame
+    steps: list[int]
+    where: tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -34,18 +48,27 @@ class SetCells:
     frame: pl.DataFrame
     task: Task
 
+    @cached_property
+    def _by_seed(self) -> dict[int, SeedCells]:
+        found = {}
+        for (seed,), frame in self.frame.partition_by("seed", maintain_order=True, as_dict=True).items():
+            steps = sorted(frame["step"].unique().to_list())
+            where = np.searchsorted(steps, frame["step"].to_numpy()), frame["puzzle"].to_numpy()
+            found[seed] = SeedCells(frame, steps, where)
+        return dict(sorted(found.items()))
+
     @property
     def seeds(self) -> list[int]:
         """The seeds with cells, sorted."""
-        return sorted(self.frame["seed"].unique().to_list())
+        return list(self._by_seed)
 
     def of_seed(self, seed: int) -> pl.DataFrame:
-        """The cells of one seed."""
-        return self.frame.filter(pl.col("seed") == seed)
+        """The cells of one seed; empty if it has none."""
+        return self._by_seed[seed].frame if seed in self._by_seed else self.frame.clear()
 
     def steps(self, seed: int) -> list[int]:
-        """The checkpoints of a seed, sorted."""
-        return sorted(self.of_seed(seed)["step"].unique().to_list())
+        """The checkpoints of a seed, sorted; none if it has no cells."""
+        return list(self._by_seed[seed].steps) if seed in self._by_seed else []
 
     @cached_property
     def samples(self) -> int:
@@ -67,9 +90,12 @@ class SetCells:
         return SetCells(self.name, kept.drop("old"), frame, self.task)
 
     def values(self, seed: int, *expressions: pl.Expr) -> list[np.ndarray]:
-        """Expressions over the cells of a seed, each of shape (steps, puzzles); NaN where there is no cell, or null."""
-        mine, steps = self.of_seed(seed), self.steps(seed)
-        where = np.searchsorted(steps, mine["step"].to_numpy()), mine["puzzle"].to_numpy()
+        """Expressions over the cells of a seed, each of shape (steps, puzzles); NaN where there is no cell, or null.
+
+        Raises:
+            KeyError: the seed has no cells.
+        """
+        mine, steps, where = self._by_seed[seed]
         found = []
         for expression in expressions:
             table = np.full((len(steps), len(self.puzzles)), np.nan)

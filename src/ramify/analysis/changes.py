@@ -12,21 +12,22 @@ from ramify.analysis.estimators import mean_interval, steadied
 def paired_changes(
     before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray], k: int, groups: Grouping
 ) -> tuple[np.ndarray, ...]:
-    """The change of Σ top / Σ bottom in each group, by Student's t over the puzzles' contributions.
+    """The change of Σ numerator / Σ denominator in each group, by Student's t over the puzzles' contributions.
 
     A puzzle contributes what it adds to the linearised ratios (Cochran 1977, section 2.11); for a mean over puzzles
     that is just its own change. Where there are few puzzles, or all happen to change alike, the variance is not taken
     to be below the one that follows from sampling k completions a puzzle.
 
     Args:
-        before, after: top and bottom of each puzzle, of shape (puzzles,), (steps, puzzles); NaN where not measured.
+        before, after: numerator and denominator of each puzzle, of shape (puzzles,) and (steps, puzzles); NaN where
+            not measured.
 
     Returns:
         Change, lower and upper end, p, and n (puzzles measured on both sides), each of shape (steps, groups).
     """
     both = _measured(before) & _measured(after)
     n = groups.totals(both.astype(float))
-    sides = [_side(top, bottom, both, n, k, groups) for top, bottom in (before, after)]
+    sides = [_side(numerator, denominator, both, n, k, groups) for numerator, denominator in (before, after)]
     (first, own_first, floor_first), (second, own_second, floor_second) = sides
     change = second - first
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -46,10 +47,10 @@ def unpaired_changes(
         As `paired_changes`; n counts the puzzles of the smaller side, which the t rests on.
     """
     sides = []
-    for top, bottom in ((before[0][None], before[1][None]), after):
-        there = _measured((top, bottom))
+    for numerator, denominator in ((before[0][None], before[1][None]), after):
+        there = _measured((numerator, denominator))
         n = groups.totals(there.astype(float))
-        ratio, own, floor = _side(top, bottom, there, n, k, groups)
+        ratio, own, floor = _side(numerator, denominator, there, n, k, groups)
         with np.errstate(divide="ignore", invalid="ignore"):
             sides.append((ratio, steadied(groups.totals(own**2) / (n * (n - 1)), floor, n), n))
     (first, variance, n), (second, other, m) = sides
@@ -59,16 +60,16 @@ def unpaired_changes(
     return second - first, low, high, p, fewer
 
 
-def is_paired(bottoms: np.ndarray) -> bool:
+def is_paired(denominators: np.ndarray) -> bool:
     """Whether at least half of the puzzles of the first checkpoint were asked at the last one.
 
     Args:
-        bottoms: of shape (steps, puzzles); NaN where not measured.
+        denominators: of shape (steps, puzzles); NaN where not measured.
 
     >>> is_paired(np.array([[1.0, 1.0, np.nan], [1.0, np.nan, np.nan], [1.0, np.nan, 1.0]]))
     True
     """
-    first, last = (_measured((row, row)) for row in (bottoms[0], bottoms[-1]))
+    first, last = (_measured((row, row)) for row in (denominators[0], denominators[-1]))
     return bool((first & last).sum() * 2 >= min(first.sum(), last.sum()))
 
 
@@ -78,10 +79,10 @@ def _measured(side: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
 
 
 def _side(
-    top: np.ndarray, bottom: np.ndarray, both: np.ndarray, n: np.ndarray, k: int, groups: Grouping
+    numerator: np.ndarray, denominator: np.ndarray, both: np.ndarray, n: np.ndarray, k: int, groups: Grouping
 ) -> tuple[np.ndarray, ...]:
     """The ratio of each group, what each puzzle contributes, and the least variance of the ratio."""
-    above, below = (np.where(both, part, 0.0) for part in (top, bottom))
+    above, below = (np.where(both, part, 0.0) for part in (numerator, denominator))
     with np.errstate(divide="ignore", invalid="ignore"):
         mass = groups.totals(below)
         ratio = groups.totals(above) / mass

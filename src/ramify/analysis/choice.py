@@ -46,10 +46,10 @@ def choices(
     )
     groups = together["group"].to_numpy()
     where = groups * BLOCKS + together["rank"].to_numpy()
-    tops, bottoms = (
+    numerators, denominators = (
         np.bincount(where, together[column].to_numpy(), len(members) * BLOCKS).reshape(len(members), BLOCKS)
         for column in ("beyond", "all_tries")
     )
     n = np.bincount(groups, minlength=len(members))
-    value, low, high = ratios(tops, bottoms, n, "mean")
+    value, low, high = ratios(numerators, denominators, n, "mean")
     return (value, np.maximum(low, -1.0), np.minimum(high, 1.0)), n

@@ -12,13 +12,12 @@ from scipy.special import stdtr, stdtrit
 from ramify.analysis.cells import Grouping, SetCells, grouping, set_cells
 from ramify.analysis.changes import paired_changes
 from ramify.analysis.estimators import mean_interval
-from ramify.analysis.metrics import measured
+from ramify.analysis.metrics import measured, metric_of
 from ramify.analysis.rows import adjusted, rows
 from ramify.errors import RunError
 from ramify.run import Run
 
 GROUPINGS = ("all", "n", "pattern", "n,shape_class")
-METRICS = ("mean@", "greedy", "execution", "attempts")
 
 
 class Side(NamedTuple):
@@ -64,9 +63,11 @@ def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> 
             continue
         k = min(side.samples for side in cells)
         for metric, ratio in measured(k).items():
-            if not metric.startswith(METRICS):
+            if "compare" not in metric_of(metric).shown:
                 continue
-            tables = [{seed: side.values(seed, ratio.top, ratio.bottom) for seed in side.seeds} for side in cells]
+            tables = [
+                {seed: side.values(seed, ratio.numerator, ratio.denominator) for seed in side.seeds} for side in cells
+            ]
             for by in groupings:
                 groups = grouping(cells[0].puzzles, by)
                 value, low, high, p, n = _tested(
@@ -84,7 +85,7 @@ def _at(cells: SetCells, step: int) -> SetCells:
 
 
 Table = list[np.ndarray]
-"""Top and bottom, each of shape (1, puzzles)."""
+"""Top and denominator, each of shape (1, puzzles)."""
 
 
 def _tested(sides: list[dict[int, Table]], k: int, groups: Grouping, same_run: bool) -> tuple[np.ndarray, ...]:

@@ -6,12 +6,10 @@ import numpy as np
 import polars as pl
 
 from ramify.analysis.cells import SetCells, grouping
+from ramify.analysis.derived_metrics import COMPOSITION_GAP
 from ramify.analysis.estimators import combined, ratios
 from ramify.analysis.rows import rows
 from ramify.tasks.base import Task
-
-METRIC = "composition gap"
-GROUPINGS = ("n", "pattern", "n,shape_class")
 
 
 def composition_gaps(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFrame]:
@@ -31,14 +29,16 @@ def composition_gaps(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFra
             continue
         puzzles = dict(zip(groups.names, groups.sizes.tolist(), strict=True))
         first = cells.puzzles.unique("pattern", keep="first").filter(pl.col("pattern").is_in(whole)).sort("pattern")
-        for by in GROUPINGS:
+        for by in COMPOSITION_GAP.groupings:
             members = grouping(first, by)
             of_group = [first["pattern"].gather(np.flatnonzero(members.codes == g)) for g in range(len(members.names))]
             found = np.array(
                 [[_gap(task, group.to_list(), measured, at) for group in of_group] for at in range(len(steps))]
             )
             n = np.array([sum(puzzles[text] for text in group) for group in of_group])
-            yield rows(METRIC, cells.name, seed, by, steps, members.names, list(np.moveaxis(found, 2, 0)), n=n)
+            yield rows(
+                COMPOSITION_GAP.name, cells.name, seed, by, steps, members.names, list(np.moveaxis(found, 2, 0)), n=n
+            )
 
 
 def _successes(sets: Sequence[SetCells], seed: int, steps: list[int]) -> dict[str, np.ndarray]:
@@ -48,10 +48,10 @@ def _successes(sets: Sequence[SetCells], seed: int, steps: list[int]) -> dict[st
         groups = grouping(cells.puzzles, "pattern")
         at = np.isin(cells.steps(seed), steps)
         (share,) = cells.values(seed, pl.col("correct") / pl.col("k"))
-        tops, bottoms = groups.sums(share[at]), groups.sums(np.isfinite(share[at]).astype(float))
+        numerators, denominators = groups.sums(share[at]), groups.sums(np.isfinite(share[at]).astype(float))
         n = groups.totals(np.isfinite(share[at]).astype(float))
         for index in range(len(steps)):
-            limits = np.column_stack(ratios(tops[index], bottoms[index], n[index]))
+            limits = np.column_stack(ratios(numerators[index], denominators[index], n[index]))
             for text, row in zip(groups.names, limits, strict=True):
                 found.setdefault(text, np.full((len(steps), 3), np.nan))[index] = row
     return found

@@ -17,14 +17,10 @@ import polars as pl
 
 from ramify.analysis.cells import SetCells
 from ramify.analysis.clustered import Contrasts, contrasts
+from ramify.analysis.derived_metrics import EFFECT, EFFECT_CHANGE, MODELS
 from ramify.analysis.rows import rows
 from ramify.tasks.base import Task
 
-METRIC = "effect"
-CHANGE = "effect change"
-MODELS = {"term": frozenset[str](), "term without lookahead": frozenset({"lookahead"})}
-"""The groupings of the rows, and the terms that their models do not have: right-heavy trees need more lookahead, so
-beside it the shape class says only what lookahead does not."""
 FEWEST_PUZZLES = 8
 FEWEST_PATTERNS = 3
 """Puzzles, and patterns of these, that an indicator needs on either side. With fewer, intervals keep their level but
@@ -58,7 +54,7 @@ class _Cases(NamedTuple):
 
 
 def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataFrame]:
-    """The effect of each term at the first and the last checkpoint, and its change, over the puzzles whose pattern has a shape class.
+    """The effect of each term at the first and the last checkpoint, and its change, over puzzles with a shape class.
 
     Args:
         sets: whose puzzles all have a source pattern.
@@ -83,7 +79,7 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
     seed = seeds[0] if len(seeds) == 1 else None
     for by, left_out in MODELS.items():
         found = fit(sets[0].task, cases, left_out)
-        parts = [(METRIC, ends, found[: len(ends)]), (CHANGE, ends[1:], found[len(ends) :])]
+        parts = [(EFFECT, ends, found[: len(ends)]), (EFFECT_CHANGE, ends[1:], found[len(ends) :])]
         for metric, at, there in parts:
             if not at:
                 continue
@@ -91,7 +87,7 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
             status = np.array([[effect.status for effect in one.values()] for one in there], object)
             n, patterns = cases["puzzle_id"].n_unique(), np.array(cases["pattern"].n_unique())
             yield rows(
-                metric,
+                metric.name,
                 "all",
                 seed,
                 by,

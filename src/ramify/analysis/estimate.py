@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
 import polars as pl
 
 from ramify.analysis.acquisition import acquisition
 from ramify.analysis.cells import SetCells, grouping, set_cells
 from ramify.analysis.changes import is_paired, unpaired_changes
 from ramify.analysis.composition import composition_gaps
+from ramify.analysis.derived_metrics import OVERALL
 from ramify.analysis.effects import effects
-from ramify.analysis.linear import FINE, GAIN, GAINED, Part, is_crossed, linear_parts, told
-from ramify.analysis.metrics import measured
-from ramify.analysis.rows import KEYS, adjusted, pooled, rows
+from ramify.analysis.linear import Part, is_crossed, linear_parts, told
+from ramify.analysis.metric_record import GAIN
+from ramify.analysis.metrics import MEAN, measured, metric_of
+from ramify.analysis.rows import KEYS, adjusted, named, pooled, rows, within_bounds
 from ramify.analysis.shapes import shape_gaps
 from ramify.analysis.signal import signal_and_success, zero_advantage
 from ramify.analysis.support import pattern_support, support
@@ -24,13 +25,10 @@ from ramify.run import Run
 
 ALWAYS = ("all", "n", "pattern")
 """The groupings that every task has; the others are in `Task.GROUPINGS`."""
-SUPPORT_GROUPINGS = ("all", "n", "n,shape_class")
 SOURCELESS = {"all", "n", "forced", "multiplicity"}
 """What puzzles without a source pattern can be grouped by."""
-SIGNED = ("attempts", "gain", "gap", "transfer", "effect", "timing", "against", "choice", "entropy", "correct patterns")
-"""Words in the names of metrics that may be outside of [0, 1]."""
-OWN = ("acquisition", "timing", "gain fraction")
-"""Metrics whose pooled rows are no means over seeds."""
+AVERAGED = ("crossed", "seed means")
+"""How metrics are pooled whose pooled rows may be means over seeds."""
 
 Sets = Mapping[str, SetCells]
 
@@ -54,25 +52,12 @@ def estimate(run: Run, more: Sequence[str] = ()) -> pl.DataFrame:
     single = pl.concat(found)
     structure = list(effects([cells.labelled for cells in sets.values()], run.seeds))
     if len(run.seeds) < 2:
-        return adjusted(_possible(pl.concat([single, *structure])))
+        return adjusted(within_bounds(pl.concat([single, *structure])))
     together = _linear(sets, run.seeds, groupings)
-    own = pl.any_horizontal(pl.col("metric").str.starts_with(name) for name in OWN)
-    bounded = [name for name in single["metric"].unique() if not _is_signed(name)]
-    rest = pooled(single.filter(~own), bounded)
+    rest = pooled(single.filter(named(single, lambda metric: metric.pooling in AVERAGED)))
     if together:
         rest = rest.join(pl.concat(together), on=KEYS, how="anti")
-    return adjusted(_possible(pl.concat([single, *together, rest, *structure])))
-
-
-def _possible(table: pl.DataFrame) -> pl.DataFrame:
-    """Intervals without what cannot be: a share changes by 1 at most, and nobody makes fewer than no attempts."""
-    name, least, most = pl.col("metric"), pl.lit(-np.inf), pl.lit(np.inf)
-    of_shares = ~name.str.starts_with("attempts") & name.str.contains(r"gain$|gap|transfer")
-    attempts = (name == "attempts") | name.str.starts_with("acquisition")
-    low = pl.when(of_shares).then(pl.lit(-1.0)).when(attempts).then(pl.lit(0.0)).otherwise(least)
-    high = pl.when(of_shares).then(pl.lit(1.0)).otherwise(most)
-    ends = ("low", "high", "retrained_low", "retrained_high")
-    return table.with_columns(pl.col(end).clip(low, high) for end in ends)
+    return adjusted(within_bounds(pl.concat([single, *together, rest, *structure])))
 
 
 def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[pl.DataFrame]:
@@ -102,7 +87,7 @@ def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[
         if len(common) >= min(2, len(seeds)):
             parts += transfer(crossed, common)
     table = list(told(parts, label))
-    gained = [frame for frame in table if frame["metric"].str.contains("^mean@.* gain$").any()]
+    gained = [part for frame in table if len(part := frame.filter(named(frame, MEAN.of_gain)))]
     for of, known, chosen in acquiring:
         own = [frame.filter(pl.col("set") == of.name) for frame in gained]
         found += acquisition(of, known, chosen, pl.concat(own)) if own else []
@@ -126,9 +111,9 @@ def _of_seed(run: Run, sets: Sets, seed: int, groupings: Sequence[str]) -> Itera
         for of, chosen in _by_label(cells, groupings):
             if seed in of.seeds:
                 yield from _unpaired_gains(of, seed, chosen)
-                yield from support(of, seed, [by for by in SUPPORT_GROUPINGS if by in chosen])
+                yield from support(of, seed, [by for by in OVERALL if by in chosen])
         if seed in labelled.seeds:
-            yield from pattern_support(labelled, seed, SUPPORT_GROUPINGS)
+            yield from pattern_support(labelled, seed, OVERALL)
             yield from signal_and_success(run, labelled, seed)
         if not run.task.GIVEN:
             yield from attempted(run, cells, seed)
@@ -144,16 +129,11 @@ def _unpaired_gains(cells: SetCells, seed: int, groupings: Sequence[str]) -> Ite
     if len(steps) < 2 or is_paired(cells.values(seed, pl.col("k"))[0]):
         return
     for name, ratio in measured(cells.samples).items():
-        top, bottom = cells.values(seed, ratio.top, ratio.bottom)
+        above, below = cells.values(seed, ratio.numerator, ratio.denominator)
+        sides = (above[0], below[0]), (above[1:], below[1:])
         for by in groupings:
-            if not name.startswith(FINE.get(by, "")) or not name.startswith(GAINED[:1] if by in FINE else GAINED):
+            if not metric_of(name).has_gain(by):
                 continue
             groups = grouping(cells.puzzles, by)
-            found = unpaired_changes((top[0], bottom[0]), (top[1:], bottom[1:]), cells.samples, groups)
-            change, low, high, p, n = found
+            change, low, high, p, n = unpaired_changes(*sides, cells.samples, groups)
             yield rows(name + GAIN, cells.name, seed, by, steps[1:], groups.names, [change, low, high], n=n, p=p)
-
-
-def _is_signed(metric: str) -> bool:
-    """Whether a metric may be outside of [0, 1]."""
-    return any(word in metric for word in SIGNED)

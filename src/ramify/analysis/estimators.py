@@ -1,8 +1,8 @@
 """Estimates with 95 % intervals: Wilson, the bootstrap over puzzles, Student's t.
 
-Everything here is about sums: a metric of a group is Σ top / Σ bottom over its puzzles. The sums come by *block*: a
-group of up to `BLOCKS` puzzles has a block for each, a larger one has `BLOCKS` blocks of nearly equal size. Resampling
-blocks instead of puzzles costs little precision and makes the work independent of the number of puzzles.
+Everything here is about sums: a metric of a group is Σ numerator / Σ denominator over its puzzles. The sums come by
+*block*: a group of up to `BLOCKS` puzzles has a block for each, a larger one has `BLOCKS` blocks of nearly equal size.
+Resampling blocks instead of puzzles costs little precision and makes the work independent of the number of puzzles.
 """
 
 from functools import cache
@@ -12,7 +12,6 @@ import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
 from ramify.randomness import generator
-from ramify.records import Estimate
 
 Z = 1.959964
 BLOCKS = 100
@@ -21,36 +20,30 @@ FEWEST = 20
 """Below this many puzzles the bootstrap is too narrow, and another interval stands in for it."""
 
 
-def wilson(successes: float, n: int) -> Estimate:
-    """A proportion of independent trials (Wilson 1927).
+def wilson_limits(shares: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of many proportions of n independent trials (Wilson 1927); NaN where n is 0.
 
-    Also for a mean of n values between 0 and 1, for which it is conservative: no such values vary more than trials
+    Also for means of n values between 0 and 1, for which they are conservative: no such values vary more than trials
     with the same mean.
 
-    >>> e = wilson(0, 10)
-    >>> round(e.low, 3), round(e.high, 3)
-    (0.0, 0.278)
+    >>> low, high = wilson_limits(np.array([0.0]), np.array([10]))
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.0], [0.278])
     """
-    if n == 0:
-        return Estimate(nan, nan, nan, 0)
-    low, high = wilson_limits(np.array([successes / n]), np.array([n]))
-    return Estimate(successes / n, float(low[0]), float(high[0]), n)
-
-
-def wilson_limits(shares: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's limits of many proportions; NaN where n is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         middle = (shares + Z * Z / (2 * n)) / (1 + Z * Z / n)
         half = Z * np.sqrt(shares * (1 - shares) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
     return np.maximum(0.0, middle - half), np.minimum(1.0, middle + half)
 
 
-def ratios(tops: np.ndarray, bottoms: np.ndarray, n: np.ndarray, kind: str = "share") -> tuple[np.ndarray, ...]:
-    """Σ top / Σ bottom of many groups, each with its interval.
+def ratios(
+    numerators: np.ndarray, denominators: np.ndarray, n: np.ndarray, kind: str = "share"
+) -> tuple[np.ndarray, ...]:
+    """Σ numerator / Σ denominator of many groups, each with its interval.
 
     Args:
-        tops, bottoms: sums of shape (groups, blocks).
-        n: the puzzles of each group with a bottom above 0, of shape (groups,).
+        numerators, denominators: sums of shape (groups, blocks).
+        n: the puzzles of each group with a denominator above 0, of shape (groups,).
         kind: "trials" if each puzzle is one independent trial, which takes Wilson's interval; "share" for any other
             ratio between 0 and 1; "mean" for one that is not. These two take the bootstrap. Below `FEWEST` puzzles, or
             where all are alike, a share takes Wilson's interval on the number of puzzles, which is conservative, and
@@ -64,19 +57,19 @@ def ratios(tops: np.ndarray, bottoms: np.ndarray, n: np.ndarray, kind: str = "sh
     ([0.5], [0.15], [0.85])
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = tops.sum(1) / bottoms.sum(1)
-        single = tops / bottoms
-    low, high = wilson_limits(value, n) if kind != "mean" else _linearised(tops, bottoms, value)
+        value = numerators.sum(1) / denominators.sum(1)
+        single = numerators / denominators
+    low, high = wilson_limits(value, n) if kind != "mean" else _linearised(numerators, denominators, value)
     if kind == "trials":
         return value, low, high
-    spread = np.where(bottoms > 0, single, -np.inf).max(1) - np.where(bottoms > 0, single, np.inf).min(1)
-    used = np.minimum((bottoms > 0).sum(1), BLOCKS)
+    spread = np.where(denominators > 0, single, -np.inf).max(1) - np.where(denominators > 0, single, np.inf).min(1)
+    used = np.minimum((denominators > 0).sum(1), BLOCKS)
     large = (n >= FEWEST) & (spread > 1e-12)
     for count in np.unique(used[large]):
         rows = np.flatnonzero(large & (used == count))
-        # Blocks without a bottom say nothing; those with one are moved to the front.
-        order = np.argsort(bottoms[rows] <= 0, axis=1, kind="stable")[:, :count]
-        above, below = (np.take_along_axis(table[rows], order, axis=1) for table in (tops, bottoms))
+        # Blocks without a denominator say nothing; those with one are moved to the front.
+        order = np.argsort(denominators[rows] <= 0, axis=1, kind="stable")[:, :count]
+        above, below = (np.take_along_axis(table[rows], order, axis=1) for table in (numerators, denominators))
         weights = resampling(int(count))
         drawn = (weights @ above.T) / (weights @ below.T)
         tail = float(ndtr(-stdtrit(count - 1, 0.975) * sqrt(count / (count - 1))))
@@ -92,12 +85,12 @@ def resampling(blocks: int) -> np.ndarray:
     )
 
 
-def _linearised(tops: np.ndarray, bottoms: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _linearised(numerators: np.ndarray, denominators: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Student's t interval of ratios whose blocks are single puzzles (Cochran 1977, section 2.11)."""
-    used = (bottoms > 0).sum(1)
-    rest = np.where(bottoms > 0, tops - value[:, None] * bottoms, 0.0)
+    used = (denominators > 0).sum(1)
+    rest = np.where(denominators > 0, numerators - value[:, None] * denominators, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.sqrt((rest**2).sum(1) * used / (used - 1)) / bottoms.sum(1)
+        error = np.sqrt((rest**2).sum(1) * used / (used - 1)) / denominators.sum(1)
         half = stdtrit(used - 1, 0.975) * error
     half = np.where(used > 1, half, nan)
     return value - half, value + half

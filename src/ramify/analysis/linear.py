@@ -9,20 +9,12 @@ import polars as pl
 from ramify.analysis.cells import Grouping, SetCells, grouping
 from ramify.analysis.changes import is_paired
 from ramify.analysis.crossed import Components, components, stacked
-from ramify.analysis.metrics import Ratio, measured
+from ramify.analysis.metric_record import FINE, GAIN, Ratio
+from ramify.analysis.metrics import measured, metric_of
 from ramify.analysis.moderated import FEWEST_IN_FAMILY, intervals, moderated, prior
 from ramify.analysis.rows import rows
 from ramify.tasks.base import Task
 
-CHAIN = ("attempted", "hit given", "correct given")
-"""The factors of success."""
-FINE = {
-    "pattern": ("mean@", "greedy", "execution", "substitution", *CHAIN),
-    "function_class": ("mean@",),
-}
-GAINED = ("mean@", "greedy", "pass@", "execution", "attempts", "maj@", "cover@", "CoT-", *CHAIN)
-"""Metrics whose gain is estimated. There are thousands of patterns: of each only some metrics, and the first gain."""
-GAIN = " gain"
 FAMILY = {"all": "n"}
 """Whose seed parts moderate those of a grouping that has a single group."""
 
@@ -31,25 +23,25 @@ class Curves(NamedTuple):
     """A metric over the checkpoints that some seeds share.
 
     Attributes:
-        top, bottom: of shape (seeds, steps, puzzles); NaN where a puzzle was not asked.
+        numerator, denominator: of shape (seeds, steps, puzzles); NaN where a puzzle was not asked.
         k: samples.
     """
 
     steps: list[int]
-    top: np.ndarray
-    bottom: np.ndarray
+    numerator: np.ndarray
+    denominator: np.ndarray
     kind: str
     k: int
 
     @property
     def asked(self) -> np.ndarray:
         """Whether all seeds were asked a puzzle, of shape (steps, puzzles)."""
-        return np.isfinite(self.bottom).all(0)
+        return np.isfinite(self.denominator).all(0)
 
     @property
     def share_base(self) -> bool:
         """Whether the first checkpoint is one model, the base, in all seeds."""
-        return self.steps[0] == 0 and len(self.top) > 1
+        return self.steps[0] == 0 and len(self.numerator) > 1
 
 
 class Part(NamedTuple):
@@ -75,10 +67,10 @@ def curves(cells: SetCells, seeds: Sequence[int], ratio: Ratio, k: int, steps: S
         steps: checkpoints that all seeds have; None for all such.
     """
     steps = shared_steps(cells, seeds) if steps is None else list(steps)
-    tables = [cells.values(seed, ratio.top, ratio.bottom) for seed in seeds]
+    tables = [cells.values(seed, ratio.numerator, ratio.denominator) for seed in seeds]
     at = [np.isin(cells.steps(seed), steps) for seed in seeds]
-    top, bottom = (np.array([table[side][here] for table, here in zip(tables, at, strict=True)]) for side in (0, 1))
-    return Curves(steps, top, bottom, ratio.kind, k)
+    above, below = (np.array([table[side][here] for table, here in zip(tables, at, strict=True)]) for side in (0, 1))
+    return Curves(steps, above, below, ratio.kind, k)
 
 
 def shared_steps(cells: SetCells, seeds: Sequence[int]) -> list[int]:
@@ -110,16 +102,16 @@ def pattern_codes(puzzles: pl.DataFrame) -> np.ndarray:
     return np.where(missing, named.max(initial=0) + np.cumsum(missing), named)
 
 
-def linearised(top: np.ndarray, bottom: np.ndarray, asked: np.ndarray, groups: Grouping) -> np.ndarray:
-    """Values of puzzles whose mean in each group is Σ top / Σ bottom (Cochran 1977, section 2.11).
+def linearised(numerator: np.ndarray, denominator: np.ndarray, asked: np.ndarray, groups: Grouping) -> np.ndarray:
+    """Values of puzzles whose mean in each group is Σ numerator / Σ denominator (Cochran 1977, section 2.11).
 
     Args:
-        top, bottom: of shape (seeds, steps, puzzles).
+        numerator, denominator: of shape (seeds, steps, puzzles).
         asked: which puzzles count, of shape (steps, puzzles); the others are NaN.
     """
     n = groups.totals(asked.astype(float))
     found = []
-    for above, below in zip(np.where(asked, top, 0.0), np.where(asked, bottom, 0.0), strict=True):
+    for above, below in zip(np.where(asked, numerator, 0.0), np.where(asked, denominator, 0.0), strict=True):
         above = np.nan_to_num(above)
         with np.errstate(divide="ignore", invalid="ignore"):
             mass = groups.totals(below)
@@ -131,7 +123,7 @@ def linearised(top: np.ndarray, bottom: np.ndarray, asked: np.ndarray, groups: G
 
 def levels(curve: Curves, groups: Grouping, codes: np.ndarray, by_pattern: bool) -> Components:
     """The parts of the metric itself, at each step."""
-    values = linearised(curve.top, curve.bottom, curve.asked, groups)
+    values = linearised(curve.numerator, curve.denominator, curve.asked, groups)
     return components(values, groups, codes, by_pattern=by_pattern, **chance(curve, groups))
 
 
@@ -153,11 +145,13 @@ class Changes(NamedTuple):
 def changes(curve: Curves, groups: Grouping) -> Changes:
     """What each puzzle gained since the first checkpoint; where that is the base, since its mean over the seeds."""
     asked = curve.asked[1:] & curve.asked[:1]
-    tops, bottoms = (np.broadcast_to(part[:, :1], part[:, 1:].shape) for part in (curve.top, curve.bottom))
-    first = linearised(tops, bottoms, asked, groups)
-    later = linearised(curve.top[:, 1:], curve.bottom[:, 1:], asked, groups)
-    of_later = chance(curve._replace(top=curve.top[:, 1:], bottom=curve.bottom[:, 1:]), groups, asked)
-    of_first = chance(curve._replace(top=tops, bottom=bottoms), groups, asked)
+    after = curve._replace(numerator=curve.numerator[:, 1:], denominator=curve.denominator[:, 1:])
+    before = curve._replace(
+        numerator=np.broadcast_to(curve.numerator[:, :1], after.numerator.shape),
+        denominator=np.broadcast_to(curve.denominator[:, :1], after.denominator.shape),
+    )
+    first, later = (linearised(side.numerator, side.denominator, asked, groups) for side in (before, after))
+    of_first, of_later = (chance(side, groups, asked) for side in (before, after))
     noise = np.zeros(asked.shape)
     if curve.share_base:
         base = first.mean(0)
@@ -191,12 +185,14 @@ def chance(curve: Curves, groups: Grouping, asked: np.ndarray | None = None) -> 
     """
     asked = curve.asked if asked is None else asked
     n = groups.totals(asked.astype(float))
-    sides = [groups.totals(np.where(asked, np.nan_to_num(part).sum(0), 0.0)) for part in (curve.top, curve.bottom)]
+    above, below = (
+        groups.totals(np.where(asked, np.nan_to_num(part).sum(0), 0.0)) for part in (curve.numerator, curve.denominator)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        level = sides[0] / sides[1]
+        level = above / below
         if curve.kind == "mean":
             return {"scale": np.abs(level), "floor": np.zeros_like(n)}
-        draws = n if curve.kind == "trials" else n * curve.k * len(curve.top)
+        draws = n if curve.kind == "trials" else n * curve.k * len(curve.numerator)
         share = np.clip((level * draws + 0.5) / (draws + 1), 0.0, 1.0)
         return {"scale": share * (1 - share), "floor": share * (1 - share) / draws}
 
@@ -208,19 +204,19 @@ def linear_parts(
     k, codes = cells.samples, pattern_codes(cells.puzzles)
     paired = all(is_paired(cells.values(seed, pl.col("k"))[0]) for seed in seeds)
     metrics = measured(k) if metrics is None else metrics
-    found = {name: curves(cells, seeds, ratio, k) for name, ratio in metrics.items()}
+    found = {name: (metric_of(name), curves(cells, seeds, ratio, k)) for name, ratio in metrics.items()}
     for by in groupings:
         groups = grouping(cells.puzzles, by)
         by_pattern = claims_shape(by, cells.task)
-        for name, curve in found.items():
-            if not name.startswith(FINE.get(by, "")):
+        for name, (metric, curve) in found.items():
+            if not metric.has(by):
                 continue
             with np.errstate(invalid="ignore"):
-                n = groups.totals((curve.bottom > 0).any(0).astype(float))
+                n = groups.totals((curve.denominator > 0).any(0).astype(float))
             of = levels(curve, groups, codes, by_pattern)
             bounded = curve.kind != "mean"
             yield Part(name, cells.name, by, curve.steps, groups.names, of, len(seeds), bounded=bounded, measured=n)
-            if len(curve.steps) > 1 and paired and name.startswith(GAINED[:1] if by in FINE else GAINED):
+            if len(curve.steps) > 1 and paired and metric.has_gain(by):
                 of = gains(curve, groups, codes, by_pattern)
                 yield Part(
                     name + GAIN, cells.name, by, curve.steps[1:], groups.names, of, len(seeds), tested=True,

@@ -1,54 +1,20 @@
-"""The metrics of a puzzle's samples, each one decorated function; a new metric is a new function.
+"""The metrics, each one record; those of a puzzle's samples with the function that computes them.
 
-A metric is a ratio of sums over puzzles: its function says, as polars expressions over the columns of
-`ramify.frames.CELLS`, what is summed above and below the line.
+A metric of samples is a ratio of sums over puzzles: its function says, as polars expressions over the columns of
+`ramify.frames.CELLS`, what is summed above and below the line. A new one is a function and an entry in `METRICS`; a
+package of one's own adds it by an entry point, see docs/adding-a-metric.md.
 """
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Collection
+from functools import cache, lru_cache
 
 import polars as pl
 
-
-class Ratio(NamedTuple):
-    """Σ top / Σ bottom over puzzles; `kind` chooses the interval, see `estimators.ratios`."""
-
-    top: pl.Expr
-    bottom: pl.Expr
-    kind: Literal["trials", "share", "mean"] = "share"
+from ramify.analysis import entry_points
+from ramify.analysis.derived_metrics import DERIVED
+from ramify.analysis.metric_record import COARSE, FINE, GAIN, POSITIVE, SHARE, UNBOUNDED, Metric, Ratio
 
 
-METRICS: list[tuple[str, Callable[[int], Ratio]]] = []
-"""Names and functions. A name with {k} is measured at k = all samples; one with {j} at j = 1, 2, 4 … k."""
-
-
-def metric(name: str) -> Callable[[Callable[[int], Ratio]], Callable[[int], Ratio]]:
-    """Register a function of the number of samples as a metric."""
-
-    def register(function: Callable[[int], Ratio]) -> Callable[[int], Ratio]:
-        METRICS.append((name, function))
-        return function
-
-    return register
-
-
-def measured(k: int) -> dict[str, Ratio]:
-    """All metrics of cells with k samples, by name.
-
-    >>> list(measured(4))
-    ['mean@4', 'pass@2', 'pass@4', 'maj@4', 'cover@0.5', 'CoT-pass@1', 'CoT-pass@2', 'CoT-pass@4', 'greedy',
-    'attempted', 'hit given attempted', 'correct given hit', 'execution', 'attempts', 'without a pattern', 'truncated',
-    'substitution', 'correct patterns@4', 'identical answers', 'identical completions']
-    """
-    budgets = sorted({k, *(2**power for power in range(1, k.bit_length()) if 2**power <= k)} - {1})
-    found = {}
-    for name, function in METRICS:
-        for j in budgets if "{j}" in name else [k]:
-            found[name.format(j=j, k=k)] = function(j)
-    return found
-
-
-@metric("mean@{k}")
 def mean_at_k(k: int) -> Ratio:
     """Mean correctness over the samples."""
     return Ratio(pl.col("correct") / pl.col("k"), pl.lit(1.0))
@@ -71,7 +37,6 @@ def pass_at_k(correct: int, n: int, k: int) -> float:
     return 1.0 - miss
 
 
-@metric("pass@{j}")
 def pass_at_j(j: int) -> Ratio:
     """Probability that at least one of j samples is correct, unbiased (Chen et al. 2021); missing below j samples.
 
@@ -89,7 +54,6 @@ def _at_least_one(column: str, j: int) -> Ratio:
     return Ratio(enough.then(1.0 - miss), enough.then(1.0))
 
 
-@metric("maj@{k}")
 def maj_at_k(k: int) -> Ratio:
     """Chance that the answer that most of k samples give is correct, ties broken at random (Wang et al. 2023).
 
@@ -100,93 +64,177 @@ def maj_at_k(k: int) -> Ratio:
     return Ratio(whole.then("majority"), whole.then(1.0))
 
 
-@metric("cover@0.5")
 def cover(k: int) -> Ratio:
     """Share of the puzzles of whose samples at least half are correct (cover@τ of Dragoi et al. 2025)."""
-    return Ratio((pl.col("correct") * 2 >= pl.col("k")).cast(pl.Float64), pl.lit(1.0), "trials")
+    return Ratio((pl.col("correct") * 2 >= pl.col("k")).cast(pl.Float64), pl.lit(1.0))
 
 
-@metric("CoT-pass@1")
 def cot_pass_at_1(k: int) -> Ratio:
     """Share of the samples that are correct and state no wrong value, in an attempt or the answer."""
     return _at_least_one("sound", 1)
 
 
-@metric("CoT-pass@{j}")
 def cot_pass_at_j(j: int) -> Ratio:
     """Probability that at least one of j samples is correct with every stated value right (Wen et al. 2025)."""
     return _at_least_one("sound", j)
 
 
-@metric("greedy")
 def greedy(k: int) -> Ratio:
     """Share of the puzzles that the completion at temperature 0 solves; missing where none was sampled."""
-    return Ratio(pl.col("greedy"), pl.col("greedy").is_not_null().cast(pl.Float64), "trials")
+    return Ratio(pl.col("greedy"), pl.col("greedy").is_not_null().cast(pl.Float64))
 
 
-@metric("attempted")
 def attempted(k: int) -> Ratio:
     """Share of the completions in which an attempt or the answer has a pattern that solves the puzzle."""
     return Ratio(pl.col("tried"), pl.col("k"))
 
 
-@metric("hit given attempted")
 def hit_given_attempted(k: int) -> Ratio:
     """Share of these in which one hits the target: the pattern was there, and the numbers were in the right places."""
     return Ratio(pl.col("hit"), pl.col("tried"))
 
 
-@metric("correct given hit")
 def correct_given_hit(k: int) -> Ratio:
     """Share of these that are correct: what was found was calculated rightly, recognised, and given as the answer."""
     return Ratio(pl.col("correct"), pl.col("hit"))
 
 
-@metric("execution")
 def execution(k: int) -> Ratio:
     """Share of the attempts with stated values whose stated values are all right; answers do not count."""
     return Ratio(pl.col("right"), pl.col("stated"))
 
 
-@metric("attempts")
 def attempts(k: int) -> Ratio:
     """Attempts a completion, the answer not counted."""
-    return Ratio(pl.col("attempts"), pl.col("k"), "mean")
+    return Ratio(pl.col("attempts"), pl.col("k"))
 
 
-@metric("without a pattern")
 def without_a_pattern(k: int) -> Ratio:
     """Share of the attempts with a minus sign before the whole, as in -(9*2); they count in no pattern's row."""
     return Ratio(pl.col("patternless"), pl.col("attempts"))
 
 
-@metric("truncated")
 def truncated(k: int) -> Ratio:
     """Share of the completions that the limit on their length ended before an answer."""
     return Ratio(pl.col("truncated"), pl.col("k"))
 
 
-@metric("substitution")
 def substitution(k: int) -> Ratio:
     """Of the correct answers, the share whose pattern is not the puzzle's source nor a twin of it."""
     return Ratio(pl.col("substituted"), pl.col("placed"))
 
 
-@metric("correct patterns@{k}")
 def correct_patterns(k: int) -> Ratio:
     """Different patterns of the correct answers of a puzzle; missing where it has another number of samples than k."""
     whole = pl.when(pl.col("k") == k)
-    return Ratio(whole.then("distinct"), whole.then(1.0), "mean")
+    return Ratio(whole.then("distinct"), whole.then(1.0))
 
 
-@metric("identical answers")
 def identical_answers(k: int) -> Ratio:
     """Share of the pairs of answers to a puzzle that are equal up to commutativity and associativity."""
     return Ratio(pl.col("same_answers"), pl.col("votes").cast(pl.Int64) * (pl.col("votes") - 1) / 2)
 
 
-@metric("identical completions")
 def identical_completions(k: int) -> Ratio:
     """Share of the pairs of completions of a puzzle that have the same text."""
     there = pl.when(pl.col("same_texts").is_not_null())
     return Ratio(there.then("same_texts"), there.then(pl.col("k").cast(pl.Int64) * (pl.col("k") - 1) / 2))
+
+
+_BOTH, _COARSE = (COARSE, "pattern"), (COARSE,)
+MEAN = Metric(
+    "mean@{k}", "Sampled success", "share", SHARE, (COARSE, *FINE), (COARSE, *FINE), compute=mean_at_k,
+    shown=("compare", "terminal"),
+)  # fmt: skip
+PASS = Metric("pass@{j}", "Solved by one of j samples", "share", SHARE, gain=_COARSE, compute=pass_at_j)
+GREEDY = Metric(
+    "greedy", "Success at temperature 0", "trials", SHARE, _BOTH, _COARSE, compute=greedy, shown=("compare",)
+)
+METRICS = (
+    MEAN,
+    PASS,
+    Metric("maj@{k}", "Success of the majority", "share", SHARE, gain=_COARSE, compute=maj_at_k),
+    Metric("cover@0.5", "Half of the samples right", "trials", SHARE, gain=_COARSE, compute=cover),
+    Metric("CoT-pass@1", "Right in every stated value", "share", SHARE, gain=_COARSE, compute=cot_pass_at_1),
+    Metric("CoT-pass@{j}", "Right in every stated value", "share", SHARE, gain=_COARSE, compute=cot_pass_at_j),
+    GREEDY,
+    Metric("attempted", "A solving pattern is tried", "share", SHARE, _BOTH, _COARSE, compute=attempted),
+    Metric("hit given attempted", "Hit, if one is tried", "share", SHARE, _BOTH, _COARSE, compute=hit_given_attempted),
+    Metric("correct given hit", "Correct, if one hits", "share", SHARE, _BOTH, _COARSE, compute=correct_given_hit),
+    Metric(
+        "execution", "Execution: attempts whose stated values are right", "share", SHARE, _BOTH, _COARSE,
+        compute=execution, shown=("changes", "compare", "terminal", "figure", "comparison"), full_scale=True,
+    ),
+    Metric(
+        "attempts", "Attempts a completion", "mean", POSITIVE, gain=_COARSE, compute=attempts,
+        shown=("changes", "compare", "figure", "comparison"),
+    ),
+    Metric("without a pattern", "Attempts without a pattern", "share", SHARE, compute=without_a_pattern),
+    Metric("truncated", "Truncated completions", "share", SHARE, compute=truncated),
+    Metric(
+        "substitution", "Substitution: correct answers by another pattern", "share", SHARE, _BOTH,
+        compute=substitution, shown=("figure",),
+    ),
+    Metric("correct patterns@{k}", "Patterns of the correct answers", "mean", UNBOUNDED, compute=correct_patterns),
+    Metric("identical answers", "Pairs of equal answers", "share", SHARE, compute=identical_answers),
+    Metric("identical completions", "Pairs of equal completions", "share", SHARE, compute=identical_completions),
+)  # fmt: skip
+"""The metrics of samples, in the order of the table."""
+BUILT_IN = (*DERIVED, *METRICS)
+"""All metrics of ramify, in the order of the report's figures."""
+
+
+@cache
+def installed() -> tuple[Metric, ...]:
+    """The metrics that other packages add.
+
+    Raises:
+        RamifyError: one of them cannot be loaded, or cannot be estimated.
+    """
+    return entry_points.load(lambda name: _found(name, BUILT_IN) is not None)
+
+
+def measured(k: int) -> dict[str, Ratio]:
+    """All metrics of cells with k samples, by name.
+
+    >>> list(measured(4))
+    ['mean@4', 'pass@2', 'pass@4', 'maj@4', 'cover@0.5', 'CoT-pass@1', 'CoT-pass@2', 'CoT-pass@4', 'greedy',
+    'attempted', 'hit given attempted', 'correct given hit', 'execution', 'attempts', 'without a pattern', 'truncated',
+    'substitution', 'correct patterns@4', 'identical answers', 'identical completions']
+    """
+    budgets = sorted({k, *(2**power for power in range(1, k.bit_length()) if 2**power <= k)} - {1})
+    return {
+        metric.named(k, j): metric.ratio(j)
+        for metric in (*METRICS, *installed())
+        for j in (budgets if "{j}" in metric.name else [k])
+    }
+
+
+@lru_cache(maxsize=4096)
+def metric_of(name: str) -> Metric:
+    """The record of a name in the table of estimates.
+
+    A name that no metric has, as another version of ramify or a package that is not installed may have written it, is
+    a share without bounds, by every grouping.
+
+    >>> metric_of("pass@8").name, metric_of("pass@8 gain").kind, metric_of("of another version").bounds
+    ('pass@{j}', 'change', (-inf, inf))
+    """
+    found = _found(name, BUILT_IN) or _found(name, installed())
+    every = (COARSE, *FINE)
+    return found or Metric(name, name, "share", UNBOUNDED, every, every)
+
+
+def lacking(names: Collection[str]) -> list[str]:
+    """The installed metrics that a table with these names does not have."""
+    return [metric.name for metric in installed() if not any(map(metric.is_named, names))]
+
+
+def _found(name: str, metrics: Collection[Metric]) -> Metric | None:
+    """The metric of a name, or the record of its gain; one that has the name itself comes first."""
+    for metric in sorted(metrics, key=lambda metric: metric.name != name):
+        if metric.is_named(name):
+            return metric
+        if metric.gain and name.endswith(GAIN) and metric.is_named(name.removesuffix(GAIN)):
+            return metric.of_gain
+    return None

@@ -6,18 +6,22 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtr, stdtrit
 
+from ramify.analysis.derived_metrics import SHAPE_GAPS, TRANSFER
 from ramify.analysis.estimators import Z
+from ramify.analysis.metric_record import Metric
+from ramify.analysis.metrics import MEAN, metric_of
 from ramify.tables import ESTIMATES
 
 KEYS = ["metric", "set", "step", "by", "group"]
 PRIMARY = (
-    (r"^mean@\d+ gain$", "test", "n"),
-    (r"^mean@\d+ gain$", "length", "n"),
-    ("^right-heavy gap$", "test", "all"),
-    ("^transfer$", "held_out", "all"),
+    (MEAN.of_gain, "test", "n"),
+    (MEAN.of_gain, "length", "n"),
+    (SHAPE_GAPS["right-heavy"], "test", "all"),
+    (TRANSFER, "held_out", "all"),
 )
 """The contrasts that are named beforehand: metric, set and grouping, at the last checkpoint; all others explore."""
-NUMBERS = ["value", "low", "high", "retrained_low", "retrained_high", "p"]
+ENDS = ("low", "high", "retrained_low", "retrained_high")
+NUMBERS = ["value", *ENDS, "p"]
 
 
 def rows(
@@ -71,15 +75,39 @@ def rows(
     )
 
 
-def pooled(single: pl.DataFrame, bounded: Sequence[str] = ()) -> pl.DataFrame:
+def named(table: pl.DataFrame, wanted: Metric | Callable[[Metric], bool]) -> pl.Expr:
+    """Whether rows are of a metric, or of one of those for which a function gives True.
+
+    >>> names = pl.DataFrame({"metric": ["mean@4", "mean@4 gain", "greedy"]})
+    >>> names.filter(named(names, MEAN))["metric"].to_list()
+    ['mean@4']
+    """
+    records = {name: metric_of(name) for name in table["metric"].unique()}
+    is_wanted = (lambda metric: metric == wanted) if isinstance(wanted, Metric) else wanted
+    return pl.col("metric").is_in([name for name, metric in records.items() if is_wanted(metric)])
+
+
+def within_bounds(table: pl.DataFrame) -> pl.DataFrame:
+    """The same rows, both intervals cut to the bounds of their metric.
+
+    >>> table = rows("mean@4 gain", "test", 1, "n", [9], ["3"], [np.array([[part]]) for part in (0.9, 0.4, 1.4)])
+    >>> within_bounds(table).select("low", "high").row(0)
+    (0.4, 1.0)
+    """
+    bounds = {name: metric_of(name).bounds for name in table["metric"].unique()}
+    low, high = (
+        pl.col("metric").replace_strict({name: ends[side] for name, ends in bounds.items()}, return_dtype=pl.Float64)
+        for side in (0, 1)
+    )
+    return table.with_columns(pl.col(end).clip(low, high) for end in ENDS)
+
+
+def pooled(single: pl.DataFrame) -> pl.DataFrame:
     """The mean over seeds of each estimate that is not linear in the values of puzzles.
 
     The interval for the same puzzles, retrained, is Student's t over the seeds. That for new puzzles adds the mean of
     the squared half-widths of the seeds' own intervals, which also hold the sampling of completions: it is wider than
     need be. Where all seeds agree exactly, that of the puzzles stands alone. Seeds without a value do not count.
-
-    Args:
-        bounded: the metrics whose intervals are cut to [0, 1].
     """
     down, up = pl.col("value") - pl.col("low"), pl.col("high") - pl.col("value")
     found = (
@@ -105,9 +133,7 @@ def pooled(single: pl.DataFrame, bounded: Sequence[str] = ()) -> pl.DataFrame:
         ends = [value - np.sqrt(below + half**2), value + np.sqrt(above + half**2), value - half, value + half]
         error = np.where(value > 0, value - ends[0], ends[1] - value) / Z
         p = np.where(found["tested"].to_numpy() & (error > 0), 2 * ndtr(-np.abs(value) / error), np.nan)
-    cut = found["metric"].is_in(list(bounded)).to_numpy()
-    ends = [np.where(cut, np.clip(end, 0, 1), end) for end in ends]
-    columns = dict(zip(("low", "high", "retrained_low", "retrained_high"), map(pl.Series, ends), strict=True))
+    columns = dict(zip(ENDS, map(pl.Series, ends), strict=True))
     return (
         found.select(*KEYS, n="n_", patterns="patterns_")
         .with_columns(
@@ -138,14 +164,13 @@ def adjusted(estimates: pl.DataFrame) -> pl.DataFrame:
     def control(method: str) -> Callable[[pl.Series], pl.Series]:
         return lambda p: pl.Series(multipletests(p.to_numpy(), method=method)[1])
 
-    named = pl.any_horizontal(
-        pl.col("metric").str.contains(metric) & (pl.col("set") == name) & (pl.col("by") == by)
-        for metric, name, by in PRIMARY
+    is_primary = pl.any_horizontal(
+        named(estimates, metric) & (pl.col("set") == name) & (pl.col("by") == by) for metric, name, by in PRIMARY
     )
     numbered = estimates.drop("q", "primary").with_row_index()
     tested = numbered.filter(pl.col("p").is_not_null())
     last = pl.col("step") == pl.col("step").max().over("seed")
-    tested = tested.with_columns(primary=named & last)
+    tested = tested.with_columns(primary=is_primary & last)
     families = ((False, "fdr_bh", ["metric", "set", "step", "seed", "by"]), (True, "holm", ["seed"]))
     q = pl.concat(
         tested.filter(pl.col("primary") == primary).select(

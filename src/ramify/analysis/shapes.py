@@ -7,6 +7,7 @@ import polars as pl
 
 from ramify.analysis.cells import SetCells, grouping
 from ramify.analysis.crossed import components
+from ramify.analysis.derived_metrics import FORCED_GAPS, SHAPE_GAPS
 from ramify.analysis.linear import Curves, Part, curves, pattern_codes
 from ramify.analysis.metrics import mean_at_k
 
@@ -28,19 +29,19 @@ def shape_gaps(cells: SetCells, seeds: Sequence[int]) -> Iterator[Part]:
     curve = curves(cells, seeds, mean_at_k(cells.samples), cells.samples)
     forced = cells.puzzles["forced"].to_numpy() if "forced" in cells.puzzles.columns else None
     for shape, strata in cells.task.STRATA.items():
-        yield from _gaps(cells, curve, curve.asked, shape, strata, "")
+        yield from _gaps(cells, curve, curve.asked, shape, strata, SHAPE_GAPS[shape].name)
         if forced is not None:
-            yield from _gaps(cells, curve, curve.asked & forced, shape, strata, ", forced")
+            yield from _gaps(cells, curve, curve.asked & forced, shape, strata, FORCED_GAPS[shape].name)
 
 
 def _gaps(
-    cells: SetCells, curve: Curves, counted: np.ndarray, shape: str, strata: tuple[str, ...], suffix: str
+    cells: SetCells, curve: Curves, counted: np.ndarray, shape: str, strata: tuple[str, ...], metric: str
 ) -> Iterator[Part]:
     """A part for each checkpoint, since the puzzles that were asked may differ."""
     by = ",".join(strata)
     groups = grouping(cells.puzzles, f"{by},shape_class")
     index = {name: number for number, name in enumerate(groups.names)}
-    codes, share = pattern_codes(cells.puzzles), curve.top / curve.bottom
+    codes, share = pattern_codes(cells.puzzles), curve.numerator / curve.denominator
     for at, step in enumerate(curve.steps):
         here = counted[at]
         n = np.bincount(groups.codes[here], minlength=len(index))
@@ -76,7 +77,7 @@ def _gaps(
         for grouped in dict.fromkeys(by for by, _ in together):
             chosen = [i for i, (one, _) in enumerate(together) if one == grouped]
             yield Part(
-                f"{shape} gap{suffix}", cells.name, grouped, [step], [names[i] for i in chosen], of.of_columns(chosen),
+                metric, cells.name, grouped, [step], [names[i] for i in chosen], of.of_columns(chosen),
                 len(values), tested=True, status=np.array([[status[i] for i in chosen]], dtype=object),
             )  # fmt: skip
 

@@ -6,13 +6,12 @@ import numpy as np
 import polars as pl
 
 from ramify.analysis.cells import SetCells, grouping
+from ramify.analysis.derived_metrics import SIGNAL, ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL
 from ramify.analysis.estimators import wilson_limits
 from ramify.analysis.rows import rows
 from ramify.run import Run
 from ramify.tables import ROLLOUTS
 
-METRIC = "zero advantage"
-GROUPINGS = ("all", "n", "pattern", "n,shape_class")
 FEWEST_PATTERNS = 8
 
 
@@ -30,18 +29,19 @@ def zero_advantage(run: Run, seed: int, checkpoints: list[int]) -> Iterator[pl.D
         return
     later = [step for step in checkpoints if step > 0]
     last = run.rollout_steps(seed)[-1]
-    windows = [(METRIC, a, b) for a, b in zip([0, *later], later, strict=False)]
-    for metric, after, until in [*windows, (f"{METRIC}, whole run", 0, last)]:
+    windows = [(ZERO_ADVANTAGE, a, b) for a, b in zip([0, *later], later, strict=False)]
+    for metric, after, until in [*windows, (ZERO_ADVANTAGE_OVERALL, 0, last)]:
         part = seen.filter((pl.col("step") > after) & (pl.col("step") <= until))
         if part.is_empty():
             continue
-        for by in GROUPINGS:
+        for by in metric.groupings:
             part = part if by in ("all", "n") else part.drop_nulls("pattern")
             groups = grouping(part, by)
             n = groups.sizes.astype(float)
             share = groups.totals(part["equal"].cast(pl.Float64).to_numpy()[None])[0] / n
             low, high = wilson_limits(share, n)
-            yield rows(metric, "train", seed, by, [until], groups.names, [a[None] for a in (share, low, high)], n=n)
+            ends = [part[None] for part in (share, low, high)]
+            yield rows(metric.name, "train", seed, by, [until], groups.names, ends, n=n)
 
 
 def signal_and_success(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
@@ -65,8 +65,7 @@ def signal_and_success(run: Run, cells: SetCells, seed: int) -> Iterator[pl.Data
         middle = np.arctanh(np.clip(found.statistic, -1 + 1e-12, 1 - 1e-12))
         half = 1.96 * np.sqrt((1 + found.statistic**2 / 2) / (n - 3))
         ends = [found.statistic, np.tanh(middle - half), np.tanh(middle + half)]
-        name = "zero advantage against success"
-        yield rows(name, cells.name, seed, "n", [step], [str(size)], ends, n=n, p=found.pvalue)
+        yield rows(SIGNAL.name, cells.name, seed, "n", [step], [str(size)], ends, n=n, p=found.pvalue)
 
 
 def _groups(run: Run, seed: int) -> pl.DataFrame | None:
@@ -86,9 +85,19 @@ def _groups(run: Run, seed: int) -> pl.DataFrame | None:
         ]
     ).collect(engine="streaming")
     texts = found["pattern"].drop_nulls().unique()
-    kinds = [(text, run.task.structure(text)["shape_class"]) for text in texts]
-    known = pl.DataFrame(kinds, schema={"pattern": pl.String, "shape_class": pl.String}, orient="row")
+    shapes = map(run.task.structure, texts)
+    kinds = [(shape["pattern"], shape["n"], shape["shape_class"]) for shape in shapes]
+    schema = {"pattern": pl.String, "n": pl.Int32, "shape_class": pl.String}
+    found = found.join(pl.DataFrame(kinds, schema=schema, orient="row"), on="pattern", how="left")
+    return (
+        found.join(_sizes(run), on="puzzle_id", how="left")
+        .with_columns(n=pl.coalesce("n", "size").fill_null(0))
+        .sort("step", "puzzle_id")
+    )
+
+
+def _sizes(run: Run) -> pl.DataFrame:
+    """The n of all puzzles of a run, for those that have no source pattern."""
     names = [name for name in ("train", *run.evaluation_sets()) if run.puzzles_file(name).is_file()]
-    sizes = pl.concat([run.puzzles(name).select("puzzle_id", "n") for name in names]).unique("puzzle_id")
-    found = found.join(sizes, on="puzzle_id").join(known, on="pattern", how="left")
-    return found.sort("step", "puzzle_id")
+    none = pl.DataFrame(schema={"puzzle_id": pl.String, "size": pl.Int32})
+    return pl.concat([none, *(run.puzzles(name).select("puzzle_id", size="n") for name in names)]).unique("puzzle_id")

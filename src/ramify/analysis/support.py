@@ -1,15 +1,15 @@
 """Support: what the base model solves within k samples, what the trained one does, what both and neither do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from ramify.analysis.cells import SetCells, grouping
+from ramify.analysis.derived_metrics import PATTERN_SUPPORT, SUPPORT, UNLOCK
 from ramify.analysis.estimators import wilson_limits
+from ramify.analysis.metric_record import Metric
 from ramify.analysis.rows import rows
-
-KINDS = ("base only", "both", "trained only", "neither")
 
 
 def support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -23,7 +23,7 @@ def support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl
     if len(steps) < 2:
         return
     base, trained = _both(cells, seed)
-    yield from _shares("support", cells, cells.puzzles, seed, (base, trained), groupings)
+    yield from _shares(SUPPORT, cells, cells.puzzles, seed, (base, trained), groupings)
     null = np.where(np.isfinite(trained), 1 - base, np.nan)
     for by in groupings:
         groups = grouping(cells.puzzles, by)
@@ -32,7 +32,7 @@ def support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl
             share = unlocked / n
             low, high = wilson_limits(share, n)
         found = [part[1:] for part in (share, low, high)]
-        yield rows("null-set unlock rate", cells.name, seed, by, steps[1:], groups.names, found, n=n[1:])
+        yield rows(UNLOCK.name, cells.name, seed, by, steps[1:], groups.names, found, n=n[1:])
 
 
 def pattern_support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -47,21 +47,26 @@ def pattern_support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Ite
         for side in (base, trained)
     ]
     first = [int(np.argmax(patterns.codes == code)) for code in range(len(patterns.names))]
-    yield from _shares("pattern support", cells, cells.puzzles[first], seed, of_patterns, groupings)
+    yield from _shares(PATTERN_SUPPORT, cells, cells.puzzles[first], seed, of_patterns, groupings)
 
 
 def _shares(
-    prefix: str, cells: SetCells, frame: pl.DataFrame, seed: int, sides: Sequence[np.ndarray], groupings: Sequence[str]
+    metrics: Mapping[str, Metric],
+    cells: SetCells,
+    frame: pl.DataFrame,
+    seed: int,
+    sides: Sequence[np.ndarray],
+    groupings: Sequence[str],
 ) -> Iterator[pl.DataFrame]:
     steps = cells.steps(seed)
     for by in groupings:
         groups = grouping(frame, by)
-        for kind, value in zip(KINDS, _kinds(*sides), strict=True):
+        for kind, value in _kinds(*sides).items():
             n = groups.totals(np.isfinite(value).astype(float))
             with np.errstate(invalid="ignore"):
                 share = groups.totals(value) / n
                 low, high = wilson_limits(share, n)
-            name = f"{prefix}: {kind}"
+            name = metrics[kind].name
             yield rows(name, cells.name, seed, by, steps[1:], groups.names, [share[1:], low[1:], high[1:]], n=n[1:])
 
 
@@ -72,8 +77,13 @@ def _both(cells: SetCells, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return _solved(correct[:1], k[:1], fewest), _solved(correct, k, fewest)
 
 
-def _kinds(base: np.ndarray, trained: np.ndarray) -> tuple[np.ndarray, ...]:
-    return base * (1 - trained), base * trained, (1 - base) * trained, (1 - base) * (1 - trained)
+def _kinds(base: np.ndarray, trained: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        "base only": base * (1 - trained),
+        "both": base * trained,
+        "trained only": (1 - base) * trained,
+        "neither": (1 - base) * (1 - trained),
+    }
 
 
 def _solved(correct: np.ndarray, k: np.ndarray, drawn: np.ndarray) -> np.ndarray:

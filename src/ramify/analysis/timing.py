@@ -11,10 +11,10 @@ import numpy as np
 
 from ramify.analysis.cells import Grouping, SetCells, grouping
 from ramify.analysis.crossed import Components, components
+from ramify.analysis.derived_metrics import GAIN_FRACTION, TIMING, TIMING_DIFFERENCE
 from ramify.analysis.linear import Curves, Part, changes, curves, gains, pattern_codes
 from ramify.analysis.metrics import mean_at_k
 
-FRACTION, TIMING, DIFFERENCE = "gain fraction", "timing", "timing difference"
 REFERENCE = {"n": None, "n,shape_class": "left-heavy", "n,divisions": "0"}
 """The groupings that are timed, and the class of each n that others are compared with."""
 CLEAR = 4.0
@@ -74,11 +74,11 @@ def _timed(name: str, curve: Curves, groups: Grouping, codes: np.ndarray, refere
             scale=np.broadcast_to(np.nan_to_num(spread, nan=1.0), (values.shape[1], len(groups.names))),
         )  # fmt: skip
 
-    seeds, later = len(curve.top), curve.steps[1:-1]
+    seeds, later = len(curve.numerator), curve.steps[1:-1]
     every = np.broadcast_to(status, (len(later), len(groups.names)))
-    yield Part(FRACTION, name, groups.by, later, groups.names, of(relative, None, part), seeds, status=every)
+    yield Part(GAIN_FRACTION.name, name, groups.by, later, groups.names, of(relative, None, part), seeds, status=every)
     last = curve.steps[-1:]
-    yield Part(TIMING, name, groups.by, last, groups.names, of(timed[:, None], None, shared), seeds, status=status)
+    yield Part(TIMING.name, name, groups.by, last, groups.names, of(timed[:, None], None, shared), seeds, status=status)
     if reference is None:
         return
     index = {group: number for number, group in enumerate(groups.names)}
@@ -95,7 +95,7 @@ def _timed(name: str, curve: Curves, groups: Grouping, codes: np.ndarray, refere
     names = [groups.names[mine] for mine, _ in pairs]
     missing = np.array([[UNCLEAR if unclear[mine] or unclear[other] else None for mine, other in pairs]], dtype=object)
     found = of(timed[:, None], weights, shared)
-    yield Part(DIFFERENCE, name, groups.by, last, names, found, seeds, tested=True, status=missing)
+    yield Part(TIMING_DIFFERENCE.name, name, groups.by, last, names, found, seeds, tested=True, status=missing)
 
 
 def _of_groups(values: np.ndarray, groups: Grouping) -> np.ndarray:

@@ -7,10 +7,10 @@ import polars as pl
 
 from ramify.analysis.cells import Grouping, SetCells, grouping
 from ramify.analysis.crossed import components
+from ramify.analysis.derived_metrics import TRANSFER
 from ramify.analysis.linear import Part, changes, curves, pattern_codes, shared_steps
 from ramify.analysis.metrics import mean_at_k
 
-METRIC = "transfer"
 HELD_OUT, SEEN = "held_out", "test"
 
 
@@ -91,9 +91,9 @@ def _compared(
         floor=groups.totals(floors[0]) / n**2, cell_floor=groups.totals(floors[1]) / n**2,
     )  # fmt: skip
     names = list(chosen)
-    for by in ("all", "n", "pattern"):
+    for by in TRANSFER.groupings:
         columns = [i for i, (one, _) in enumerate(names) if one == by]
         yield Part(
-            METRIC, HELD_OUT, by, steps, [names[i][1] for i in columns], of.of_columns(columns), len(values),
+            TRANSFER.name, HELD_OUT, by, steps, [names[i][1] for i in columns], of.of_columns(columns), len(values),
             tested=True,
         )  # fmt: skip

@@ -8,13 +8,13 @@ from scipy.special import stdtrit
 
 from ramify.analysis.cells import SetCells, uses
 from ramify.analysis.choice import choices
+from ramify.analysis.derived_metrics import ATTEMPT_RATE, CHOICE, COVERAGE, ENTROPY, HIT_RATE, MOST_USED
 from ramify.analysis.estimators import BLOCKS, rarefied, ratios, resampling
 from ramify.analysis.rows import rows
 from ramify.run import Run
 from ramify.tasks.base import Task
 
 _RESAMPLES = 200  # of the coverage: its standard error is wanted, not its quantiles
-PER_SIZE = ("n", "n,shape_class")
 
 
 def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
@@ -45,7 +45,7 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
             where = cells.name, seed, step
             with_it = _table(mine, texts, "completions")
             rate = ratios(with_it, np.broadcast_to(completions, with_it.shape), np.full(len(texts), len(of_size)))
-            yield _row("attempt rate", where, "pattern", texts, rate, len(of_size))
+            yield _row(ATTEMPT_RATE.name, where, "pattern", texts, rate, len(of_size))
             exact = mine.filter("solves")
             tries, hits = _table(exact, texts, "tries"), _table(exact, texts, "hits")
             for by, members in groups.items():
@@ -53,19 +53,19 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
                     np.array([table[chosen].sum(0) for chosen in members.values()]) for table in (hits, tries)
                 )
                 n = _puzzles(exact, texts, members)
-                yield _row("hit rate given solvable", where, by, list(members), ratios(above, below, n), n)
-                if by != "n":  # all patterns together leave no choice
+                yield _row(HIT_RATE.name, where, by, list(members), ratios(above, below, n), n)
+                if CHOICE.has(by):  # all patterns together leave no choice
                     chosen, n = choices(exact, available.filter(pl.col("n") == size), texts, members)
-                    yield _row("choice", where, by, list(members), chosen, n)
+                    yield _row(CHOICE.name, where, by, list(members), chosen, n)
             all_tries = _table(mine, texts, "tries")
-            yield _row("pattern entropy", where, "n", [str(size)], _entropy(all_tries), len(of_size))
+            yield _row(ENTROPY.name, where, "n", [str(size)], _entropy(all_tries), len(of_size))
             most = all_tries[[all_tries.sum(1).argmax()]]
             largest = ratios(most, all_tries.sum(0)[None], np.array([len(of_size)]))
-            yield _row("most used pattern", where, "n", [str(size)], largest, len(of_size))
-            for by in PER_SIZE:
+            yield _row(MOST_USED.name, where, "n", [str(size)], largest, len(of_size))
+            for by in COVERAGE.groupings:
                 found = [_coverage(with_it[chosen], completions, budgets[size]) for chosen in groups[by].values()]
                 shares = tuple(np.array(part) for part in zip(*found, strict=True))
-                yield _row(f"coverage@{budgets[size]}", where, by, list(groups[by]), shares, len(of_size))
+                yield _row(COVERAGE.named(budgets[size]), where, by, list(groups[by]), shares, len(of_size))
 
 
 def _row(metric: str, where: tuple, by: str, groups: list[str], found: tuple, n: np.ndarray | int) -> pl.DataFrame:

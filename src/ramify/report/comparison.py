@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ramify.analysis.compare import Side, compare
+from ramify.analysis.derived_metrics import FORCED_GAPS, SHAPE_GAPS, TRANSFER
+from ramify.analysis.metric_record import Metric
+from ramify.analysis.metrics import metric_of
 from ramify.errors import RunError
 from ramify.report.figures import Point, interval
 from ramify.report.page import rendered, view_of
 from ramify.report.sections import LINE_STYLES, Line, panel, success_of
 from ramify.report.story import Section
-from ramify.report.view import PLAIN, Row, View, answers, place
+from ramify.report.view import Row, View, answers, place
 from ramify.run import Run
 from ramify.storage import write_text
 
@@ -31,30 +34,34 @@ def render_comparison(runs: Sequence[Run]) -> str:
     views = [view_of(run) for run in runs]
     names = [view.name for view in views]
     if len(set(names)) < len(names):
-        views = [View(str(run.path), view.estimates) for run, view in zip(runs, views, strict=True)]
-    styles = LINE_STYLES
+        views = [View(str(run.path), view.estimates, task=view.task) for run, view in zip(runs, views, strict=True)]
 
-    def lines(metric: str, name: str, by: str, group: str) -> list[Line]:
+    def lines(metric: Metric, name: str, by: str, group: str) -> list[Line]:
         return [
-            Line(v, v.mean if metric == "mean" else metric, name, by, group, v.name, s)
-            for v, s in zip(views, styles, strict=False)
+            Line(v, v.name_of(metric, name, by, group), name, by, group, v.name, s)
+            for v, s in zip(views, LINE_STYLES, strict=False)
         ]
 
     conduct = [
         figure
-        for metric, words, percent in (("execution", "execution", True), ("attempts", "attempts", False))
+        for metric in views[0].metrics("comparison")
         for name in ("test", "length")
-        for n in views[0].groups(metric, name, "n")
-        for figure in panel(f"{metric}-{name}-n{n}", f"{place(name, n)}, {words}", lines(metric, name, "n", n), percent)
+        for n in views[0].groups(views[0].mean, name, "n")
+        for figure in panel(
+            f"{metric.slug}-{name}-n{n}",
+            f"{place(name, n)}, {views[0].name_of(metric, name, 'n', n)}",
+            lines(metric, name, "n", n),
+            metric.in_percent,
+        )
     ]
     gaps = [
         figure
         for metric, name, words in (
-            ("right-heavy gap", "test", "Right-heavy − left-heavy at equal n, depth, − and ÷"),
-            ("right-heavy gap, forced", "test", "The same, forced puzzles alone"),
-            ("transfer", "held_out", "Transfer: held out − seen of equal make"),
+            (SHAPE_GAPS["right-heavy"], "test", "Right-heavy − left-heavy of equal make"),
+            (FORCED_GAPS["right-heavy"], "test", "The same, forced puzzles alone"),
+            (TRANSFER, "held_out", "Transfer: held out − seen of equal make"),
         )
-        for figure in panel(metric.replace(" ", "-").replace(",", ""), words, lines(metric, name, "all", "all"))
+        for figure in panel(metric.slug, words, lines(metric, name, "all", "all"))
     ]
     found = [
         Section("success", "Success over training", "A line a run; bands are 95 % intervals.", success_of(views)),
@@ -82,4 +89,4 @@ def render_comparison(runs: Sequence[Run]) -> str:
 
 
 def _difference(metric: str, row: Row) -> str:
-    return interval(Point(0, row["value"], row["low"], row["high"]), metric not in PLAIN)
+    return interval(Point(0, row["value"], row["low"], row["high"]), metric_of(metric).in_percent)

@@ -44,7 +44,7 @@ class Learned:
 
 def view_of(run: Run) -> View:
     """The estimates of a run as the report reads them."""
-    view = View(run.config["name"], run.estimates(), _asked(run))
+    view = View(run.config["name"], run.estimates(), _asked(run), run.task)
     if not view.steps:
         raise RunError(f"{run.path}: the seeds have no checkpoint in common, so there is nothing to report on")
     return view
@@ -72,7 +72,7 @@ def render(run: Run) -> str:
     view = view_of(run)
     certificate = run.certificate()
     manifest = run.manifest()
-    order = {n: _learned(run.task, view, n) for n in range(3, 7)}
+    order = {n: _learned(run.task, view, n) for n in view.shaped_sizes}
     found = {n: [row["status"] != "unknown" for row in learned(view, n, LEARNED_IN)] for n in order}
     totals = {n: sum(known) for n, known in found.items()}
     return rendered(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ramify.analysis.derived_metrics import COVERAGE
 from ramify.report.figures import (
     SHAPE_STYLES,
     Figure,
@@ -17,7 +18,7 @@ from ramify.report.figures import (
     line_panel,
     stacked_bars,
 )
-from ramify.report.view import SET_NAMES, View, counted, place, reason, size_of
+from ramify.report.view import SET_NAMES, View, counted, place, reason
 from ramify.tasks.base import SHAPE_CLASSES
 
 LINE_STYLES = ("first", "second", "third", "fourth", "left", "right")
@@ -228,22 +229,17 @@ def seen(view: View) -> list[Figure]:
 
 
 def beyond(view: View) -> list[Figure]:
-    """What pass@k cannot show: coverage, hit rate, execution, attempts, support, substitution."""
+    """What pass@k cannot show: what is tried and how it is calculated, and support."""
     found: list[Figure] = []
     sizes = [(name, n) for name in ("test", "length") for n in view.groups(view.mean, name, "n")]
-    for metric, heading, percent, top in (
-        ("coverage", "Coverage: share of the patterns that are tried", True, 1.0),
-        ("hit rate given solvable", "Hit rate given solvable: tries of a pattern that hit, where it can", True, None),
-        ("execution", "Execution: attempts whose stated values are right", True, 1.0),
-        ("attempts", "Attempts a completion", False, None),
-        ("substitution", "Substitution: correct answers by another pattern", True, None),
-    ):
+    for metric in view.metrics("figure"):
         lines = []
         for (name, n), style in zip(sizes, LINE_STYLES, strict=False):
-            named = _named(view, metric, name, n)
-            suffix = f" (at {named.split('@')[1]} completions)" if metric == "coverage" else ""
+            named = view.name_of(metric, name, "n", n)
+            suffix = f" (at {metric.number(named)} completions)" if metric is COVERAGE else ""
             lines.append(Line(view, named, name, "n", n, place(name, n) + suffix, style))
-        found += panel(metric.replace(" ", "-"), heading, lines, percent, top)
+        top = 1.0 if metric.full_scale else None
+        found += panel(metric.slug, metric.label, lines, metric.in_percent, top)
     bars = []
     for kind in ("support", "pattern support"):
         for name, n in sizes:
@@ -257,19 +253,6 @@ def beyond(view: View) -> list[Figure]:
         heading, data = "Support: who solves within equally many samples", data_of(view, metrics, None, "n")
         found.append(Figure("support", heading, svg, data, SUPPORT, wide=True))
     return found
-
-
-def _named(view: View, metric: str, name: str, n: str) -> str:
-    """Coverage has its number of completions in its name."""
-    if metric != "coverage":
-        return metric
-    found = view.estimates.filter(
-        (pl.col("set") == name)
-        & (pl.col("by") == "n")
-        & (pl.col("group") == n)
-        & pl.col("metric").str.starts_with("coverage@")
-    )["metric"]
-    return found[0] if len(found) else "coverage@0"
 
 
 def composition(view: View) -> list[Figure]:
@@ -322,7 +305,7 @@ def signal(view: View) -> list[Figure]:
         for text in view.groups(view.mean, "test", "pattern"):
             row = next(iter(view.rows("zero advantage, whole run", "train", "pattern", text)), None)
             line = view.points(view.mean, "test", "pattern", text)
-            if row is not None and line and size_of(text) == int(n):
+            if row is not None and line and view.task.structure(text)["n"] == int(n):
                 points.append((row["value"], line[-1].value, "first", text))
         if not points:
             continue

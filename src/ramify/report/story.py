@@ -25,12 +25,11 @@ own final gain: half of the last step where it gains evenly. A class whose final
 pattern stands for all ways to write it: 43-(14+98) is A-B-C. It is acquired at the first checkpoint from which its
 success stays above half of its gain, if the interval of the gain excludes 0; not acquired means not detected: a small
 gain is found late or never, so acquisition steps do not give an order. Lines behind dots are 95 % intervals."""
-SHAPES = """By the shape of the pattern that a puzzle was drawn from. The curves mix patterns with few and many
-divisions; the gaps compare patterns of equal n, depth, number of subtractions and number of divisions. Balanced
-patterns have no left-heavy ones of equal depth beside them. A forced puzzle can be solved by its own pattern alone;
-elsewhere another pattern may stand in for it. Intervals are for new patterns of these classes."""
+SHAPES = """By the shape of the pattern that a puzzle was drawn from. The curves mix all patterns of a shape; the gaps
+compare those of equal {alike} (balanced patterns: of equal {balanced}). A forced
+puzzle can be solved by its own pattern alone; elsewhere another pattern may stand in for it. Intervals are for new patterns of these classes."""
 SEEN = """{held} The curves compare all patterns; transfer compares held-out patterns with all seen ones of
-equal n, depth, lookahead and number of subtractions and divisions. Below 0: what was not trained
+equal {alike}. Below 0: what was not trained
 gained less."""
 BEYOND = """What is tried, and whether it is calculated right. Success can rise by guessing, by trying more, or by
 trying better; and a model may solve by a substitute what it cannot solve by the pattern that was meant. Attempts and
@@ -57,11 +56,14 @@ def story(view: View, certificate: dict | None) -> dict[str, Section]:
         held = f"Held out of RL: {', '.join(named[:12])}{f' and {len(named) - 12} more' if len(named) > 12 else ''}."
         held += " No training puzzle can be solved by one of these." if solved == 0 else " NOT certified as clean."
     asked = "Puzzles that no training has seen." if view.asked == UNSEEN else f"Asked: {view.asked}."
+    strata = {name: view.alike(columns) for name, columns in view.task.STRATA.items()}
+    shapes = SHAPES.format(alike=strata["right-heavy"], balanced=strata["balanced"])
+    seen = SEEN.format(held=held, alike=view.alike(view.task.MATCHED_BY))
     found = [
         Section("success", "Success over training", SUCCESS.format(asked=asked), sections.success(view)),
         Section("learned", "What was learned, and when", LEARNED, sections.learned_by_shape(view)),
-        Section("shapes", "Right-heavy against left-heavy", SHAPES, sections.shapes(view)),
-        Section("seen", "Seen against held out", SEEN.format(held=held), sections.seen(view)),
+        Section("shapes", "Right-heavy against left-heavy", shapes, sections.shapes(view)),
+        Section("seen", "Seen against held out", seen, sections.seen(view)),
         Section("beyond", "Beyond pass@k", BEYOND, sections.beyond(view)),
         Section(
             "effects",

@@ -2,6 +2,7 @@
 
 import textwrap
 
+from ramify.analysis.metrics import metric_of
 from ramify.report.figures import Point, interval
 from ramify.report.view import (
     FALSE_DISCOVERIES,
@@ -37,10 +38,10 @@ def story_text(view: View) -> str:
         ]
     last = ""
     for row in rows:
-        if row.metric not in (view.mean, "execution") or "parts" in row.label:
+        if "terminal" not in metric_of(row.metric).shown or "parts" in row.label:
             continue
         label, last = row.label if row.label != last else "", row.label
-        before, after = interval(row.before), interval(row.after)
+        before, after = (interval(point, row.in_percent) for point in (row.before, row.after))
         lines.append(
             f"  {label:<18} {row.metric:<10} {before:<22} → {after:<22} {_MARKS.get(row.verdict, '')}".rstrip()
         )
@@ -57,7 +58,7 @@ def _truncated(view: View) -> list[str]:
 
 
 def _order(view: View) -> list[str]:
-    by_size = ([row for row in learned(view, n) if row["status"] != "unknown"] for n in range(3, 7))
+    by_size = ([row for row in learned(view, n) if row["status"] != "unknown"] for n in view.shaped_sizes)
     rows = next(filter(None, by_size), [])
     if not rows:
         return []
@@ -73,7 +74,7 @@ def _order(view: View) -> list[str]:
 
 def _gaps(view: View) -> list[str]:
     named = {
-        "right-heavy − left-heavy, equal n, depth, − and ÷": ("right-heavy gap", "test"),
+        "right-heavy − left-heavy of equal make": ("right-heavy gap", "test"),
         "the same, forced puzzles alone": ("right-heavy gap, forced", "test"),
         "held out − seen of equal make, gain": ("transfer", "held_out"),
     }

@@ -3,13 +3,17 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import polars as pl
 
+from ramify.analysis.metric_record import GAIN, Metric, Place
+from ramify.analysis.metrics import BUILT_IN, GREEDY, MEAN, PASS, metric_of
 from ramify.report.figures import Point, interval
+from ramify.tasks.base import Task
+from ramify.tasks.registry import default_task
 
 SET_NAMES = {
     "test": "seen patterns, unseen puzzles",
@@ -19,8 +23,6 @@ SET_NAMES = {
 }
 SHORT = {"test": "", "length": "longer", "held_out": "held out", "skills": "parts"}
 UNSEEN = "unseen puzzles"
-PLAIN = ("attempts",)
-"""Metrics that are no shares."""
 FALSE_DISCOVERIES = 0.05
 POINTS, LOG_ODDS = 0.3, 2.0
 """The widest interval around 0, of shares and of log-odds, that is still worth a sentence."""
@@ -36,6 +38,24 @@ class View:
     estimates: pl.DataFrame
     asked: str = UNSEEN
     """What kind of puzzles they are."""
+    task: Task = field(default_factory=default_task)
+    """Whose puzzles they are."""
+
+    @cached_property
+    def shaped_sizes(self) -> list[int]:
+        """The n of the patterns that have a shape class, sorted."""
+        texts = {group for metric, _, by, group in self._rows if metric == "acquisition" and by == "pattern"}
+        shapes = [self.task.structure(text) for text in texts]
+        return sorted({shape["n"] for shape in shapes if shape["shape_class"] != "none"})
+
+    def alike(self, columns: Sequence[str]) -> str:
+        """Columns that are held equal, in words.
+
+        >>> View("", pl.DataFrame()).alike(("n", "depth", "divisions"))
+        'n, depth and number of divisions'
+        """
+        *first, last = [self.task.LABELS.get(column, column) for column in columns]
+        return f"{', '.join(first)} and {last}" if first else last
 
     @cached_property
     def seeds(self) -> list[int]:
@@ -52,9 +72,28 @@ class View:
         return found
 
     @cached_property
+    def _names(self) -> dict[Metric, list[str]]:
+        """For each metric of the table its names, in the order of the table."""
+        found: dict[Metric, list[str]] = defaultdict(list)
+        for name in self.estimates["metric"].unique(maintain_order=True):
+            found[metric_of(name)].append(name)
+        return found
+
+    def metrics(self, place: Place) -> list[Metric]:
+        """The metrics that are shown at a place, those of ramify first."""
+        there = [metric for metric in self._names if place in metric.shown]
+        order = {metric: number for number, metric in enumerate(BUILT_IN)}
+        return sorted(there, key=lambda metric: order.get(metric, len(order)))
+
+    def name_of(self, metric: Metric, name: str, by: str, group: str) -> str:
+        """The name that a metric has in the rows of a set and group: of several, that with the largest number."""
+        there = [one for one in self._names[metric] if (one, name, by, group) in self._rows]
+        return max(there, key=lambda one: metric.number(one) or 0, default=metric.name)
+
+    @cached_property
     def mean(self) -> str:
         """The metric of sampled success: mean@k, that of the test set if there is one."""
-        there = self.estimates.filter(pl.col("metric").str.starts_with("mean@") & ~pl.col("metric").str.contains(" "))
+        there = self.estimates.filter(pl.col("metric").is_in(self._names[MEAN]))
         of_test = there.filter(pl.col("set") == "test")
         return str((of_test if len(of_test) else there)["metric"][0])
 
@@ -82,7 +121,7 @@ class View:
     @cached_property
     def pass_at_k(self) -> str:
         """pass@k for all samples."""
-        return self.mean.replace("mean", "pass")
+        return PASS.named(MEAN.number(self.mean) or 1)
 
     @cached_property
     def last(self) -> int:
@@ -141,6 +180,11 @@ class Change:
     gain: Row | None
 
     @property
+    def in_percent(self) -> bool:
+        """Whether the values are shown as percentages."""
+        return metric_of(self.metric).in_percent
+
+    @property
     def verdict(self) -> str:
         """`rose`, `fell`, or `no clear change` where the interval of the gain holds 0."""
         if self.gain is None or self.gain["low"] is None:
@@ -165,10 +209,11 @@ def changes(view: View) -> list[Change]:
     found = []
     for name in view.sets:
         for n in view.groups(view.mean, name, "n"):
-            for metric in (view.mean, "greedy", view.pass_at_k, "execution", "attempts"):
+            shown = [view.name_of(metric, name, "n", n) for metric in view.metrics("changes")]
+            for metric in (view.mean, GREEDY.name, view.pass_at_k, *shown):
                 line = view.points(metric, name, "n", n)
                 if len(line) > 1 and line[0].step == view.first and line[-1].step == view.last:
-                    gain = view.at_end(f"{metric} gain", name, "n", n)
+                    gain = view.at_end(metric + GAIN, name, "n", n)
                     found.append(Change(place(name, n), metric, line[0], line[-1], gain))
     return found
 
@@ -201,7 +246,7 @@ def _success(view: View) -> str:
             numbers = "; ".join(f"{row.label} {interval(row.before)} → {interval(row.after)}" for row in mine)
             said.append(f"{words}: {numbers}")
     text = f"From {view.start} to step {view.last}, sampled success ({view.mean}) on {view.asked} {'. It '.join(said)}."
-    greedy = [change for change in changes(view) if change.metric == "greedy" and "parts" not in change.label]
+    greedy = [change for change in changes(view) if change.metric == GREEDY.name and "parts" not in change.label]
     rose = [row.label for row in greedy if row.verdict == "rose"]
     if greedy:
         text += f" Greedy success clearly rose {'for ' + ', '.join(rose) if rose else 'nowhere'}."
@@ -237,24 +282,15 @@ def learned(view: View, n: int, names: Sequence[str] = ("test",)) -> list[Row]:
         for text in view.groups("acquisition", name, "pattern"):
             line = view.points(view.mean, name, "pattern", text)
             row = view.at_end("acquisition", name, "pattern", text)
-            if row is None or len(line) < 2 or size_of(text) != n:
+            if row is None or len(line) < 2 or view.task.structure(text)["n"] != n:
                 continue
-            gain = view.at_end(f"{view.mean} gain", name, "pattern", text)
+            gain = view.at_end(view.mean + GAIN, name, "pattern", text)
             found.append({**row, "before": line[0], "after": line[-1], "gain": gain})
     return sorted(found, key=lambda row: (rank[row["status"]], row["value"] or 0, -row["after"].value, row["group"]))
 
 
-def size_of(pattern: str) -> int:
-    """The number of leaves of a pattern's text.
-
-    >>> size_of("A/(B-C/D)")
-    4
-    """
-    return sum(letter.isalpha() for letter in pattern)
-
-
 def _order(view: View) -> str:
-    for n in range(3, 7):
+    for n in view.shaped_sizes:
         rows = learned(view, n)
         known = [row for row in rows if row["status"] != "unknown"]
         if known:
@@ -310,7 +346,7 @@ def _failures(view: View) -> str:
         if forced and tells(forced, POINTS):
             alone = f"; on forced puzzles alone {points_of(forced)}, {counted(forced)}"
         said.append(
-            "right-heavy minus left-heavy at equal n, depth, number of − and number of ÷ "
+            f"right-heavy minus left-heavy at equal {view.alike(view.task.STRATA['right-heavy'])} "
             f"{points_of(gap)}{adjusted_p(gap)} ({counted(gap)}{alone})"
         )
     elif gap and gap["status"]:

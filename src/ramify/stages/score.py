@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ramify.analysis import annotate
+from ramify.analysis.metrics import lacking
 from ramify.errors import RunError
 from ramify.layout import DERIVED
 from ramify.processes import Report
@@ -28,7 +29,8 @@ def score(run: Run, report: Report, groupings: Sequence[str] = (), ray: str | No
 def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
     """How many tables of completions there are, those to grade, and by what there are estimates; None: there are none.
 
-    Derived tables that are damaged, or of another grader version, have to be rebuilt.
+    Derived tables that are damaged, or of another grader version, have to be rebuilt; so have estimates without the
+    metrics of a package that was installed since.
     """
     grader, analysis = made_by(run.task.GRADER_VERSION), made_by(run.task.GRADER_VERSION, estimates=True)
     work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
@@ -37,7 +39,10 @@ def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
         grades, attempts = (run.derived_file(kind, seed, name, step) for kind in DERIVED)
         if not (is_current(grades, grader) and is_current(attempts, grader)):
             jobs.append((run.puzzles_file(name), run.completions_file(seed, name, step), grades, attempts))
-    known = set(run.estimates()["by"]) if is_current(run.estimates_file, analysis) else None
+    if not is_current(run.estimates_file, analysis):
+        return len(work), jobs, None
+    estimates = run.estimates()
+    known = None if lacking(estimates["metric"].unique()) else set(estimates["by"])
     return len(work), jobs, known
 
 

@@ -242,7 +242,9 @@ class Task(Config, ABC):
         if not more or not texts:
             return puzzles
         rows = [{"pattern": text, **{name: self.structure(text)[name] for name in more}} for text in texts]
-        return puzzles.join(pl.DataFrame(rows, infer_schema_length=None), on="pattern", how="left", maintain_order="left")
+        return puzzles.join(
+            pl.DataFrame(rows, infer_schema_length=None), on="pattern", how="left", maintain_order="left"
+        )
 
     # What follows from these.
 

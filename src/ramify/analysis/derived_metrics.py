@@ -1,0 +1,85 @@
+"""The metrics that are not ratios of the sums of cells: their records, for the modules that estimate them.
+
+What each means stands with the function that estimates it, and in docs/definitions.md.
+"""
+
+from ramify.analysis.metric_record import CHANGE, COARSE, FINE, POSITIVE, SHARE, UNBOUNDED, Metric
+
+BY_SHAPE = ("n", "n,shape_class")
+BY_PATTERN = ("n", "pattern", "n,shape_class")
+OVERALL = ("all", *BY_SHAPE)
+TIMED = ("n", "n,shape_class", "n,divisions")
+
+# Of what is tried, by the attempted pattern (`uses`, `choice`).
+COVERAGE = Metric(
+    "coverage@{m}", "Coverage: share of the patterns that are tried", "share", SHARE, BY_SHAPE, pooling="seed means",
+    shown=("figure",), full_scale=True,
+)  # fmt: skip
+HIT_RATE = Metric(
+    "hit rate given solvable", "Hit rate given solvable: tries of a pattern that hit, where it can", "share", SHARE,
+    BY_PATTERN, pooling="seed means", shown=("figure",),
+)  # fmt: skip
+ATTEMPT_RATE = Metric("attempt rate", "Attempt rate", "share", SHARE, ("pattern",), pooling="seed means")
+CHOICE = Metric("choice", "Choice", "change", UNBOUNDED, ("n,shape_class", "pattern"), pooling="seed means")
+ENTROPY = Metric("pattern entropy", "Pattern entropy", "bits", UNBOUNDED, ("n",), pooling="seed means")
+MOST_USED = Metric("most used pattern", "Most used pattern", "share", SHARE, ("n",), pooling="seed means")
+
+# Of the course of training (`acquisition`, `timing`, `transfer`, `signal`).
+ACQUISITION, ACQUISITION_AT_HALF = (
+    Metric(name, "Acquisition step", "step", POSITIVE, (COARSE, *FINE), pooling="crossed only")
+    for name in ("acquisition", "acquisition@0.5")
+)
+GAIN_FRACTION = Metric("gain fraction", "Gain fraction", "share", UNBOUNDED, TIMED, pooling="crossed only")
+TIMING = Metric("timing", "Mean step of the gain", "step", UNBOUNDED, TIMED, pooling="crossed only")
+TIMING_DIFFERENCE = Metric(
+    "timing difference", "Difference of the mean step of the gain", "step", UNBOUNDED, TIMED[1:], pooling="crossed only"
+)
+TRANSFER = Metric("transfer", "Transfer", "change", CHANGE, ("all", "n", "pattern"))
+ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL = (
+    Metric(name, "Groups without signal", "share", SHARE, ("all", *BY_PATTERN), pooling="seed means")
+    for name in ("zero advantage", "zero advantage, whole run")
+)
+SIGNAL = Metric(
+    "zero advantage against success", "Spearman's ρ", "correlation", UNBOUNDED, ("n",), pooling="seed means"
+)
+
+# Of both ends of training (`support`).
+SUPPORT_KINDS = ("base only", "both", "trained only", "neither")
+
+
+def _shares(of: str) -> dict[str, Metric]:
+    names = {kind: f"{of}: {kind}" for kind in SUPPORT_KINDS}
+    return {kind: Metric(name, name, "share", SHARE, OVERALL, pooling="seed means") for kind, name in names.items()}
+
+
+SUPPORT, PATTERN_SUPPORT = _shares("support"), _shares("pattern support")
+UNLOCK = Metric("null-set unlock rate", "Null-set unlock rate", "share", SHARE, OVERALL, pooling="seed means")
+
+# Of structure (`shapes`, `composition`, `effects`).
+COMPARED = ("right-heavy", "balanced")
+"""The shape classes that are compared with left-heavy patterns, in the strata of `Task.STRATA`."""
+
+
+def _gap(shape: str, suffix: str) -> Metric:
+    name = f"{shape} gap{suffix}"
+    return Metric(name, name.capitalize(), "change", CHANGE, ("all", COARSE))
+
+
+SHAPE_GAPS, FORCED_GAPS = ({shape: _gap(shape, suffix) for shape in COMPARED} for suffix in ("", ", forced"))
+COMPOSITION_GAP = Metric("composition gap", "Composition gap", "change", CHANGE, BY_PATTERN, pooling="seed means")
+MODELS = {"term": frozenset[str](), "term without lookahead": frozenset({"lookahead"})}
+"""The groupings of effects, and the terms that their models do not have: right-heavy trees need more lookahead, so
+beside it the shape class says only what lookahead does not."""
+EFFECT, EFFECT_CHANGE = (
+    Metric(name, "Structure effect", "log-odds", UNBOUNDED, tuple(MODELS), pooling="one model")
+    for name in ("effect", "effect change")
+)
+
+DERIVED = (
+    COVERAGE, HIT_RATE, ATTEMPT_RATE, CHOICE, ENTROPY, MOST_USED,
+    ACQUISITION, ACQUISITION_AT_HALF, GAIN_FRACTION, TIMING, TIMING_DIFFERENCE, TRANSFER,
+    ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL, SIGNAL,
+    *SUPPORT.values(), *PATTERN_SUPPORT.values(), UNLOCK,
+    *SHAPE_GAPS.values(), *FORCED_GAPS.values(), COMPOSITION_GAP, EFFECT, EFFECT_CHANGE,
+)  # fmt: skip
+"""All of them, in the order of the report."""
