@@ -52,9 +52,10 @@ def test_the_page_adds_a_metric(known_run: Run, tmp_path: Path) -> None:
     assert of_n["low"].min() >= 0  # type: ignore[operator]
     gain = after.filter((pl.col("metric") == f"{name} gain") & (pl.col("set") == "test") & (pl.col("by") == "n"))
     assert gain["value"].to_list() == [0.5]
-    assert after.filter(is_new)["by"].unique().sort().to_list() == before.filter(
-        pl.col("metric").is_in(["greedy", "greedy gain"])
-    )["by"].unique().sort().to_list()
+    assert (
+        after.filter(is_new)["by"].unique().sort().to_list()
+        == before.filter(pl.col("metric").is_in(["greedy", "greedy gain"]))["by"].unique().sort().to_list()
+    )
     assert after.filter(~is_new).equals(before)
     page = known_run.report_file.read_text()
     assert "Answered: completions whose answer is an expression of the numbers" in page
