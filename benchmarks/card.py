@@ -19,18 +19,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from ramify.algebra.catalog import patterns
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import structure
 from ramify.analysis.annotate import annotate
 from ramify.analysis.estimators import BLOCKS, ratios, wilson_limits
-from ramify.experiment import model_path
-from ramify.models.checkpoints import find_checkpoints
-from ramify.models.tokenizer import build_tokenizer
+from ramify.models.bundled.tokenizer import build_tokenizer
+from ramify.models.checkpoints import find_checkpoints, model_path
 from ramify.report.figures import Point, interval
 from ramify.sampling.hf import HFSamplerConfig
-from ramify.tables import completion_frame, puzzle_frame
-from ramify.tasks.countdown import CountdownConfig, make_puzzles
+from ramify.tables import completion_frame
+from ramify.tasks.countdown.catalog import patterns
+from ramify.tasks.countdown.sets import make_puzzles
+from ramify.tasks.countdown.task import CountdownConfig
 
 SIZES = (2, 3, 4, 5)
 CURVE = ("success", "execution")
@@ -61,8 +61,8 @@ def measure(folder: Path | str, counts: dict[int, int], samples: int, greedy: bo
         for number, (is_greedy, batch) in enumerate(config_of.batches(list(puzzles.values())))
         for completion in sampler.sample(batch, config.prompt, is_greedy, f"card/{number}")
     ]
-    columns = puzzle_frame(tagged).select("puzzle_id", "n", "shape_class")
-    return Measured(columns, *annotate(completion_frame(completions), puzzles))
+    columns = config.frame(tagged).select("puzzle_id", "n", "shape_class")
+    return Measured(columns, *annotate(completion_frame(completions), puzzles, config))
 
 
 def share(numerators: np.ndarray, denominators: np.ndarray) -> Point:

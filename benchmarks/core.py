@@ -30,10 +30,11 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 import brute
 from ramify import Puzzle, count_instances, find_attempts, grade, parse, patterns
 from ramify.algebra.pattern import Pattern
-from ramify.algebra.solver import solve_many
-from ramify.tasks.generation import generator, values
-from ramify.tasks.instances import InstanceCounter
-from ramify.tasks.statements import _kept_shape
+from ramify.randomness import generator
+from ramify.tasks.countdown.generation import values
+from ramify.tasks.countdown.instances import InstanceCounter
+from ramify.tasks.countdown.solver import solve_many
+from ramify.tasks.countdown.statements import _kept_shape
 
 
 def seconds(work: Callable[[], object], runs: int = 5) -> float:

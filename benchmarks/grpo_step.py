@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ramify import experiment
-from ramify.experiment import ExperimentConfig, model_path
-from ramify.models import decoder
+from ramify.experiment import ExperimentConfig, open_run
+from ramify.models.checkpoints import model_path
+from ramify.models.compiled import decoder
+from ramify.models.compiled.tiny import TinyForCausalLM
 from ramify.models.loading import load_model, load_tokenizer, new_tokens, prompt_ids
-from ramify.models.tiny import TinyForCausalLM
-from ramify.tables import puzzles_in
+from ramify.stages.generate import generate
 from ramify.train import compact
 from ramify.train.job import Job
 
@@ -121,8 +121,8 @@ def steps(config: ExperimentConfig, folder: Path, index: int, turns: Turns, thre
 
     turns.wait(index)
     torch.set_num_threads(threads)
-    run = experiment.open_run(config, folder)
-    experiment.generate(config, run, lambda *_: None)
+    run = open_run(config, folder)
+    generate(config, run, lambda *_: None)
     compact.CompactGRPOTrainer = Mine  # type: ignore[misc]
     started[:] = time.process_time(), time.perf_counter()
     config.train.train(Job(run, 1, model_path(config.model), config.task, on_step))
@@ -133,9 +133,9 @@ def steps(config: ExperimentConfig, folder: Path, index: int, turns: Turns, thre
 def difference(config: ExperimentConfig, run: Any, sampled: int = 128) -> tuple[float, int]:
     """The largest difference of log-probabilities between the decoder and the trainer's forward pass, of tokens."""
     model, tokenizer = load_model(model_path(config.model)).train(), load_tokenizer(model_path(config.model))
-    puzzles = puzzles_in(run.puzzles("train"))[:sampled]
-    prompts = [prompt_ids(tokenizer, config.task.prompt.said(puzzle)) for puzzle in puzzles]
-    limit = new_tokens(model_path(config.model), [config.task.prompt.said(one) for one in puzzles], None, "")
+    puzzles = run.task.puzzles_in(run.puzzles("train"))[:sampled]
+    prompts = [prompt_ids(tokenizer, config.task.prompt.to_model_input(puzzle)) for puzzle in puzzles]
+    limit = new_tokens(model_path(config.model), [config.task.prompt.to_model_input(one) for one in puzzles], None, "")
     written = decoder.decode(model, prompts, limit, 1.0, [1], seed=1)
     largest = 0.0
     for prompt, tokens, length, known in zip(prompts, *written, strict=True):
@@ -180,7 +180,7 @@ def main() -> None:
                     f"{median(b[k] for b in fast):.2f} s, {median(pairs):.2f} times as fast a token"
                 )
         print(f"tokens a step: torch {median(a[2] for a in slow):,.0f}, compiled {median(b[2] for b in fast):,.0f}")
-        run = experiment.open_run(configs[1], Path(folder))
+        run = open_run(configs[1], Path(folder))
         largest, tokens = difference(configs[1], run)
         print(f"log-probabilities of the decoder and the trainer differ by {largest:.1e} at most, {tokens:,} tokens")
 

@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from ramify import CountdownConfig
 from ramify.adapters.foreign import import_run
 from ramify.adapters.import_settings import ImportConfig
-from ramify.experiment import score
 from ramify.report.page import write_report
-from ramify.sampling.oracle import Oracle
-from ramify.tasks.countdown import make_puzzles
+from ramify.stages.score import score
+from ramify.tasks.countdown.oracle import Oracle
+from ramify.tasks.countdown.sets import make_puzzles
 
 STEPS, SAMPLES = 10, 8
 

@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from ramify import ExperimentConfig
-from ramify import experiment as stages
+from ramify import ExperimentConfig, experiment
+from ramify import pipeline as stages
+from ramify.models.checkpoints import model_path
 from ramify.train.job import Job
 
 
@@ -36,9 +37,9 @@ def main() -> None:
             print(f"step {step:4}  resident {resident:6.0f}  peak {peak:6.0f}", flush=True)
 
     with TemporaryDirectory() as folder:
-        run = stages.open_run(config, Path(folder))
+        run = experiment.open_run(config, Path(folder))
         stages.generate(config, run, lambda *_: None)
-        config.train.train(Job(run, 1, stages.model_path(config.model), config.task, on_step))
+        config.train.train(Job(run, 1, model_path(config.model), config.task, on_step))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from statistics import median
 
 COMPILE = """
 import time, torch
-from ramify.models import decoder
-from ramify.experiment import model_path
+from ramify.models.compiled import decoder
+from ramify.models.checkpoints import model_path
 from ramify.models.loading import load_model
 model = load_model(model_path("bundled"))
 started, used = time.perf_counter(), time.process_time()
@@ -39,17 +39,18 @@ def main() -> None:
 
     import torch
 
-    from ramify.experiment import model_path
-    from ramify.models import decoder
+    from ramify.models.checkpoints import model_path
+    from ramify.models.compiled import decoder
     from ramify.models.loading import load_model, load_tokenizer, prompt_ids
-    from ramify.tasks.countdown import CountdownConfig, make_puzzles
+    from ramify.tasks.countdown.sets import make_puzzles
+    from ramify.tasks.countdown.task import CountdownConfig
 
     sizes = {"length": {}, "held_out": {}, "skills": {}, "hold_out": (), "seed": 7}
     task = CountdownConfig(train={}, test={3: 36, 4: 96}, **sizes)
     puzzles = [tagged.puzzle for tagged in make_puzzles(task)[0]["test"]]
     puzzles = [puzzle for n in (3, 4) for puzzle in [one for one in puzzles if len(one.numbers) == n][:32]]
     tokenizer = load_tokenizer(model_path("bundled"))
-    prompts = [prompt_ids(tokenizer, task.prompt.said(puzzle)) for puzzle in puzzles for _ in range(8)]
+    prompts = [prompt_ids(tokenizer, task.prompt.to_model_input(puzzle)) for puzzle in puzzles for _ in range(8)]
     inputs = tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
     model = load_model(model_path("bundled")).eval()
 

@@ -23,10 +23,12 @@ import polars as pl
 from ramify import ExperimentConfig, Run
 from ramify.analysis.annotate import annotate_files
 from ramify.analysis.estimate import estimate
-from ramify.experiment import generate, open_run
-from ramify.records import Puzzle
-from ramify.sampling.oracle import Oracle, play
+from ramify.experiment import open_run
+from ramify.sampling.oracle import play
+from ramify.stages.generate import generate
 from ramify.tables import read_table, write_table
+from ramify.tasks.countdown.oracle import Oracle
+from ramify.tasks.countdown.puzzle import Puzzle
 
 CHECKPOINTS = tuple(range(0, 1600, 50))
 SAMPLES = 32
@@ -55,7 +57,7 @@ def written(folder: Path, share: float) -> Run:
 def write_checkpoint(folder: Path, step: int) -> None:
     """The completions of one checkpoint."""
     oracle = Oracle(success, lambda puzzle, step: 11, execution=0.9, remarks=7)
-    play(oracle, Run(folder), [step], [1], SAMPLES)
+    play(oracle.completions, Run(folder), [step], [1], SAMPLES)
 
 
 def annotated(run: Run) -> float:

@@ -8,8 +8,8 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
-    "models/base.md": "src/ramify/models/base/README.md",
-    "models/base-naive.md": "src/ramify/models/base-naive/README.md",
+    "models/base.md": "src/ramify/models/bundled/base/README.md",
+    "models/base-naive.md": "src/ramify/models/bundled/base-naive/README.md",
     "changes.md": "CHANGELOG.md",
 }
 

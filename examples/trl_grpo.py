@@ -5,7 +5,7 @@ from trl import GRPOConfig, GRPOTrainer
 from ramify.adapters.trl import Diagnosis
 from ramify.models.checkpoints import model_path
 from ramify.sampling.hf import HFSamplerConfig
-from ramify.tasks.countdown import CountdownConfig
+from ramify.tasks.countdown.task import CountdownConfig
 
 model = str(model_path("bundled"))  # or a folder, or a name on the hub, with prompt="tinyzero" below
 task = CountdownConfig(train={3: 256}, test={3: 72}, length={4: 24}, held_out={}, hold_out=(), prompt="slots")

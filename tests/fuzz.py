@@ -32,18 +32,19 @@ with atheris.instrument_imports(include=["ramify"]) if IS_GUIDED else contextlib
     from ramify.adapters.import_settings import ImportConfig
     from ramify.adapters.row_files import read_rows
     from ramify.algebra.arrangement import arranged
-    from ramify.algebra.catalog import patterns
     from ramify.algebra.parser import ParseError, parse
     from ramify.algebra.pattern import Pattern
-    from ramify.algebra.solver import solve
     from ramify.config import Config
     from ramify.errors import ConfigError, RunError
     from ramify.experiment import ExperimentConfig
-    from ramify.models.pretrain import PretrainConfig
-    from ramify.records import Puzzle, Verdict
-    from ramify.tasks.attempts import find_attempts
-    from ramify.tasks.grading import grade
-    from ramify.tasks.instances import count_instances
+    from ramify.models.bundled.pretrain import PretrainConfig
+    from ramify.records import Verdict
+    from ramify.tasks.countdown.attempts import find_attempts
+    from ramify.tasks.countdown.catalog import patterns
+    from ramify.tasks.countdown.grading import grade
+    from ramify.tasks.countdown.instances import count_instances
+    from ramify.tasks.countdown.puzzle import Puzzle
+    from ramify.tasks.countdown.solver import solve
 
 PUZZLES = (Puzzle((3, 7, 8), 29), Puzzle((2, 2, 5), 1), Puzzle((1, 3, 4, 6), 24), Puzzle((25, 50, 75, 100, 3, 6), 95))
 PUZZLES += (Puzzle((9, 2, 5, 11), 42), Puzzle((9, 2), -18), Puzzle((6, 9, 4), 50))

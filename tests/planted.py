@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from ramify import Pattern
+from ramify import CountdownConfig, Pattern
 from ramify.algebra.structure import structure
 from ramify.analysis.cells import SetCells
 from ramify.frames import CELL_TYPES
@@ -69,4 +69,9 @@ def planted_cells(
                 )
             )
     kinds = {**dict.fromkeys(("seed", "step", "puzzle"), pl.Int32), **CELL_TYPES}
-    return SetCells(name, puzzles, pl.concat(frames).select(pl.col(name).cast(kind) for name, kind in kinds.items()))
+    return SetCells(
+        name,
+        puzzles,
+        pl.concat(frames).select(pl.col(name).cast(kind) for name, kind in kinds.items()),
+        CountdownConfig(),
+    )

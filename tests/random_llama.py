@@ -3,7 +3,7 @@
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from ramify.models.tiny import TinyForCausalLM
+from ramify.models.compiled.tiny import TinyForCausalLM
 
 
 def random_model(kind: type[LlamaForCausalLM] = TinyForCausalLM, **shape: object) -> LlamaForCausalLM:

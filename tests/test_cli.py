@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from ramify import MissingExtraError, Run
-from ramify.experiment import score
 from ramify.models.checkpoints import model_path
+from ramify.stages.score import score
 
 
 def ramify(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:

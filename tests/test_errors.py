@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ramify import ExperimentConfig, MissingExtraError, errors
-from ramify.experiment import run_all
+from ramify.pipeline import run_all
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from ramify import ConfigError, ExperimentConfig, Pattern, Run, solve
-from ramify import experiment as stages
+from ramify import ConfigError, ExperimentConfig, Pattern, Run, experiment, solve
+from ramify import pipeline as stages
 from ramify.cli import app
 from ramify.config import presets
 from ramify.forecast import forecast
@@ -92,7 +92,7 @@ def test_scaled() -> None:
 @pytest.mark.slow
 def test_a_dry_run_foretells_what_a_run_makes(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
     expected = forecast(tiny_config, lambda *_: None)
-    run = stages.open_run(tiny_config, tmp_path)
+    run = experiment.open_run(tiny_config, tmp_path)
     stages.generate(tiny_config, run, lambda *_: None)
     stages.train(tiny_config, run, lambda *_: None)
     stages.sample(tiny_config, run, lambda *_: None)
@@ -127,7 +127,7 @@ def test_answer_tags_of_ones_own_reach_the_grader(tiny_config: ExperimentConfig,
     prompt = {"template": "Make {target} of {numbers}; answer in [[ ]].", "answer_tags": ["[[", "]]"]}
     settings = tiny_config.model_dump(mode="json")
     config = ExperimentConfig.check(settings | {"task": settings["task"] | {"prompt": prompt}})
-    run = stages.open_run(config, tmp_path)
+    run = experiment.open_run(config, tmp_path)
     stages.generate(config, run, lambda *_: None)
     rows = []
     for puzzle_id, numbers, target, solving in (

@@ -3,12 +3,13 @@
 import polars as pl
 import pytest
 
-from ramify import Run, RunError
+from ramify import CountdownConfig, Run, RunError
 from ramify.analysis.cells import set_cells
 from ramify.frames import CELLS, SAMPLES, cells
-from ramify.tables import ATTEMPTS, PUZZLES
+from ramify.tables import ATTEMPTS
 
-STRUCTURE = {*PUZZLES, "subtractions", "divisions", "inverses", "function_class", "known", "fractional", "largest"}
+STRUCTURE = {"subtractions", "divisions", "inverses", "function_class", "known", "fractional", "largest"}
+STRUCTURE |= {*CountdownConfig.puzzle_schema()}
 KEYS = ["seed", "set", "step", "puzzle_id"]
 
 
@@ -88,7 +89,7 @@ def test_votes_by_hand() -> None:
         **{name: pl.lit(0) for name in ("attempts", "patternless", "stated", "right", "tried", "hit", "sound")},
     )
     wanted = ["votes", "majority", "same_answers", "distinct", "same_texts", "greedy"]
-    assert cells(found).sort("puzzle_id").select(wanted).rows() == [
+    assert cells(CountdownConfig(), found).sort("puzzle_id").select(wanted).rows() == [
         (5, 0.0, 1 + 3, 1, 1 + 3, None),
         (2, 0.5, 0, 1, 0, None),
     ]

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ramify import ExperimentConfig, Run
-from ramify import experiment as stages
+from ramify import ExperimentConfig, Run, experiment
+from ramify import pipeline as stages
 from ramify.removal import drop_broken_checkpoints
 from ramify.tables import read_table
 
@@ -76,7 +76,7 @@ def test_a_run_that_was_cut_off_ends_the_same(
 
 
 def test_a_broken_checkpoint_does_not_count(whole: Run, tmp_path: Path, tiny_config: ExperimentConfig) -> None:
-    run = stages.open_run(tiny_config, tmp_path)
+    run = experiment.open_run(tiny_config, tmp_path)
     (run.checkpoints_folder(1) / "checkpoint-2").mkdir(parents=True)
     assert run.checkpoints(1) == {}
     drop_broken_checkpoints(run, 1)
@@ -105,7 +105,7 @@ def test_sigkill(whole: Run, tiny_config: ExperimentConfig, tmp_path: Path, appe
 import sys
 from pathlib import Path
 from ramify import ExperimentConfig
-from ramify.experiment import run_all
+from ramify.pipeline import run_all
 run_all(ExperimentConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]), lambda *_: None)
 """
     command = [sys.executable, "-c", code, tiny_config.model_dump_json(), str(tmp_path)]

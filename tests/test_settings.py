@@ -11,7 +11,7 @@ import pytest
 from ramify import ConfigError, ExperimentConfig, RunError
 from ramify.analysis.compare import side
 from ramify.config import MAX_BYTES, Config, presets
-from ramify.models.pretrain import PretrainConfig
+from ramify.models.bundled.pretrain import PretrainConfig
 from ramify.train.online import GRPOConfig
 
 EXPERIMENTS = [name for name in presets() if not name.startswith("base")]

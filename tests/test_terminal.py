@@ -15,8 +15,9 @@ import pytest
 
 from ramify import ExperimentConfig, Run
 from ramify.adapters.export import export
-from ramify.experiment import run_all
-from ramify.tasks.countdown import CountdownConfig, make_puzzles
+from ramify.pipeline import run_all
+from ramify.tasks.countdown.sets import make_puzzles
+from ramify.tasks.countdown.task import CountdownConfig
 
 ESCAPE = "\x1b]0;owned\x07\x1b[31mred\u202e"
 FEW = ["task.train={3=60}", "task.test={3=4}", "task.length={}", "task.held_out={}", "task.skills={}"]

@@ -214,6 +214,7 @@ def acquired_with_gains(frame: pl.DataFrame) -> pl.DataFrame:
 def acquired() -> str:
     """How many patterns of each shape class were acquired."""
     from ramify.algebra.pattern import Pattern
+    from ramify.algebra.structure import structure
 
     frame = acquired_with_gains(estimates("study-grpo"))
     rows = []
@@ -222,7 +223,7 @@ def acquired() -> str:
             mine = [
                 row
                 for row in frame.filter(pl.col("set") == "test").iter_rows(named=True)
-                if (pattern := Pattern.parse(row["group"])).size == n and pattern.structure.shape_class == shape
+                if (pattern := Pattern.parse(row["group"])).size == n and structure(pattern).shape_class == shape
             ]
             if not mine:
                 continue

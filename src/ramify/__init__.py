@@ -1,22 +1,24 @@
 """See what RL post-training taught a language model: which skills, in which order, and where composing them fails."""
 
-from ramify.algebra.catalog import patterns
 from ramify.algebra.expression import Expression
 from ramify.algebra.parser import ParseError, parse
 from ramify.algebra.pattern import Pattern
-from ramify.algebra.solver import solve
-from ramify.algebra.structure import Structure, family
+from ramify.algebra.structure import Structure, skills, structure
 from ramify.analysis.metric_record import Metric, Ratio
 from ramify.analysis.metrics import pass_at_k
 from ramify.errors import ConfigError, MissingExtraError, RamifyError, RunError
 from ramify.experiment import ExperimentConfig
-from ramify.records import Attempt, Completion, Grade, Puzzle, Verdict
+from ramify.records import Attempt, Completion, Grade, Verdict
 from ramify.run import Run
-from ramify.tasks.attempts import find_attempts
-from ramify.tasks.countdown import CountdownConfig
-from ramify.tasks.generation import count_puzzles
-from ramify.tasks.grading import grade
-from ramify.tasks.instances import InstanceCount, count_instances
+from ramify.tasks.countdown.attempts import find_attempts
+from ramify.tasks.countdown.catalog import patterns
+from ramify.tasks.countdown.families import family, twins
+from ramify.tasks.countdown.generation import count_puzzles
+from ramify.tasks.countdown.grading import grade
+from ramify.tasks.countdown.instances import InstanceCount, count_instances
+from ramify.tasks.countdown.puzzle import Puzzle
+from ramify.tasks.countdown.solver import solve
+from ramify.tasks.countdown.task import CountdownConfig
 
 __all__ = [
     "Attempt",
@@ -46,5 +48,8 @@ __all__ = [
     "parse",
     "pass_at_k",
     "patterns",
+    "skills",
     "solve",
+    "structure",
+    "twins",
 ]

@@ -11,11 +11,10 @@ from ramify.errors import RunError
 from ramify.layout import DERIVED
 from ramify.run import Run
 from ramify.storage import TEMPORARY
-from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, PUZZLES, ROLLOUTS, Schema, is_current, is_stamped
+from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, ROLLOUTS, Schema, is_current, is_stamped, made_by
 
 STATES = ("whole", "unchecked", "outdated", "unfinished", "damaged", "stray")
 SCHEMAS: dict[str, Schema] = {
-    "puzzles": PUZZLES,
     "completions": COMPLETIONS,
     "rollouts": ROLLOUTS,
     "grades": GRADES,
@@ -82,7 +81,7 @@ def _file(run: Run, file: Path) -> Checked:
         return Checked(name, kind, "damaged", said, rebuilt)
     if file.suffix != ".parquet":
         return Checked(name, kind, "whole")
-    if kind in (*DERIVED, "estimates") and not is_current(file, kind == "estimates"):
+    if kind in (*DERIVED, "estimates") and not is_current(file, made_by(run.task.GRADER_VERSION, kind == "estimates")):
         return Checked(name, kind, "outdated", f"another version of ramify made it; {run.again(file)}", True)
     return Checked(name, kind, "whole" if is_stamped(file) else "unchecked")
 
@@ -90,7 +89,7 @@ def _file(run: Run, file: Path) -> Checked:
 def _read(run: Run, file: Path, kind: str) -> None:
     """Read a file as its kind is read; raises RunError where that fails."""
     if file.suffix == ".parquet":
-        run.scan(file, SCHEMAS[kind])
+        run.scan(file, run.task.puzzle_schema() if kind == "puzzles" else SCHEMAS[kind])
         return
     readers = {"config": lambda: run.config, "certificate": run.certificate, "manifest": run.manifest}
     readers["import"] = run.imported

@@ -1,38 +1,26 @@
-"""One experiment, from puzzles to report: the stages of `ramify run`, each of which skips what exists."""
+"""The settings of an experiment, and the run folder that is opened with them."""
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from ramify.adapters.puzzles import write_puzzles
-from ramify.analysis import annotate
-from ramify.analysis.metrics import lacking
 from ramify.config import Config, Name, Seed
-from ramify.errors import ConfigError, RamifyError, RunError, require
-from ramify.layout import DERIVED
-from ramify.manifest import manifest
+from ramify.errors import ConfigError, RamifyError, require
 from ramify.models.checkpoints import BUNDLED, is_model, model_path
-from ramify.processes import Report, rank, world_size
+from ramify.processes import rank
 from ramify.removal import drop_if_empty
 from ramify.run import Run
 from ramify.run_log import log_to
-from ramify.sampling.batches import Sampler
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.samplers import AnySampler
-from ramify.sampling.sweep import sample_checkpoint
-from ramify.storage import write_json
-from ramify.tables import COMPLETIONS, ESTIMATES, PUZZLES, is_current, puzzles_in, write_table
-from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked, trained_patterns
-from ramify.tasks.grading import ANSWER_TAGS
+from ramify.tasks.registry import DEFAULT, AnyTask, check_kind, default_task
 from ramify.train.curriculum import check_patterns
 from ramify.train.existing import CheckpointsConfig
-from ramify.train.job import Job, TrainerConfig
+from ramify.train.job import TrainerConfig
 from ramify.train.online import GRPOConfig
 from ramify.train.trainers import AnyTrainer
 
@@ -52,7 +40,7 @@ class ExperimentConfig(Config):
     """Training seeds; each is a training run of its own over the same puzzles."""
     model: str = "bundled"
     """The base model: `bundled` or `bundled-naive` (docs/base.md), a folder, or a name on the hub."""
-    task: CountdownConfig = CountdownConfig()
+    task: AnyTask = Field(default_factory=default_task)
     train: AnyTrainer = GRPOConfig()
     sample: AnySampler = HFSamplerConfig()
     track: tuple[Tracker, ...] = ()
@@ -76,6 +64,14 @@ class ExperimentConfig(Config):
     @classmethod
     def _kind(cls, train: Any) -> Any:
         return {"kind": "grpo", **train} if isinstance(train, dict) else train
+
+    @field_validator("task", mode="before")
+    @classmethod
+    def _task(cls, task: Any) -> Any:
+        if not isinstance(task, dict):
+            return task
+        check_kind(task.get("kind", DEFAULT))
+        return {"kind": DEFAULT, **task}
 
     @field_validator("sample", mode="before")
     @classmethod
@@ -109,8 +105,7 @@ class ExperimentConfig(Config):
         def part(count: int) -> int:
             return max(1, round(count * factor)) if count else 0
 
-        task = {name: {n: part(count) for n, count in getattr(self.task, name).items()} for name in SETS}
-        changed: dict[str, Any] = {"name": f"{self.name}-x{factor:g}", "task": self.task.model_copy(update=task)}
+        changed: dict[str, Any] = {"name": f"{self.name}-x{factor:g}", "task": self.task.scaled(part)}
         if isinstance(self.train, TrainerConfig):
             later = {part(step): shares for step, shares in self.train.curriculum.later.items()}
             steps = {
@@ -151,16 +146,16 @@ class ExperimentConfig(Config):
 
     def _check_puzzles(self) -> None:
         """What can be said of the puzzles before they are drawn."""
-        asked = puzzles_asked(self.task)
+        asked = {name: sum(counts.values()) for name, counts in self.task.asked().items()}
         if sum(asked.values()) > MOST_PUZZLES:
             raise ConfigError(f"task: {sum(asked.values()):,} puzzles asked for; the most are {MOST_PUZZLES:,} in all")
         if isinstance(self.train, TrainerConfig):
-            if not asked["train"]:
+            if not asked.get("train"):
                 raise ConfigError(
                     "task.train: there are no puzzles to train on; give it, for example, {3 = 1000}, of patterns that "
                     "are not held out"
                 )
-            check_patterns(trained_patterns(self.task), self.train.curriculum)
+            check_patterns(map(self.task.structure, self.task.trained_patterns()), self.train.curriculum)
 
 
 def open_run(config: ExperimentConfig, root: Path) -> Run:
@@ -247,153 +242,3 @@ def _check_models(config: ExperimentConfig) -> None:
         named += [model_path(str(each)) for seed in config.seeds for each in config.train.whole(seed)]
     for model in dict.fromkeys(named):
         check_model(model, config.task.prompt.chat)
-
-
-def generate(config: ExperimentConfig, run: Run, report: Report) -> None:
-    """Draw the puzzles, or take those that are named, tag them, certify the split."""
-    with run.writing():
-        write_puzzles(config.task, run, report)
-
-
-def train(config: ExperimentConfig, run: Run, report: Report) -> None:
-    """Train each seed to its last step, going on from its last whole checkpoint."""
-    if not config.trains:
-        return
-    total = max(config.train.saved_steps(), default=0)
-    for seed in config.seeds:
-        done = max(run.checkpoints(seed), default=0)
-        if done == total:
-            continue
-        stage = f"training, seed {seed}"
-        report(stage, done, total)
-        on_step = partial(_stepped, report, stage, total)
-        with run.writing():
-            config.train.train(Job(run, seed, model_path(config.model), config.task, on_step))
-
-
-def _stepped(report: Report, stage: str, total: int, step: int) -> None:
-    report(stage, step, total)
-
-
-def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
-    """Sample every checkpoint on every evaluation set; a batch that is on disk is not made again."""
-    with run.writing():
-        for seed in config.seeds:
-            for step in config.steps(seed):
-                build = partial(_sampler_at, config, run, seed, step)
-                sample_checkpoint(run, seed, step, config.sample, build, config.task.prompt, report)
-
-
-def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sampler:
-    model = model_at(config, run, seed, step)
-    resolved = config.sample.resolved(model, evaluation_prompts(config, run))
-    if rank() == 0 and resolved.max_new_tokens is not None:
-        write_json({**run.limits(), f"{seed}/{step}": resolved.max_new_tokens}, run.limits_file)
-    return resolved.build(model)
-
-
-def evaluation_prompts(config: ExperimentConfig, run: Run) -> list[Any]:
-    """What the model is asked in all evaluation sets."""
-    return [config.task.prompt.said(puzzle) for name in EVALUATION_SETS for puzzle in puzzles_in(run.puzzles(name))]
-
-
-def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path | str:
-    """What the sampler loads: a folder, a hub name, or a server's name for it."""
-    served = config.sample.kind == "openai"
-    if isinstance(config.train, CheckpointsConfig) and step in config.train.saved_steps(seed):
-        model = config.train.checkpoint(run, seed, step)
-        return model if served or isinstance(model, Path) else model_path(model)
-    if step == 0:
-        return config.model if served else model_path(config.model)
-    checkpoints = run.checkpoints(seed)
-    if step not in checkpoints:
-        raise RunError(f"{run.path}: seed {seed} has no checkpoint of step {step}; train it with ramify train")
-    return checkpoints[step]
-
-
-def score(run: Run, report: Report, groupings: Sequence[str] = (), ray: str | None = None) -> None:
-    """Grade every completion, find its attempts, and make the estimates; tables of another grader are made again.
-
-    Args:
-        groupings: more than the usual ones, such as "n,split,forced".
-        ray: the address of a Ray cluster to score on, "local" for one on this machine; None: no Ray.
-    """
-    work, jobs, known = _to_score(run)
-    if not work:
-        raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
-    if jobs or known is None or not known.issuperset(groupings):
-        with run.scoring(report):
-            _score(run, report, groupings, ray)
-
-
-def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
-    """How many tables of completions there are, those to grade, and by what there are estimates; None: there are none.
-
-    Derived tables that are damaged, or of another grader version, have to be rebuilt; so have estimates without the
-    metrics of a package that was installed since.
-    """
-    work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
-    jobs = []
-    for seed, name, step in work:
-        grades, attempts = (run.derived_file(kind, seed, name, step) for kind in DERIVED)
-        if not (is_current(grades) and is_current(attempts)):
-            jobs.append((run.puzzles_file(name), run.completions_file(seed, name, step), grades, attempts))
-    if not is_current(run.estimates_file, estimates=True):
-        return len(work), jobs, None
-    estimates = run.estimates()
-    known = None if lacking(estimates["metric"].unique()) else set(estimates["by"])
-    return len(work), jobs, known
-
-
-def _score(run: Run, report: Report, groupings: Sequence[str], ray: str | None) -> None:
-    from ramify.analysis.estimate import GROUPINGS, estimate  # scipy takes a while to import
-
-    total, jobs, known = _to_score(run)  # another process may just have done it
-    if not jobs and known is not None and known.issuperset(groupings):
-        return
-    tags = _answer_tags(run)
-    for puzzles, completions, *_ in jobs:
-        run.scan(puzzles, PUZZLES)
-        run.scan(completions, COMPLETIONS)
-    if jobs:
-        run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
-    done = total - len(jobs)
-    report("scoring", done, total + 1)
-    cluster = None if ray == "local" else ray
-    of_jobs = annotate.annotate_on_ray(jobs, cluster, tags) if ray else annotate.annotate_files(jobs, tags=tags)
-    for count in of_jobs:
-        report("scoring", done + count, total + 1)
-    report("scoring", total, total + 1)
-    write_table(estimate(run, [*GROUPINGS, *groupings]), run.estimates_file, ESTIMATES)
-    report("scoring", total + 1, total + 1)
-
-
-def _answer_tags(run: Run) -> tuple[str, str]:
-    prompt = run.config.get("task", {}).get("prompt")
-    opening, closing = prompt["answer_tags"] if isinstance(prompt, dict) else ANSWER_TAGS
-    return opening, closing
-
-
-def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
-    """Every stage in order; called again, it goes on where it was cut off."""
-    if config.trains:
-        require("training", "train")
-    if world_size() > 1:
-        raise ConfigError("ramify run works on one process; train with torchrun -m ramify train, then run the rest")
-    from ramify.report.page import write_report
-
-    started = time.time()
-    config = as_begun(config, root)
-    with begun(config, root) as run, run.writing():
-        generate(config, run, report)
-        train(config, run, report)
-        sample(config, run, report)
-        score(run, report)
-        if not run.manifest_file.is_file():
-            write_json(manifest(config.seeds, config.digest, time.time() - started), run.manifest_file)
-        write_report(run)
-    if config.track:
-        from ramify.report.trackers import track
-
-        track(run, config.track)
-    return run

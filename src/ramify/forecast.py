@@ -16,13 +16,15 @@ from typing import Any
 
 import polars as pl
 
-from ramify import experiment
 from ramify.errors import ConfigError
-from ramify.experiment import ExperimentConfig, model_path
+from ramify.experiment import ExperimentConfig, open_run
+from ramify.models.checkpoints import model_path
 from ramify.processes import Report, world_size
 from ramify.run import Run
-from ramify.tables import completion_frame, puzzles_in, write_table
-from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, puzzles_asked
+from ramify.stages.generate import generate
+from ramify.stages.sample import evaluation_prompts, model_at
+from ramify.tables import completion_frame, write_table
+from ramify.tasks.base import EVALUATION_SETS, SETS, Task
 from ramify.train.job import Job, TrainerConfig
 from ramify.train.online import SAMPLED, OnlineConfig
 from ramify.train.rft import RFTConfig
@@ -72,12 +74,12 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
         ConfigError: the run could not start with these settings.
     """
     seeds, steps = len(config.seeds), config.checked().steps(config.seeds[0])
-    asked_of = puzzles_asked(config.task)
+    asked_of = {name: sum(counts.values()) for name, counts in config.task.asked().items()}
     is_drawn = bool(config.task.puzzles) or sum(asked_of.values()) <= MOST_DRAWN
     with TemporaryDirectory() as folder:
         made = config if is_drawn else config.model_copy(update={"task": _few(config.task)})
-        run = experiment.open_run(made, Path(folder))
-        experiment.generate(made, run, report)
+        run = open_run(made, Path(folder))
+        generate(made, run, report)
         sets = {name: run.puzzles(name).height for name in SETS}
         puzzle_bytes = _size(run.path)
         shortages = len((run.certificate() or {}).get("shortages", [])) if is_drawn else None
@@ -122,12 +124,12 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
 
 def _limited(config: ExperimentConfig, run: Run) -> ExperimentConfig:
     """The same settings with the tokens that the model's context leaves."""
-    model = experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
-    changed: dict[str, Any] = {"sample": config.sample.resolved(model, experiment.evaluation_prompts(config, run))}
+    model = model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
+    changed: dict[str, Any] = {"sample": config.sample.resolved(model, evaluation_prompts(config, run))}
     if isinstance(config.train, OnlineConfig | RFTConfig):
         from ramify.models.loading import new_tokens
 
-        said = map(config.task.prompt.said, puzzles_in(run.puzzles("train")))
+        said = map(config.task.prompt.to_model_input, config.task.puzzles_in(run.puzzles("train")))
         given = config.train.max_new_tokens
         limit = new_tokens(model_path(config.model), said, given, "train.max_new_tokens")
         changed["train"] = config.train.model_copy(update={"max_new_tokens": limit})
@@ -139,8 +141,8 @@ def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
     limits = {"samples": PROBED_COMPLETIONS, "batch_size": PROBED_COMPLETIONS, "max_new_tokens": PROBED_TOKENS}
     limited = {name: min(most, getattr(config.sample, name)) for name, most in limits.items()}
     small = config.sample.model_copy(update=limited)
-    sampler = small.build(experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0]))
-    puzzles = max((puzzles_in(run.puzzles(name)) for name in EVALUATION_SETS), key=len)
+    sampler = small.build(model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0]))
+    puzzles = max((config.task.puzzles_in(run.puzzles(name)) for name in EVALUATION_SETS), key=len)
     batch = next(puzzles for greedy, puzzles in small.batches(puzzles) if not greedy)
     sampler.sample(batch[:4], config.task.prompt, False, "warm up")
     started = time.perf_counter()
@@ -201,10 +203,9 @@ def _shortened(trainer: TrainerConfig) -> TrainerConfig:
     return trainer.model_copy(update=changed)
 
 
-def _few(task: CountdownConfig) -> CountdownConfig:
+def _few(task: Task) -> Task:
     """The same sets, of fewer puzzles."""
-    few = {name: {size: min(count, PROBED_PUZZLES) for size, count in getattr(task, name).items()} for name in SETS}
-    return task.model_copy(update={**few, "per_pattern": False})
+    return task.limited(PROBED_PUZZLES)
 
 
 def _size(folder: Path) -> int:

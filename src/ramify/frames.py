@@ -4,17 +4,10 @@ A cell sums what its samples say, so each column of `CELLS` follows from the col
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import polars as pl
 
-from ramify.algebra.arrangement import arranged
-from ramify.algebra.catalog import patterns
-from ramify.algebra.parser import parse
-from ramify.algebra.pattern import Pattern
-from ramify.algebra.solver import witness
-from ramify.algebra.structure import structure
-from ramify.tasks.splits import is_of_known_skills
+from ramify.tasks.base import Task
 
 SAMPLES = {
     "greedy": "whether it is the completion at temperature 0, whose number `sample` is -1",
@@ -61,55 +54,20 @@ _REALS = ("majority",)
 CELL_TYPES = {column: pl.Float64 if column in _REALS else pl.Int32 for column in CELLS}
 
 
-def attributed(puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.DataFrame:
+def attributed(task: Task, puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.DataFrame:
     """The puzzles of a set, each once, sorted by id, with all that metrics group by, match by or adjust for.
 
-    As in `tables.puzzle_frame`, but shape_class is "mixed" where a twin of the source pattern has another one: such a
-    pattern cannot stand for either class. These are added: subtractions, divisions, inverses (both together),
-    function_class (the first of the source pattern and its twins), known (whether all proper skills of three leaves or
-    more were trained; null without training puzzles); and of one solution by the source pattern: fractional (whether
-    an intermediate value is no integer) and largest (the largest intermediate value, absolutely; the target if n = 2).
+    As in the table of puzzles, with what `Task.attributes` adds; shape_class may be "mixed" there.
 
     Args:
-        puzzles: columns as in `tables.PUZZLES`.
         trained: the source patterns of the training puzzles.
     """
     puzzles = puzzles.unique("puzzle_id", keep="first", maintain_order=True).sort("puzzle_id")
-    seen = {Pattern.parse(text) for text in trained}
-    rows = []
-    for text in puzzles["pattern"].drop_nulls().unique(maintain_order=True):
-        pattern = Pattern.parse(text)
-        _, minus, _, over = structure(pattern).operators
-        same = min({pattern, *pattern.twins}, key=patterns(pattern.size).index)
-        known = is_of_known_skills(pattern, seen) if seen else None
-        shapes = {structure(one).shape_class for one in (pattern, *pattern.twins)}
-        kind = "mixed" if len(shapes) > 1 else shapes.pop()
-        rows.append((text, kind, minus, over, minus + over, same.text, known))
-    schema = {
-        "pattern": pl.String,
-        "shape_class": pl.String,
-        "subtractions": pl.Int32,
-        "divisions": pl.Int32,
-        "inverses": pl.Int32,
-        "function_class": pl.String,
-    }
-    by_pattern = pl.DataFrame(rows, schema={**schema, "known": pl.Boolean}, orient="row")
-    solved = [_intermediates(*row) for row in puzzles.select("numbers", "target", "pattern").iter_rows()]
-    by_puzzle = pl.DataFrame(solved, schema={"fractional": pl.Boolean, "largest": pl.Float64}, orient="row")
-    kept = puzzles.drop("shape_class").join(by_pattern, on="pattern", how="left", maintain_order="left")
-    return kept.hstack(by_puzzle)
-
-
-def _intermediates(numbers: list[int], target: int, pattern: str | None) -> tuple[bool | None, float | None]:
-    found = witness(numbers, target, Pattern.parse(pattern)) if pattern else None
-    if found is None:
-        return None, None
-    values = found.intermediates()
-    return any(value.denominator > 1 for value in values), float(max(map(abs, values), default=target))
+    return task.attributes(puzzles, trained)
 
 
 def samples(
-    puzzles: pl.DataFrame, completions: pl.LazyFrame, grades: pl.LazyFrame, attempts: pl.LazyFrame
+    task: Task, puzzles: pl.DataFrame, completions: pl.LazyFrame, grades: pl.LazyFrame, attempts: pl.LazyFrame
 ) -> pl.LazyFrame:
     """One row for each graded completion of a set at a checkpoint.
 
@@ -122,7 +80,7 @@ def samples(
     """
     keys = ["puzzle_id", "sample"]
     solving = puzzles.lazy().select("puzzle_id", pattern="solving").explode("pattern").drop_nulls()
-    own = _own_patterns(puzzles).lazy().with_columns(is_own=True)
+    own = _own_patterns(task, puzzles).lazy().with_columns(is_own=True)
     searched, states = ~pl.col("is_answer"), pl.col("stated") > 0
     counted = (
         attempts.join(solving.unique().with_columns(solves=True), on=["puzzle_id", "pattern"], how="left")
@@ -163,7 +121,7 @@ def samples(
     )
 
 
-def cells(found: pl.DataFrame) -> pl.DataFrame:
+def cells(task: Task, found: pl.DataFrame) -> pl.DataFrame:
     """The sums of the samples of each puzzle at one checkpoint: puzzle_id and the columns of `CELLS`.
 
     Args:
@@ -184,7 +142,7 @@ def cells(found: pl.DataFrame) -> pl.DataFrame:
     )
     greedy = found.filter("greedy").select("puzzle_id", greedy=pl.col("correct").cast(pl.Int32))
     return (
-        sums.join(_elections(drawn), on="puzzle_id", how="left")
+        sums.join(_elections(task, drawn), on="puzzle_id", how="left")
         .join(_same_texts(drawn), on="puzzle_id", how="left")
         .join(greedy, on="puzzle_id", how="left")
         .with_columns(pl.col("same_answers", "majority").fill_null(0))
@@ -192,11 +150,11 @@ def cells(found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _elections(drawn: pl.DataFrame) -> pl.DataFrame:
+def _elections(task: Task, drawn: pl.DataFrame) -> pl.DataFrame:
     """Of each puzzle with a vote: the chance that the answer with most votes is correct, and pairs of equal answers."""
     voting = drawn.filter(pl.col("answer").is_not_null())
     texts = voting["answer"].unique().to_list()
-    named = voting["answer"].replace_strict(texts, [_same_for_all(text) for text in texts], return_dtype=pl.String)
+    named = voting["answer"].replace_strict(texts, list(map(task.same_answer, texts)), return_dtype=pl.String)
     counted = (
         voting.with_columns(answer=named).group_by("puzzle_id", "answer", "correct").agg(votes=pl.len().cast(pl.Int64))
     )
@@ -214,19 +172,8 @@ def _same_texts(drawn: pl.DataFrame) -> pl.DataFrame:
     return counted.group_by("puzzle_id").agg(same_texts=(pl.col("times") * (pl.col("times") - 1) // 2).sum())
 
 
-@lru_cache(maxsize=1 << 16)
-def _same_for_all(answer: str) -> str:
-    """One text for all expressions that are equal up to commutativity and associativity.
-
-    >>> _same_for_all("8+7*3") == _same_for_all("3*7+8"), _same_for_all("-(2*9)")
-    (True, '-(2*9)')
-    """
-    expression = parse(answer)
-    return expression.text if expression.negated else arranged(expression).text
-
-
-def _own_patterns(puzzles: pl.DataFrame) -> pl.DataFrame:
+def _own_patterns(task: Task, puzzles: pl.DataFrame) -> pl.DataFrame:
     """For each source pattern, itself and its twins: columns source, pattern."""
-    sources = map(Pattern.parse, puzzles["pattern"].drop_nulls().unique(maintain_order=True))
-    rows = [(source.text, same.text) for source in sources for same in (source, *source.twins)]
+    sources = puzzles["pattern"].drop_nulls().unique(maintain_order=True)
+    rows = [(source, same) for source in sources for same in (source, *sorted(task.twins(source)))]
     return pl.DataFrame(rows, schema={"source": pl.String, "pattern": pl.String}, orient="row")

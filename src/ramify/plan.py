@@ -13,19 +13,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from ramify import experiment
 from ramify.analysis.allocation import Allocation, Costs, allocate
 from ramify.analysis.annotate import annotate
 from ramify.analysis.design import Question, Source, detectable, needed, remedy
 from ramify.analysis.questions import questions
 from ramify.errors import ConfigError, RunError
-from ramify.experiment import ExperimentConfig
+from ramify.experiment import ExperimentConfig, open_run
 from ramify.processes import Report
 from ramify.run import Run, is_run
-from ramify.tables import COMPLETIONS, completion_frame, puzzles_in
-from ramify.tasks.countdown import EVALUATION_SETS, CountdownConfig, source_patterns
-from ramify.tasks.instances import InstanceCounter
-from ramify.tasks.splits import RESERVED_SHARE
+from ramify.stages.generate import generate
+from ramify.stages.sample import model_at
+from ramify.tables import COMPLETIONS, completion_frame
+from ramify.tasks.base import EVALUATION_SETS, Task
 from ramify.train.job import TrainerConfig
 
 SAMPLES = 8
@@ -36,10 +35,6 @@ DRAWN = 2000
 """Puzzles of a set and size that are drawn; more tell no more of the structure."""
 CHARACTERS = 3
 """A token, where a server does not tell."""
-COUNTED = 4
-"""The largest size whose puzzles are counted; larger ones are plenty."""
-SHORTAGE = 0.05
-"""Share of the puzzles that patterns may lack before more are not worth asking for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +136,7 @@ def calculated(
     """
     seeds, samples = len(config.seeds), config.sample.samples
     available = {(name, n): _available(config.task, puzzles, name, n) for name, n in counts}
-    asked = questions(puzzles, counts, available)
+    asked = questions(config.task, puzzles, counts, available)
     if not asked:
         raise ConfigError("task.test: there are no puzzles to evaluate on; give it, for example, {3 = 200}")
     moved = {source for one in asked for source in one.sources}
@@ -181,15 +176,19 @@ def _answer(one: Question, detect: float, seeds: int, samples: int, recommended:
 def _probed(config: ExperimentConfig, report: Report) -> tuple[pl.DataFrame, dict[Source, float]]:
     """Draw puzzles in a folder that is thrown away, and ask the base some of them."""
     with TemporaryDirectory() as folder:
-        run = experiment.open_run(config.model_copy(update={"task": _drawn(config.task)}), Path(folder) / "run")
-        experiment.generate(config.model_copy(update={"task": _drawn(config.task)}), run, report)
+        run = open_run(config.model_copy(update={"task": _drawn(config.task)}), Path(folder) / "run")
+        generate(config.model_copy(update={"task": _drawn(config.task)}), run, report)
         sets = {name: run.attributed(name) for name in EVALUATION_SETS if run.puzzles(name).height}
         if not sets:
             raise ConfigError("task.test: there are no puzzles to evaluate on; give it, for example, {3 = 200}")
         settings = config.sample.model_copy(update={"samples": SAMPLES, "greedy": False})
-        model = experiment.model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
+        model = model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
         chosen = {name: _some(frame, config.task.seed) for name, frame in sets.items()}
-        batches = [(name, batch) for name, some in chosen.items() for _, batch in settings.batches(puzzles_in(some))]
+        batches = [
+            (name, batch)
+            for name, some in chosen.items()
+            for _, batch in settings.batches(config.task.puzzles_in(some))
+        ]
         sampler = settings.build(model)
         found: dict[str, list] = {name: [] for name in sets}
         for number, (name, batch) in enumerate(batches):
@@ -226,8 +225,8 @@ def _joined(
     for name, puzzles in sets.items():
         grades, _ = annotate(
             found[name].select(list(COMPLETIONS)),
-            {puzzle.id: puzzle for puzzle in puzzles_in(puzzles)},
-            config.task.prompt.answer_tags,
+            {puzzle.id: puzzle for puzzle in config.task.puzzles_in(puzzles)},
+            config.task,
         )
         asked = grades.with_columns(characters=found[name]["text"].str.len_chars()).group_by("puzzle_id")
         tokens = pl.col("tokens").fill_null(pl.col("characters") // CHARACTERS)
@@ -241,32 +240,20 @@ def _joined(
     return pl.concat(frames), lengths
 
 
-def _drawn(task: CountdownConfig) -> CountdownConfig:
+def _drawn(task: Task) -> Task:
     """The same evaluation sets, of bounded size, and hardly any puzzles to train on."""
     if task.puzzles:
         return task
-    few: dict[str, object] = {name: {n: min(DRAWN, count) for (_, n), count in _asked(task, name).items()}
-                              for name in EVALUATION_SETS}  # fmt: skip
+    few = {name: {n: min(DRAWN, count) for n, count in counts.items()} for name, counts in task.asked().items()}
     few["train"] = {n: min(1, count) for n, count in task.train.items()}
-    return task.model_copy(update={**few, "per_pattern": False})
+    return task.limited(DRAWN).model_copy(update=few)
 
 
-def _asked(task: CountdownConfig, name: str) -> dict[Source, int]:
-    """Puzzles that a set is to have, by set and size; none of a size that has no patterns for it."""
-    rules, found = task.rules(), {}
-    for n, count in getattr(task, name).items():
-        patterns = len(source_patterns(task, name, n, rules)) if count else 0
-        if patterns:
-            found[name, n] = count * patterns if task.per_pattern else count
-    return found
-
-
-def _counts(task: CountdownConfig, puzzles: pl.DataFrame) -> dict[Source, int]:
+def _counts(task: Task, puzzles: pl.DataFrame) -> dict[Source, int]:
     """Puzzles as configured; where fewer were drawn than would be, as many as there are."""
     drawn = {(str(name), int(n)): count for name, n, count in puzzles.group_by("set", "n").len().iter_rows()}
-    asked = (
-        {} if task.puzzles else {key: count for name in EVALUATION_SETS for key, count in _asked(task, name).items()}
-    )
+    wanted = {} if task.puzzles else task.asked()
+    asked = {(name, n): count for name in wanted for n, count in wanted[name].items()}
     ordered = sorted(drawn, key=lambda source: (EVALUATION_SETS.index(source[0]), source[1]))
     return {one: asked[one] if asked.get(one, 0) > DRAWN else drawn[one] for one in ordered}
 
@@ -276,35 +263,17 @@ def _some(puzzles: pl.DataFrame, seed: int) -> pl.DataFrame:
     return pl.concat(of.sample(min(PROBED, len(of)), seed=seed) for of in puzzles.partition_by("n"))
 
 
-def _available(task: CountdownConfig, puzzles: pl.DataFrame, name: str, n: int) -> int:
-    if task.puzzles:
-        of = puzzles.filter((pl.col("set") == name) & (pl.col("n") == n))
-        return of["pattern"].n_unique()
-    return len(source_patterns(task, name, n, task.rules()))
+def _available(task: Task, puzzles: pl.DataFrame, name: str, n: int) -> int:
+    of = puzzles.filter((pl.col("set") == name) & (pl.col("n") == n))
+    there = None if task.puzzles else task.available(name, n)
+    return of["pattern"].n_unique() if there is None else there
 
 
-def _most(task: CountdownConfig, name: str, n: int, puzzles: pl.DataFrame) -> int | None:
-    """About how many puzzles there are to evaluate on, spread evenly over patterns; None where they are plenty.
-
-    Instances stand for puzzles, of which there are somewhat fewer; of forced ones there are as many fewer as were
-    drawn.
-    """
+def _most(task: Task, name: str, n: int, puzzles: pl.DataFrame) -> int | None:
+    """About how many puzzles there are to evaluate on, spread evenly over patterns; None where they are plenty."""
     if task.puzzles:
         return puzzles.filter((pl.col("set") == name) & (pl.col("n") == n)).height
-    if n > COUNTED:
-        return None
-    counter = InstanceCounter(task.numbers, task.target, unordered=True)
-    try:
-        there = np.array([counter.count(pattern) for pattern in source_patterns(task, name, n, task.rules())], float)
-    except OverflowError:
-        return None
-    there /= RESERVED_SHARE if task.reserved else 1
-    low, high = 1.0, float(there.sum())
-    while high / low > 1.01:
-        middle = (low * high) ** 0.5
-        lacking = 1 - np.minimum(there, middle / len(there)).sum() / middle
-        low, high = (middle, high) if lacking <= SHORTAGE else (low, middle)
-    return int(low)
+    return task.supply(name, n)
 
 
 def _training(config: ExperimentConfig, lengths: Mapping[Source, float]) -> float | None:

@@ -1,37 +1,32 @@
 """The records that travel through ramify: Puzzle → Completion → Grade, Attempt."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from fractions import Fraction
-from typing import NamedTuple
-
-from ramify.algebra.expression import Expression
-from ramify.algebra.pattern import MAX_SIZE, Pattern
+from typing import Any, NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Puzzle:
-    """Numbers and a target. Two puzzles are equal if their sorted numbers and targets are.
+class Text(Protocol):
+    """What has a text: a pattern, an expression."""
 
-    Attributes:
-        numbers: in the order in which they are shown.
-        target: the value to reach.
-        pattern: the pattern that the puzzle was drawn from, where there is one.
+    @property
+    def text(self) -> str:
+        """The canonical text."""
 
-    >>> Puzzle((8, 3, 7), 29).id
-    '3,7,8=29'
-    >>> Puzzle((8, 3, 7), 29) == Puzzle((3, 7, 8), 29)
-    True
-    """
 
-    numbers: tuple[int, ...] = field(compare=False)
-    target: int = field(compare=False)
-    pattern: Pattern | None = field(default=None, compare=False)
-    id: str = field(init=False)
+class Item(Protocol):
+    """A puzzle of any task."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "numbers", tuple(self.numbers))
-        object.__setattr__(self, "id", f"{','.join(map(str, sorted(self.numbers)))}={self.target}")
+    @property
+    def id(self) -> str:
+        """What tells it apart from all others of its task; only the task itself reads it."""
+
+    @property
+    def size(self) -> int:
+        """Its n: what longer puzzles have more of."""
+
+    @property
+    def pattern(self) -> Text | None:
+        """The pattern that it was drawn from, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +66,27 @@ class Grade:
 
     Attributes:
         answer: the text of the answer; None if there is none.
-        expression: the answer as an expression; None if it is not one.
-        value: its exact value; None if it has none, or if the numbers are wrong.
+        expression: the answer as an expression of the task; None if it is not one.
+        value: its exact value; None if it has none, or if it does not answer the puzzle.
+        pattern: of the expression; None if there is none.
     """
 
     verdict: Verdict
     answer: str | None = None
-    expression: Expression | None = None
-    value: Fraction | None = None
-
-    @property
-    def pattern(self) -> Pattern | None:
-        """The pattern of the answer; None if there is none: no expression, a sign before the whole, over 200 leaves."""
-        if self.expression is None or self.expression.negated or len(self.expression.postfix) > 2 * MAX_SIZE:
-            return None
-        return Pattern.of(self.expression)
+    expression: Any = None
+    value: Any = None
+    pattern: Text | None = None
 
 
 class Attempt(NamedTuple):  # the one record that is made a million times a minute
-    """An expression in a completion that uses each number of the puzzle exactly once, written whole or in steps.
+    """A try at a puzzle that is stated in a completion, written whole or in steps; each task says what counts as one.
+
+    In Countdown, an expression that uses each number of the puzzle exactly once.
 
     Attributes:
-        pattern: None where a minus sign is before the whole, as in -(9*2); no pattern has one.
+        expression: the expression, with its `text` and its exact `value` (None where it has none).
+        pattern: None where it has none, as -(9*2) in Countdown, which has a minus sign before the whole.
+        hits_target: whether its exact value is what the puzzle asks for.
         start, end: where it stands in the text, from its first step on, stated values included.
         is_answer: whether it stands in the answer.
         stepwise: whether it is built of steps, rather than written whole.
@@ -102,8 +96,8 @@ class Attempt(NamedTuple):  # the one record that is made a million times a minu
 
     start: int
     end: int
-    expression: Expression
-    pattern: Pattern | None
+    expression: Any
+    pattern: Any
     hits_target: bool
     is_answer: bool
     stepwise: bool
@@ -111,6 +105,6 @@ class Attempt(NamedTuple):  # the one record that is made a million times a minu
     miscalculated: bool
 
     @property
-    def value(self) -> Fraction | None:
-        """Its exact value, whatever was stated; None where it divides by zero."""
+    def value(self) -> Any:
+        """Its exact value, whatever was stated; None where it has none."""
         return self.expression.value

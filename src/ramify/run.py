@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from ramify.layout import DERIVED, Layout
 from ramify.lock import exclusive
 from ramify.processes import Report, rank
 from ramify.storage import read_json, write_json
-from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, PUZZLES, Schema, scan_table
+from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, Schema, scan_table
+from ramify.tasks.base import Task
+from ramify.tasks.registry import task_of
 
 MOST_NAMED = 4
 """Settings that differ and are named."""
@@ -126,6 +129,15 @@ class Run(Layout):
         """
         return self._saved["config"]
 
+    @cached_property
+    def task(self) -> Task:
+        """The task, with the settings of this run.
+
+        Raises:
+            ConfigError: it is of another package, which is not there.
+        """
+        return task_of(self.config)
+
     @property
     def digest(self) -> str:
         """The digest of the settings, as the version that made the run knew them."""
@@ -156,8 +168,8 @@ class Run(Layout):
         return {name: limit for name, limit in found.items() if isinstance(limit, int)}
 
     def puzzles(self, name: str) -> pl.DataFrame:
-        """The puzzles of a set; columns as in `tables.PUZZLES`."""
-        return self.scan(self.puzzles_file(name), PUZZLES).collect()
+        """The puzzles of a set; columns as in `Task.puzzle_schema`."""
+        return self.scan(self.puzzles_file(name), self.task.puzzle_schema()).collect()
 
     def scan(self, file: Path, schema: Schema) -> pl.LazyFrame:
         """A table of the run, whole and with the columns of a schema; of its rows only what is asked for is read.
@@ -266,14 +278,14 @@ class Run(Layout):
 
     def attributed(self, name: str) -> pl.DataFrame:
         """The puzzles of a set with all that follows from their patterns; see `frames.attributed`."""
-        return attributed(self.puzzles(name), self.trained_patterns())
+        return attributed(self.task, self.puzzles(name), self.trained_patterns())
 
     def samples_at(self, seed: int, name: str, step: int, puzzles: pl.DataFrame) -> pl.LazyFrame:
         """The samples of a set at a checkpoint; see `frames.samples`."""
         completions = self.scan(self.completions_file(seed, name, step), COMPLETIONS)
         grades = self.scan(self.derived_file("grades", seed, name, step), GRADES)
         attempts = self.scan(self.derived_file("attempts", seed, name, step), ATTEMPTS)
-        return samples(puzzles, completions, grades, attempts)
+        return samples(self.task, puzzles, completions, grades, attempts)
 
     def cells_of(self, name: str, puzzles: pl.DataFrame) -> pl.DataFrame:
         """seed, step, puzzle_id and the columns of `frames.CELLS`, of all checkpoints of a set.
@@ -285,7 +297,7 @@ class Run(Layout):
         for seed, step in self._scored(name):
             of_step = self.samples_at(seed, name, step, puzzles)
             hashed = of_step.with_columns(text_hash=pl.col("text").hash()).drop("text")
-            one = cells(hashed.collect(engine="streaming"))
+            one = cells(self.task, hashed.collect(engine="streaming"))
             found.append(self._placed(one, name, seed, step).select(found[0].columns))
         return pl.concat(found)
 
@@ -305,7 +317,7 @@ class Run(Layout):
 
     def __dir__(self) -> list[str]:
         """What a run is read by; the names of files, and what writes them, are for ramify itself."""
-        return ["path", "config", "seeds", *READ]
+        return ["path", "config", "task", "seeds", *READ]
 
     def saved_by(self, checkpoint: Path) -> int:
         """How many processes wrote a checkpoint that is complete.

@@ -6,18 +6,15 @@ Tables of schema version 1 have no hash and are read unchecked.
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 
 from ramify import content_hash
-from ramify.algebra.pattern import Pattern
-from ramify.algebra.structure import structure
 from ramify.errors import RunError
-from ramify.records import Completion, Puzzle
+from ramify.records import Completion
 from ramify.storage import write_bytes
-from ramify.tasks.grading import GRADER_VERSION
-from ramify.tasks.tagging import Tagged
 
 SCHEMA_VERSION = "2"
 UNCHECKED_VERSION = "1"
@@ -27,20 +24,8 @@ ANALYSIS_VERSION = "4"
 
 Schema = Mapping[str, Any]
 """Column to type."""
-PUZZLES: Schema = {
-    "puzzle_id": pl.String,
-    "numbers": pl.List(pl.Int32),
-    "target": pl.Int32,
-    "n": pl.Int32,
-    "pattern": pl.String,  # null: no source pattern; so are the four below
-    "shape_class": pl.String,
-    "split": pl.String,
-    "depth": pl.Int32,
-    "lookahead": pl.Int32,
-    "forced": pl.Boolean,
-    "solving": pl.List(pl.String),
-    "multiplicity": pl.Int32,
-}
+Versions = Mapping[str, str]
+"""What made a table, to its version; kept in the metadata of the file."""
 COMPLETIONS: Schema = {
     "puzzle_id": pl.String,
     "sample": pl.Int32,  # -1: greedy
@@ -91,15 +76,17 @@ ESTIMATES: Schema = {
 ROLLOUTS: Schema = {"puzzle_id": pl.String, "pattern": pl.String, "text": pl.String, "reward": pl.Float64}
 """What every table of training completions has; those of our own training have more."""
 
-_MADE_BY = {"ramify_grader": str(GRADER_VERSION), "ramify_analysis": ANALYSIS_VERSION}
 _AGAIN = "the command that wrote it writes it again"
 
 
-def write_table(frame: pl.DataFrame, path: Path, schema: Schema | None = None) -> None:
+def write_table(
+    frame: pl.DataFrame, path: Path, schema: Schema | None = None, versions: Versions = MappingProxyType({})
+) -> None:
     """Write a parquet file; it appears under its name when it is complete.
 
     Args:
         schema: the columns, which are cast to these types; None: the frame states its own.
+        versions: of what it was made by, for `is_current`.
 
     Raises:
         TypeError: a column has no type, as one that was built of nothing but nulls.
@@ -109,7 +96,7 @@ def write_table(frame: pl.DataFrame, path: Path, schema: Schema | None = None) -
     for column, kind in frame.schema.items():
         if kind == pl.Null or kind == pl.List(pl.Null):
             raise TypeError(f"{path.name}: the column {column} has no type")
-    metadata = {"ramify_schema": SCHEMA_VERSION, content_hash.KEY: content_hash.UNKNOWN, **_MADE_BY}
+    metadata = {"ramify_schema": SCHEMA_VERSION, content_hash.KEY: content_hash.UNKNOWN, **versions}
     buffer = BytesIO()
     frame.write_parquet(buffer, metadata=metadata)
     write_bytes(content_hash.stamped(buffer.getvalue()), path)
@@ -185,52 +172,17 @@ def is_stamped(path: Path) -> bool:
     return content_hash.is_stamped(path)
 
 
-def is_current(path: Path, estimates: bool = False) -> bool:
-    """Whether a derived table is whole and was made by this grader (and, for estimates, by this analysis)."""
+def made_by(grader: str, estimates: bool = False) -> dict[str, str]:
+    """The versions of what makes a derived table: the task's grader and, for estimates, this analysis."""
+    return {"ramify_grader": grader} | ({"ramify_analysis": ANALYSIS_VERSION} if estimates else {})
+
+
+def is_current(path: Path, versions: Versions) -> bool:
+    """Whether a derived table is whole and was made by these versions."""
     if fault(path) is not None:
         return False
     found = pl.read_parquet_metadata(path)
-    names = ["ramify_grader", "ramify_analysis"] if estimates else ["ramify_grader"]
-    return all(found.get(name) == _MADE_BY[name] for name in names)
-
-
-def puzzle_frame(tagged: Iterable[Tagged]) -> pl.DataFrame:
-    """Puzzles with everything that metrics group by, one row a puzzle; null where it has no source pattern.
-
-    >>> from ramify.tasks.tagging import tag
-    >>> row = puzzle_frame(tag([Puzzle((3, 7, 8), 29, Pattern.parse("A*B+C"))])).row(0, named=True)
-    >>> row["pattern"], row["n"], row["shape_class"], row["forced"]
-    ('A*B+C', 3, 'left-heavy', True)
-    """
-    rows = []
-    for entry in tagged:
-        puzzle = entry.puzzle
-        shape = structure(puzzle.pattern) if puzzle.pattern else None
-        rows.append(
-            {
-                "puzzle_id": puzzle.id,
-                "numbers": list(puzzle.numbers),
-                "target": puzzle.target,
-                "n": len(puzzle.numbers),
-                "pattern": puzzle.pattern and puzzle.pattern.text,
-                "shape_class": shape and shape.shape_class,
-                "split": shape and shape.split,
-                "depth": shape and shape.depth,
-                "lookahead": shape and shape.lookahead,
-                "forced": entry.forced,
-                "solving": [pattern.text for pattern in entry.solving],
-                "multiplicity": entry.multiplicity,
-            }
-        )
-    return pl.DataFrame(rows, schema=PUZZLES)
-
-
-def puzzles_in(frame: pl.DataFrame) -> list[Puzzle]:
-    """The puzzles of a frame, in its order."""
-    return [
-        Puzzle(tuple(numbers), target, pattern and Pattern.parse(pattern))
-        for numbers, target, pattern in frame.select("numbers", "target", "pattern").iter_rows()
-    ]
+    return all(found.get(name) == version for name, version in versions.items())
 
 
 def storable(text: str) -> str:

@@ -11,7 +11,8 @@ from ramify import ExperimentConfig, Run, RunError
 from ramify.adapters.export import KINDS, export
 from ramify.adapters.verl import compute_score
 from ramify.config import digest_of
-from ramify.experiment import generate, open_run
+from ramify.experiment import open_run
+from ramify.stages.generate import generate
 
 
 def test_for_verl(known_run: Run, tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from ramify.adapters.foreign import Imported, import_run
 from ramify.adapters.formats import find_format
 from ramify.adapters.import_settings import ImportConfig
 from ramify.console import import_lines
-from ramify.experiment import score
 from ramify.report.page import render
+from ramify.stages.score import score
 from ramify.tables import read_table
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "foreign"
 EASY, HARD = Puzzle((3, 7, 8), 29), Puzzle((1, 2, 3), 6)

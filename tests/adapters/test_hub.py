@@ -12,9 +12,10 @@ from ramify.adapters import hub
 from ramify.adapters.export import export
 from ramify.adapters.hub import push
 from ramify.adapters.puzzles import load_sets
-from ramify.experiment import generate, open_run
+from ramify.experiment import open_run
 from ramify.models.checkpoints import model_path
 from ramify.models.loading import load_model, load_tokenizer
+from ramify.stages.generate import generate
 
 
 def silent(stage: str, done: int, total: int) -> None:

@@ -13,13 +13,14 @@ from ramify import CountdownConfig, Puzzle, Run, RunError, grade
 from ramify.adapters.foreign import import_run
 from ramify.adapters.import_settings import ImportConfig
 from ramify.adapters.trl import Diagnosis, countdown_reward
-from ramify.experiment import sample, score
 from ramify.models.checkpoints import model_path
 from ramify.report.page import render
 from ramify.sampling.hf import HFSamplerConfig
+from ramify.stages.sample import sample
+from ramify.stages.score import score
 from ramify.tables import read_table
-from ramify.tasks.prompts import PromptConfig
-from ramify.tasks.rewards import REWARDS
+from ramify.tasks.countdown.prompts import PromptConfig
+from ramify.tasks.countdown.rewards import REWARDS
 
 ROOT = Path(__file__).parents[2]
 PUZZLES = [Puzzle((3, 7, 8), 29), Puzzle((12, 5, 30), 47), Puzzle((2, 9, 40), 51), Puzzle((1, 2, 3), 6)]

@@ -11,9 +11,9 @@ from math import factorial
 
 import pytest
 
-from ramify.algebra.catalog import index_of, patterns
 from ramify.algebra.pattern import Pattern
-from ramify.algebra.program import layout
+from ramify.tasks.countdown.catalog import index_of, patterns
+from ramify.tasks.countdown.program import layout
 
 LARGEST = 10
 Series = list[Fraction]

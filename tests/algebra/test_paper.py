@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from ramify import Pattern, patterns
-from ramify.algebra.paper import filled, from_paper, label, paper_label, paper_labels, paper_patterns
+from ramify.tasks.countdown.paper import filled, from_paper, label, paper_label, paper_labels, paper_patterns
 
 
 def test_numbers_follow_the_published_enumeration() -> None:

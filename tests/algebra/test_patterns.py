@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import brute
 from ramify import Expression, Pattern, parse, patterns
 from ramify.algebra.arrangement import arranged
-from ramify.algebra.catalog import index_of
-from ramify.algebra.structure import family, function_classes, structure
+from ramify.algebra.structure import skills, structure
+from ramify.tasks.countdown.catalog import index_of
+from ramify.tasks.countdown.families import family, function_classes, twins
 
 LETTERS = {ord(c): None for c in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -65,7 +66,7 @@ def test_min_depth_is_the_depth_of_the_shallowest_tree(classes: dict) -> None:
 def test_skills_are_the_subtrees_of_the_class(classes: dict) -> None:
     for pattern, trees in classes.items():
         parts = {Pattern.of(Expression(brute.postfix(part))) for tree in trees for part in brute.subtrees(tree)}
-        assert pattern.skills == parts, pattern
+        assert skills(pattern) == parts, pattern
 
 
 @pytest.mark.parametrize(("size", "count"), [(3, 18), (4, 93), (5, 500), (6, 2844)])
@@ -136,7 +137,7 @@ def quotient(pattern: Pattern, names) -> tuple[Polynomial, Polynomial]:
 
 
 def test_twins_at_four() -> None:
-    pairs = {frozenset((pattern.text, *(twin.text for twin in pattern.twins))) for pattern in patterns(4)}
+    pairs = {frozenset((pattern.text, *(twin.text for twin in twins(pattern)))) for pattern in patterns(4)}
     assert {pair for pair in pairs if len(pair) > 1} == {
         frozenset({"(A-B)*C+D", "A-(B-C)*D"}),
         frozenset({"(A-B)/C+D", "A-(B-C)/D"}),
@@ -167,10 +168,10 @@ def test_balanced_and_right_heavy_share_no_depth_at_four() -> None:
 def test_a_family_is_what_has_the_skill_or_a_twin_of_it_and_is_closed_under_twins(size: int) -> None:
     for skill in (*patterns(3), *patterns(4)[::7]):
         members = set(family(skill, size))
-        assert all(twin in members for member in members for twin in member.twins)
-        having = {p for p in patterns(size) if skill in p.skills or not skill.twins.isdisjoint(p.skills)}
+        assert all(twin in members for member in members for twin in twins(member))
+        having = {p for p in patterns(size) if skill in skills(p) or not twins(skill).isdisjoint(skills(p))}
         assert having <= members
-        assert all(member in having or not member.twins.isdisjoint(having) for member in members)
+        assert all(member in having or not twins(member).isdisjoint(having) for member in members)
 
 
 @pytest.mark.parametrize("size", [5, 6])
@@ -215,7 +216,7 @@ def test_the_pattern_survives_commuting_and_reassociating(expression: Expression
 
     other = expression.fold(leaf, node)
     assert Pattern.of(other) == Pattern.of(expression)
-    assert Pattern.of(other).structure == Pattern.of(expression).structure
+    assert structure(Pattern.of(other)) == structure(Pattern.of(expression))
     assert arranged(other) == arranged(expression)
     assert arranged(other).value == expression.value
     assert arranged(other).text.translate(LETTERS) == Pattern.of(expression).text.translate(LETTERS)

@@ -7,9 +7,9 @@ import pytest
 
 import brute
 from ramify import Expression, Pattern, Puzzle, solve
-from ramify.algebra.catalog import patterns
-from ramify.algebra.program import layout, listed_patterns
-from ramify.algebra.solver import solve_many
+from ramify.tasks.countdown.catalog import patterns
+from ramify.tasks.countdown.program import layout, listed_patterns
+from ramify.tasks.countdown.solver import solve_many
 
 
 @pytest.mark.parametrize(("size", "labelled"), [(2, 6), (3, 68), (4, 1260), (5, 32632)])
@@ -106,7 +106,7 @@ def test_integers_agree_with_floats(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     numbers, targets = random.integers(1, 10, (20, 4)), random.integers(0, 10, 20)
     expected = solve_many(numbers, targets)
-    monkeypatch.setattr("ramify.algebra.solver._is_exact", lambda largest, size: False)
+    monkeypatch.setattr("ramify.tasks.countdown.solver._is_exact", lambda largest, size: False)
     again = solve_many(numbers, targets)
     assert again.multiplicity.tolist() == expected.multiplicity.tolist()
     assert again.indices.tolist() == expected.indices.tolist()

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from planted import planted_cells, puzzle_rows
-from ramify import patterns
+from ramify import CountdownConfig, patterns
 from ramify.analysis.allocation import FEWEST, SAMPLES, SEEDS, Costs, allocate
 from ramify.analysis.cells import SetCells
 from ramify.analysis.design import SEED, SEED_PATTERN, Question, detectable, needed, remedy
@@ -45,7 +45,7 @@ def questions_of(world: World, each: int, random: np.random.Generator) -> dict[s
     frame = probed(puzzles, expit(logits(world, puzzles, random)), 16, random)
     (n,) = world.sizes
     counts = {("test", n): len(patterns(n)) * each}
-    return {one.name: one for one in questions(frame, counts, {("test", n): len(patterns(n))})}
+    return {one.name: one for one in questions(CountdownConfig(), frame, counts, {("test", n): len(patterns(n))})}
 
 
 def p_of(parts: list, metric: str, by: str, group: str) -> float:

@@ -21,8 +21,8 @@ from ramify.analysis.support import pattern_support, support
 from ramify.analysis.timing import timing
 from ramify.analysis.transfer import transfer
 from ramify.analysis.uses import attempted
-from ramify.experiment import score
 from ramify.frames import CELLS
+from ramify.stages.score import score
 from ramify.tables import ATTEMPTS, GRADES, read_table, write_table
 
 
@@ -38,7 +38,9 @@ def cells_of(correct: dict[str, list[list[int]]], k: int, steps: list[int], name
     puzzles = pl.concat([puzzle_rows([text], len(table[0])) for text, table in correct.items()])
     counts = np.concatenate([np.array(table) for table in correct.values()], axis=1)
     cells = planted_cells(puzzles, {1: np.zeros(counts.shape)}, k, np.random.default_rng(0), steps, name)
-    return SetCells(name, puzzles, cells.frame.with_columns(correct=pl.Series(counts.ravel(), dtype=pl.Int32)))
+    return SetCells(
+        name, puzzles, cells.frame.with_columns(correct=pl.Series(counts.ravel(), dtype=pl.Int32)), cells.task
+    )
 
 
 def test_ratios_by_hand() -> None:
@@ -196,7 +198,7 @@ def test_support_compares_equal_numbers_of_samples() -> None:
     """The trained model has 4 samples, one right; the base has 2: within 2 of 4 it is found half of the time."""
     cells = cells_of({"A*B+C": [[0], [1]]}, 4, [0, 9])
     k = pl.when(pl.col("step") == 0).then(2).otherwise(4).cast(pl.Int32)
-    cells = SetCells("test", cells.puzzles, cells.frame.with_columns(k=k))
+    cells = SetCells("test", cells.puzzles, cells.frame.with_columns(k=k), cells.task)
     frame = pl.concat(list(support(cells, 1, ["all"])))
     assert one(frame, metric="support: trained only")["value"] == pytest.approx(0.5)
 
@@ -378,7 +380,7 @@ def test_signal_against_success(known_run: Run) -> None:
     write_table(pl.DataFrame(table, schema=columns, orient="row"), known_run.rollouts_file(1, 1))
     ranks = cells.puzzles.select(rank=pl.col("pattern").replace_strict(sources, range(len(sources))))["rank"].to_list()
     share = pl.col("puzzle").replace_strict(range(len(ranks)), ranks, return_dtype=pl.Int32)
-    planted = SetCells("test", cells.puzzles, cells.frame.with_columns(k=pl.lit(99), correct=99 - share))
+    planted = SetCells("test", cells.puzzles, cells.frame.with_columns(k=pl.lit(99), correct=99 - share), cells.task)
     row = one(pl.concat(list(signal_and_success(known_run, planted, 1))))
     assert (row["value"], row["group"], row["n"]) == (pytest.approx(-1), "3", len(sources))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ramify import ExperimentConfig, Run
-from ramify.experiment import generate, open_run
+from ramify.experiment import open_run
+from ramify.stages.generate import generate
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,7 +16,7 @@ from ramify.adapters.export import export
 from ramify.adapters.foreign import import_run
 from ramify.adapters.import_settings import ImportConfig
 from ramify.models.checkpoints import model_path
-from ramify.tables import puzzles_in, read_table
+from ramify.tables import read_table
 from server import NAME, Server, serving
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ def imported(folder: Path, root: Path) -> Run:
 
 
 def verdicts(run: Run, name: str, step: int) -> dict[str, list[bool]]:
-    puzzles = {puzzle.id: puzzle for puzzle in puzzles_in(run.puzzles(name))}
+    puzzles = {puzzle.id: puzzle for puzzle in run.task.puzzles_in(run.puzzles(name))}
     found: dict[str, list[bool]] = {}
     for row in read_table(run.completions_file(1, name, step)).iter_rows(named=True):
         right = grade(puzzles[row["puzzle_id"]], row["text"]).verdict == "correct"

@@ -21,7 +21,7 @@ from ramify import Puzzle, Run
 from ramify.models.checkpoints import model_path
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.openai import OpenAISamplerConfig
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
 
 pytestmark = pytest.mark.slow
 PUZZLES = [Puzzle((3, 7, 8), 29), Puzzle((12, 5, 30), 47)]
@@ -87,7 +87,7 @@ def test_ray_scores_as_we_do(known_run: Run, tmp_path: Path) -> None:
 ON_RAY = """
 import sys, ray
 from ramify import Run
-from ramify.experiment import score
+from ramify.stages.score import score
 ray.init(num_cpus=2, log_to_driver=False)
 run = Run(sys.argv[1])
 score(run, lambda stage, done, total: None, ray="local")

@@ -9,14 +9,14 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from ramify import Puzzle, find_attempts, grade
-from ramify.experiment import model_path
+from ramify.models.bundled.pretrain import IGNORED, PretrainConfig, TraceBatches
+from ramify.models.bundled.tokenizer import TOKEN_IDS, VOCABULARY, build_tokenizer
+from ramify.models.bundled.traces import TraceConfig, draw_trace, prompt_tokens
+from ramify.models.checkpoints import model_path
+from ramify.models.compiled.tiny import TinyForCausalLM
 from ramify.models.loading import load_model
-from ramify.models.pretrain import IGNORED, PretrainConfig, TraceBatches
-from ramify.models.tiny import TinyForCausalLM
-from ramify.models.tokenizer import TOKEN_IDS, VOCABULARY, build_tokenizer
-from ramify.models.traces import TraceConfig, draw_trace, prompt_tokens
-from ramify.tasks.prompts import PromptConfig
-from ramify.tasks.splits import is_reserved
+from ramify.tasks.countdown.prompts import PromptConfig
+from ramify.tasks.countdown.splits import is_reserved
 
 
 def test_tokenizer_and_prompt_agree() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ramify import ExperimentConfig, RunError
-from ramify.experiment import run_all
 from ramify.models.checkpoints import model_path
 from ramify.models.loading import check_model, load_model, load_tokenizer
+from ramify.pipeline import run_all
 
 
 class Bomb:

@@ -10,13 +10,13 @@ import torch
 from transformers import LlamaForCausalLM
 
 from ramify import Puzzle
-from ramify.experiment import model_path
-from ramify.models import decoder
-from ramify.models.decoder_kernel import forward
+from ramify.models.checkpoints import model_path
+from ramify.models.compiled import decoder
+from ramify.models.compiled.decoder_kernel import forward
+from ramify.models.compiled.tiny import TinyForCausalLM
 from ramify.models.loading import load_model, load_tokenizer
-from ramify.models.tiny import TinyForCausalLM
 from ramify.sampling.hf import HFSamplerConfig
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
 from random_llama import random_model
 
 SHAPES = {

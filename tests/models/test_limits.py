@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ramify import ConfigError, ExperimentConfig, RunError
-from ramify import experiment as stages
+from ramify import ConfigError, ExperimentConfig, RunError, experiment
+from ramify import pipeline as stages
+from ramify.models.checkpoints import model_path
 from ramify.models.loading import MOST_NEW, new_tokens
 from ramify.run import Run
 from ramify.sampling.openai import OpenAISamplerConfig
+from ramify.stages.sample import evaluation_prompts
 from ramify.tables import read_table
 
 PROMPTS = ["29:A3B8C7>", "5:A2B3>"]
@@ -19,7 +21,7 @@ LONGEST = 9
 
 def with_context(folder: Path, context: int) -> Path:
     """The bundled model, as if its context had this length."""
-    copy = Path(shutil.copytree(stages.model_path("bundled"), folder / str(context)))
+    copy = Path(shutil.copytree(model_path("bundled"), folder / str(context)))
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps(config | {"max_position_embeddings": context}))
     return copy
@@ -49,19 +51,19 @@ def test_settings_of_earlier_runs_stand() -> None:
 
 
 def test_a_run_that_was_begun_with_a_number_goes_on(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
-    stages.open_run(tiny_config, tmp_path)
+    experiment.open_run(tiny_config, tmp_path)
     data = tiny_config.model_dump(mode="json")
     data["train"]["max_new_tokens"] = data["sample"]["max_new_tokens"] = None
     unstated = ExperimentConfig.check(data)
     with pytest.raises(RunError, match=r"train\.max_new_tokens: 48 there, null here"):
-        stages.open_run(unstated, tmp_path)
-    adopted = stages.as_begun(unstated, tmp_path)
+        experiment.open_run(unstated, tmp_path)
+    adopted = experiment.as_begun(unstated, tmp_path)
     assert adopted == tiny_config
-    assert stages.open_run(adopted, tmp_path).path == tmp_path / "tiny"
+    assert experiment.open_run(adopted, tmp_path).path == tmp_path / "tiny"
     data["sample"]["max_new_tokens"] = 64  # what is stated is not taken back
     with pytest.raises(RunError, match=r"sample\.max_new_tokens: 48 there, 64 here"):
-        stages.open_run(stages.as_begun(ExperimentConfig.check(data), tmp_path), tmp_path)
-    assert stages.as_begun(unstated, tmp_path / "elsewhere") == unstated
+        experiment.open_run(experiment.as_begun(ExperimentConfig.check(data), tmp_path), tmp_path)
+    assert experiment.as_begun(unstated, tmp_path / "elsewhere") == unstated
 
 
 def test_the_limit_of_each_checkpoint_is_noted(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
@@ -69,11 +71,11 @@ def test_the_limit_of_each_checkpoint_is_noted(tiny_config: ExperimentConfig, tm
     changes = {"model": str(with_context(tmp_path, 40)), "train": {"kind": "none"}, "task": task.model_dump()}
     sample = {"samples": 1, "greedy": False, "max_new_tokens": None}
     config = ExperimentConfig.check(tiny_config.model_dump(mode="json") | changes | {"sample": sample})
-    run = stages.open_run(config.checked(), tmp_path)
+    run = experiment.open_run(config.checked(), tmp_path)
     stages.generate(config, run, lambda *_: None)
     assert run.limits() == {}
     stages.sample(config, run, lambda *_: None)
-    longest = max(len(said) for said in stages.evaluation_prompts(config, run))
+    longest = max(len(said) for said in evaluation_prompts(config, run))
     (limit,) = Run(run.path).limits().values()
     assert 40 - longest <= limit < 40
     written = read_table(run.completions_file(1, "test", 0))

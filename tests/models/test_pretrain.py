@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from ramify import ConfigError, Puzzle, find_attempts
-from ramify.models.muon import MuonAdamW
-from ramify.models.pretrain import PretrainConfig, TraceBatches, pretrain
-from ramify.models.tokenizer import TOKEN_IDS, build_tokenizer
-from ramify.models.traces import TraceConfig, demonstrate, draw_trace
-from ramify.tasks.splits import held_out_patterns
+from ramify.models.bundled.muon import MuonAdamW
+from ramify.models.bundled.pretrain import PretrainConfig, TraceBatches, pretrain
+from ramify.models.bundled.tokenizer import TOKEN_IDS, build_tokenizer
+from ramify.models.bundled.traces import TraceConfig, draw_trace
+from ramify.tasks.countdown.slots import demonstrate
+from ramify.tasks.countdown.splits import held_out_patterns
 
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from ramify.experiment import model_path
-from ramify.models import update
+from ramify.models.checkpoints import model_path
+from ramify.models.compiled import update
+from ramify.models.compiled.tiny import TinyForCausalLM
 from ramify.models.loading import load_model
-from ramify.models.tiny import TinyForCausalLM
 from random_llama import random_model
 
 SHAPES = {

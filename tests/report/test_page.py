@@ -13,7 +13,7 @@ import pytest
 from ramify import ExperimentConfig, Pattern, Run, patterns
 from ramify.analysis.rows import adjusted, rows
 from ramify.errors import RunError
-from ramify.experiment import generate, open_run, score
+from ramify.experiment import open_run
 from ramify.report import sections
 from ramify.report.comparison import render_comparison
 from ramify.report.export import export_figures
@@ -31,8 +31,11 @@ from ramify.report.page import render, view_of
 from ramify.report.svg import standalone, tree
 from ramify.report.terminal import story_text
 from ramify.report.view import View, answers, changes, learned
-from ramify.sampling.oracle import Oracle, play
+from ramify.sampling.oracle import play
+from ramify.stages.generate import generate
+from ramify.stages.score import score
 from ramify.tables import read_table, write_table
+from ramify.tasks.countdown.oracle import Oracle
 
 VOID = ("meta", "br", "line", "circle", "polyline", "polygon", "rect")
 
@@ -244,7 +247,7 @@ def with_oracle(folder: Path, steps: dict[int, list[int]], success: Callable, sa
     run = open_run(config, folder)
     generate(config, run, lambda *_: None)
     for seed, checkpoints in steps.items():
-        play(Oracle(success, styles=["plain"]), run, checkpoints, [seed], samples)
+        play(Oracle(success, styles=["plain"]).completions, run, checkpoints, [seed], samples)
     score(run, lambda *_: None)
     return run
 

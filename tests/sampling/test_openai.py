@@ -8,10 +8,10 @@ import pytest
 
 from ramify import ConfigError, ExperimentConfig, Puzzle, RunError
 from ramify.errors import RamifyError
-from ramify.experiment import run_all
+from ramify.pipeline import run_all
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.openai import OpenAISamplerConfig
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
 from server import NAME, Server, serving
 
 PUZZLES = [Puzzle((3, 7, 8), 29), Puzzle((12, 5, 30), 47), Puzzle((2, 9, 40), 58)]
@@ -40,7 +40,7 @@ def sampler(url: str, **settings: object) -> OpenAISamplerConfig:
 
 def test_the_records_are_those_of_transformers(url: str) -> None:
     served = sampler(url).build(NAME).sample(PUZZLES, PromptConfig(), True, "greedy")
-    local = HFSamplerConfig(samples=3, max_new_tokens=64).build("src/ramify/models/base")
+    local = HFSamplerConfig(samples=3, max_new_tokens=64).build("src/ramify/models/bundled/base")
     assert served == local.sample(PUZZLES, PromptConfig(), True, "greedy")
 
 

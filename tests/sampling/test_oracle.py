@@ -8,8 +8,11 @@ import pytest
 from scipy.stats import kendalltau
 
 from ramify import ExperimentConfig, Puzzle, Run, find_attempts, grade, patterns
-from ramify.experiment import generate, open_run, score
-from ramify.sampling.oracle import STYLES, Oracle, Style, play
+from ramify.experiment import open_run
+from ramify.sampling.oracle import play
+from ramify.stages.generate import generate
+from ramify.stages.score import score
+from ramify.tasks.countdown.oracle import STYLES, Oracle, Style
 
 STEPS = tuple(range(0, 1300, 100))
 
@@ -36,7 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     tried = {3: [pattern for pattern in patterns(3) if "/" not in pattern.text]}
     oracle = Oracle(success, lambda puzzle, step: 3, execution=0.8, substitution=0.25, tried=tried)
-    play(oracle, run, STEPS, [1], 8)
+    play(oracle.completions, run, STEPS, [1], 8)
     score(run, silent)
     return run
 
@@ -111,10 +114,10 @@ def test_the_planted_coverage_is_found(run: Run) -> None:
 def test_two_checkpoints_give_a_diagnosis_without_acquisition(tmp_path: Path) -> None:
     """Without the base model there is no gain and no acquisition; with two checkpoints there are both."""
     run = made(tmp_path, test={3: 36}, held_out={}, hold_out=[])
-    play(Oracle(lambda *_: 0.5), run, [500], [1], 4)
+    play(Oracle(lambda *_: 0.5).completions, run, [500], [1], 4)
     score(run, silent)
     assert not {"acquisition", "mean@4 gain"} & set(run.estimates()["metric"])
-    play(Oracle(lambda *_: 0.5), run, [0], [1], 4)
+    play(Oracle(lambda *_: 0.5).completions, run, [0], [1], 4)
     run.estimates_file.unlink()
     score(run, silent)
     assert {"acquisition", "mean@4 gain", "support: both"} <= set(run.estimates()["metric"])

@@ -10,7 +10,7 @@ import pytest
 
 from ramify import Pattern, Puzzle, find_attempts, parse, patterns
 from ramify.algebra.arrangement import arranged
-from ramify.tasks.statements import segments
+from ramify.tasks.countdown.statements import segments
 
 PUZZLE = Puzzle((3, 7, 8), 29)
 GOLDEN = Path(__file__).parents[1] / "golden" / "completions.jsonl"

@@ -5,10 +5,12 @@ from collections import Counter
 import pytest
 
 from ramify import ConfigError, CountdownConfig, Pattern, Puzzle, patterns, solve
-from ramify.tasks.countdown import make_puzzles
-from ramify.tasks.prompts import PromptConfig
-from ramify.tasks.splits import Rules, certify, held_out_patterns, is_of_known_skills, is_reserved
-from ramify.tasks.tagging import tag
+from ramify.algebra.structure import skills
+from ramify.tasks.countdown.families import twins
+from ramify.tasks.countdown.prompts import PromptConfig
+from ramify.tasks.countdown.sets import make_puzzles
+from ramify.tasks.countdown.splits import Rules, certify, held_out_patterns, is_of_known_skills, is_reserved
+from ramify.tasks.countdown.tagging import tag
 
 CONFIG = CountdownConfig(train={3: 90, 4: 90}, test={3: 34, 4: 45}, length={5: 10}, held_out={3: 5, 4: 6})
 
@@ -49,7 +51,7 @@ def test_tags(made) -> None:
             assert puzzle.pattern in tagged.solving
             assert is_reserved(puzzle.numbers, puzzle.target)
             assert tagged.multiplicity >= len(tagged.solving)
-            others = set(tagged.solving) - {puzzle.pattern, *puzzle.pattern.twins}
+            others = set(tagged.solving) - {puzzle.pattern, *twins(puzzle.pattern)}
             assert tagged.forced is not bool(others)
 
 
@@ -140,7 +142,7 @@ def test_length_sets_of_known_skills() -> None:
     assert sets["length"]
     for entry in sets["length"]:
         assert entry.puzzle.pattern is not None
-        assert banned not in entry.puzzle.pattern.skills
+        assert banned not in skills(entry.puzzle.pattern)
     trained = set(patterns(3)) - {banned}
     assert not is_of_known_skills(Pattern.parse("A-B*C-D"), trained)
     assert (

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from ramify import Pattern, Puzzle, count_puzzles, patterns
-from ramify.tasks import generation
-from ramify.tasks.generation import draw_distinct, generator, values
-from ramify.tasks.propagation import Propagation
+from ramify.randomness import generator
+from ramify.tasks.countdown import generation
+from ramify.tasks.countdown.generation import draw_distinct, values
+from ramify.tasks.countdown.propagation import Propagation
 
 
 def everything(numbers: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -47,7 +48,7 @@ def test_each_puzzle_is_as_likely_as_any_other(way: str, text: str, monkeypatch:
         sources(monkeypatch, way)
     monkeypatch.setattr(generation, "_FIRST_BATCH", 16)
     monkeypatch.setattr(generation, "_LARGEST_BATCH", 64)
-    monkeypatch.setattr("ramify.tasks.propagation._DRAWS", 64)
+    monkeypatch.setattr("ramify.tasks.countdown.propagation._DRAWS", 64)
     pattern = Pattern.parse(text)
     ranges = {3: ((1, 7), (1, 5)), 4: ((1, 4), (1, 5)), 5: ((1, 3), (1, 2))}[pattern.size]
     puzzles = all_puzzles(pattern, *ranges)

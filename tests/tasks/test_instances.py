@@ -9,8 +9,8 @@ import pytest
 
 from ramify import Pattern, count_instances, patterns
 from ramify.algebra.pattern import LEAF
-from ramify.tasks.generation import automorphisms, values
-from ramify.tasks.instances import InstanceCounter
+from ramify.tasks.countdown.generation import automorphisms, values
+from ramify.tasks.countdown.instances import InstanceCounter
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -64,7 +64,7 @@ def test_small_ranges_agree_with_looking_at_every_assignment(size, numbers, targ
 
 def test_zero_times_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts that are wanted to have any value at all, which large ranges meet and small ones hold in one table."""
-    monkeypatch.setattr("ramify.tasks.instances._PART", 5)
+    monkeypatch.setattr("ramify.tasks.countdown.instances._PART", 5)
     for text in ("A+(B-C)*(D-E)", "A-(B-C)/(D-E)", "(A-B)*(C-D)", "A+(B-C)*D/(E-D)", "(A-B)/(C-D/E)"):
         pattern = Pattern.parse(text)
         for target in ((0, 0), (-2, 3), (1, 4)):
@@ -73,8 +73,8 @@ def test_zero_times_anything(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_large_tables_are_gone_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = count_instances(Pattern.parse("(A*B+C/D)*E"), (1, 20), (1, 20))
-    monkeypatch.setattr("ramify.tasks.instances._PART", 400)
-    monkeypatch.setattr("ramify.tasks.instances._ENTRIES", 20_000)
+    monkeypatch.setattr("ramify.tasks.countdown.instances._PART", 400)
+    monkeypatch.setattr("ramify.tasks.countdown.instances._ENTRIES", 20_000)
     assert count_instances(Pattern.parse("(A*B+C/D)*E"), (1, 20), (1, 20)) == expected
 
 

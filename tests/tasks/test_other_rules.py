@@ -5,7 +5,7 @@ import time
 import pytest
 
 from ramify import Puzzle, Verdict, grade
-from ramify.tasks.other_rules import is_correct_for_reasoning_gym, is_correct_for_tinyzero
+from ramify.tasks.countdown.other_rules import is_correct_for_reasoning_gym, is_correct_for_tinyzero
 
 
 @pytest.mark.parametrize(

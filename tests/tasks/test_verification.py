@@ -1,8 +1,8 @@
 """Checking data sets that others made."""
 
 from ramify import Pattern, Puzzle
-from ramify.tasks.splits import held_out_patterns
-from ramify.tasks.verification import check_sets
+from ramify.tasks.countdown.splits import held_out_patterns
+from ramify.tasks.countdown.verification import check_sets
 
 
 def test_what_is_shared_forced_and_mislabelled() -> None:

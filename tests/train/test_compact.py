@@ -11,9 +11,9 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.rloo_config import RLOOConfig
 from trl.trainer.rloo_trainer import RLOOTrainer
 
-from ramify.models import decoder
-from ramify.models.tiny import TinyForCausalLM
-from ramify.models.tokenizer import VOCABULARY, build_tokenizer
+from ramify.models.bundled.tokenizer import VOCABULARY, build_tokenizer
+from ramify.models.compiled import decoder
+from ramify.models.compiled.tiny import TinyForCausalLM
 from ramify.train import compact
 from ramify.train.compact import CompactGRPOTrainer, CompactRLOOTrainer
 

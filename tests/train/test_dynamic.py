@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from ramify import ConfigError, ExperimentConfig
-from ramify import experiment as stages
+from ramify import ConfigError, ExperimentConfig, experiment
+from ramify import pipeline as stages
+from ramify.models.checkpoints import model_path
 from ramify.models.loading import load_tokenizer
 from ramify.tables import read_table
 from ramify.train.curriculum import CurriculumConfig
@@ -51,7 +52,7 @@ def rolled(table: Any, rounds: int, solved: dict[int, list[float]]) -> tuple[dic
         reward = next(turns[row]) if row in turns else 0.0
         return reward, reward == 1
 
-    tokenizer = load_tokenizer(stages.model_path("bundled"))
+    tokenizer = load_tokenizer(model_path("bundled"))
     trainer = FakeTrainer(2)
     return rollouts(source, rounds, lambda row: f"{row}:A1B2>", judge, tokenizer)([], trainer), trainer, source
 
@@ -125,7 +126,7 @@ def test_a_training_replaces_and_logs(tiny_config: ExperimentConfig, tmp_path: P
     train = tiny_config.train.model_dump() | {"dynamic_sampling": 3, "steps": 2, "max_new_tokens": 150}
     train["curriculum"] = {"by": "pattern", "by_success": True}
     config = ExperimentConfig.check(tiny_config.model_dump(mode="json") | {"train": train})
-    run = stages.open_run(config.checked(), tmp_path)
+    run = experiment.open_run(config.checked(), tmp_path)
     stages.generate(config, run, lambda *_: None)
     stages.train(config, run, lambda *_: None)
     logs = [json.loads(line) for line in run.train_log(1).read_text().splitlines()]
@@ -148,7 +149,7 @@ def test_without_rounds_it_is_the_same_training(
     weights = []
     for name, chooses in (("plain", False), ("chosen", True)):
         monkeypatch.setattr(GRPOConfig, "_chooses", lambda self, chooses=chooses: {"": chooses})
-        run = stages.open_run(tiny_config.checked(), tmp_path / name)
+        run = experiment.open_run(tiny_config.checked(), tmp_path / name)
         stages.generate(tiny_config, run, lambda *_: None)
         stages.train(tiny_config, run, lambda *_: None)
         rollouts = [run.rollouts_file(1, step).read_bytes() for step in range(1, 5)]

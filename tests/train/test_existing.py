@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ramify import ConfigError, ExperimentConfig, RunError
-from ramify.experiment import run_all
 from ramify.models.checkpoints import find_checkpoints, model_path, whole_model
+from ramify.pipeline import run_all
 
 
 def silent(stage: str, done: int, total: int) -> None:

@@ -14,13 +14,13 @@ import polars as pl
 import pytest
 import torch
 
-from ramify import ExperimentConfig, Run, RunError
-from ramify import experiment as stages
+from ramify import ExperimentConfig, Run, RunError, experiment
+from ramify import pipeline as stages
+from ramify.models.checkpoints import model_path
 from ramify.models.loading import load_model, load_tokenizer
-from ramify.tables import puzzles_in, read_table, write_table
+from ramify.tables import read_table, write_table
 from ramify.train.job import Job
 from ramify.train.rft import SAMPLED, RFTConfig
-from ramify.train.sft import solution
 
 ONLINE = {"prompts_per_step": 4, "samples_per_prompt": 4, "micro_batch": 8, "max_new_tokens": 48}
 OFFLINE = {"examples_per_step": 16, "micro_batch": 8}
@@ -42,7 +42,7 @@ def settings(tiny_config: ExperimentConfig, kind: str, **more: Any) -> Experimen
 
 
 def trained(config: ExperimentConfig, root: Path) -> Run:
-    run = stages.open_run(config.checked(), root)
+    run = experiment.open_run(config.checked(), root)
     stages.generate(config, run, lambda *_: None)
     stages.train(config, run, lambda *_: None)
     return run
@@ -66,7 +66,7 @@ def test_it_goes_on_where_it_was_cut_off(
 ) -> None:
     config = settings(tiny_config, kind, **more)
     whole = trained(config, tmp_path / "whole")
-    run = stages.open_run(config, tmp_path / "cut")
+    run = experiment.open_run(config, tmp_path / "cut")
     stages.generate(config, run, lambda *_: None)
 
     def cut(step: int) -> None:
@@ -74,7 +74,7 @@ def test_it_goes_on_where_it_was_cut_off(
             raise CutOff
 
     with pytest.raises(CutOff):
-        config.train.train(Job(run, 1, stages.model_path("bundled"), config.task, cut))
+        config.train.train(Job(run, 1, model_path("bundled"), config.task, cut))
     assert list(run.checkpoints(1)) == [2]
     stages.train(config, run, lambda *_: None)
     assert files(run) == files(whole)
@@ -83,7 +83,7 @@ def test_it_goes_on_where_it_was_cut_off(
     assert steps == [1, 2, 3, 4]
     seen = read_table(run.telemetry_file(1, 4))
     assert seen["groups" if "groups" in seen.columns else "examples"].sum() == (4 if kind in ("grpo", "rloo") else 16)
-    base, last = load_model(stages.model_path("bundled")), load_model(run.checkpoints(1)[4])
+    base, last = load_model(model_path("bundled")), load_model(run.checkpoints(1)[4])
     assert any(not torch.equal(a, b) for a, b in zip(base.parameters(), last.parameters(), strict=True))
 
 
@@ -91,9 +91,11 @@ COMMAND = """
 import sys
 from pathlib import Path
 from ramify import ExperimentConfig
-from ramify import experiment as stages
+from ramify import experiment
+from ramify import pipeline as stages
+from ramify.models.checkpoints import model_path
 config = ExperimentConfig.model_validate_json(sys.argv[1])
-run = stages.open_run(config.checked(), Path(sys.argv[2]))
+run = experiment.open_run(config.checked(), Path(sys.argv[2]))
 stages.generate(config, run, lambda *_: None)
 stages.train(config, run, lambda *_: None)
 """
@@ -139,7 +141,7 @@ def test_lora_trains_an_adapter_that_the_sampler_merges(tiny_config: ExperimentC
     checkpoint = run.checkpoints(1)[4]
     assert (checkpoint / "adapter_model.safetensors").is_file()
     assert not (checkpoint / "model.safetensors").exists()
-    base, merged = load_model(stages.model_path("bundled")), load_model(checkpoint)
+    base, merged = load_model(model_path("bundled")), load_model(checkpoint)
     assert type(merged) is type(base)
     name = "model.layers.0.self_attn.q_proj.weight"
     assert not torch.equal(base.state_dict()[name], merged.state_dict()[name])
@@ -202,7 +204,7 @@ def test_a_chat_template_that_changes_nothing_changes_nothing(
     kind: str, tiny_config: ExperimentConfig, tmp_path: Path
 ) -> None:
     chat = tmp_path / "model"
-    shutil.copytree(stages.model_path("bundled"), chat)
+    shutil.copytree(model_path("bundled"), chat)
     settings_file = chat / "tokenizer_config.json"
     template = {"chat_template": "{{ messages[0]['content'] }}"}
     settings_file.write_text(json.dumps(json.loads(settings_file.read_text()) | template))
@@ -222,9 +224,9 @@ def test_a_chat_template_that_changes_nothing_changes_nothing(
 def test_lora_without_the_query_samples_with_its_adapter(tiny_config: ExperimentConfig) -> None:
     peft = pytest.importorskip("peft")
     torch.manual_seed(0)
-    base = load_model(stages.model_path("bundled"))
+    base = load_model(model_path("bundled"))
     adapted = peft.get_peft_model(base, peft.LoraConfig(target_modules=["down_proj"], init_lora_weights=False)).eval()
-    ids = load_tokenizer(stages.model_path("bundled"))("29:A3B8C7>", return_tensors="pt")["input_ids"]
+    ids = load_tokenizer(model_path("bundled"))("29:A3B8C7>", return_tensors="pt")["input_ids"]
     written = adapted.generate(input_ids=ids, max_new_tokens=8, do_sample=False)
     by_hand = ids
     with torch.no_grad():
@@ -237,11 +239,11 @@ def test_what_sft_learns(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
     """Each puzzle's text is a right completion by its source pattern, and survives the tokenizer."""
     from ramify import find_attempts, grade
 
-    run = stages.open_run(tiny_config, tmp_path)
+    run = experiment.open_run(tiny_config, tmp_path)
     stages.generate(tiny_config, run, lambda *_: None)
-    tokenizer = load_tokenizer(stages.model_path("bundled"))
-    for puzzle in puzzles_in(run.puzzles("train")):
-        text = solution(puzzle, tiny_config.task.prompt)
+    tokenizer = load_tokenizer(model_path("bundled"))
+    for puzzle in run.task.puzzles_in(run.puzzles("train")):
+        text = run.task.demonstrate(puzzle)
         said = tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True)
         assert grade(puzzle, said).verdict == "correct"
         attempts = find_attempts(puzzle, said)
@@ -251,7 +253,7 @@ def test_what_sft_learns(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
 
 
 def test_rejection_keeps_what_is_right_and_wanted(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
-    run = stages.open_run(tiny_config, tmp_path)
+    run = experiment.open_run(tiny_config, tmp_path)
     stages.generate(tiny_config, run, lambda *_: None)
     ids = run.puzzles("train")["puzzle_id"].to_list()
     rows = [

@@ -10,7 +10,7 @@ from ramify.adapters.columns import snake_case
 from ramify.adapters.completions import completions_of
 from ramify.adapters.files import BROKEN
 from ramify.adapters.parsed_rows import MissingError, RowReader, is_usable, prompt_text, puzzle_of
-from ramify.tasks.prompts import puzzle_in
+from ramify.tasks.countdown.prompts import puzzle_in
 
 MOST_OF_A_ROW = 200
 MOST_COLUMNS = 20

@@ -19,8 +19,8 @@ from ramify.adapters.parsed_rows import RowReader, is_usable
 from ramify.adapters.steps import LAST, bare, step_of_file, without_steps
 from ramify.errors import RunError
 from ramify.processes import Report
-from ramify.records import Puzzle
 from ramify.tables import storable
+from ramify.tasks.countdown.puzzle import Puzzle
 
 MAIN = "test"
 """The set of an imported run that the report is about."""

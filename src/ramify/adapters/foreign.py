@@ -20,12 +20,13 @@ from ramify.adapters.dumps import MAIN, ROWS, Found, read_folder, settle_last
 from ramify.adapters.import_settings import ImportConfig
 from ramify.errors import RunError
 from ramify.processes import Report
-from ramify.records import Puzzle
 from ramify.removal import drop_completions, drop_derived, drop_estimates
 from ramify.run import Run
 from ramify.storage import write_json, write_text
-from ramify.tables import COMPLETIONS, PUZZLES, ROLLOUTS, Schema, fault, puzzle_frame, read_table, stated, write_table
-from ramify.tasks.tagging import Tagged, tag_by_solver
+from ramify.tables import COMPLETIONS, ROLLOUTS, Schema, fault, read_table, stated, write_table
+from ramify.tasks.base import Tagged
+from ramify.tasks.countdown.puzzle import Puzzle
+from ramify.tasks.countdown.tagging import tag_by_solver
 
 WINDOWS = 10
 """Training completions of more steps than this are put together in so many windows."""
@@ -183,7 +184,9 @@ def _write_puzzles(run: Run, found: Sequence[Found], names: dict[str, str], repo
             tagged[name] = tag_by_solver(chosen)
         except ValueError as error:
             raise RunError(f"{run.path}: the puzzles cannot be solved: {error}") from None
-        _write_if_new(puzzle_frame(tagged[name]), PUZZLES, run.puzzles_file(name), partial(drop_estimates, run))
+        _write_if_new(
+            run.task.frame(tagged[name]), run.task.puzzle_schema(), run.puzzles_file(name), partial(drop_estimates, run)
+        )
     report("solving puzzles", len(together), len(together))
     return tagged
 

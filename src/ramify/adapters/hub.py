@@ -17,7 +17,7 @@ from ramify.errors import RunError, reason, require
 from ramify.models.checkpoints import BUNDLED, is_model
 from ramify.run import Run
 from ramify.storage import write_text
-from ramify.tables import PUZZLES, write_table
+from ramify.tables import write_table
 
 LICENSE = "apache-2.0"
 """Of puzzles that ramify draws, and of what is trained from its bundled models."""
@@ -37,7 +37,7 @@ def write_dataset(run: Run, folder: Path, license_id: str | None = None) -> Path
     if not frames:
         raise RunError(f"{run.path}: there are no puzzles to export; make some with ramify generate")
     for name, frame in frames.items():
-        write_table(frame, folder / "data" / f"{name}.parquet", PUZZLES)
+        write_table(frame, folder / "data" / f"{name}.parquet", run.task.puzzle_schema())
     if run.certificate_file.is_file():
         shutil.copy(run.certificate_file, folder / "certificate.json")
     ours = run.imported() is None and not run.config.get("task", {}).get("puzzles")

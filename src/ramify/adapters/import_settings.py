@@ -9,8 +9,8 @@ from ramify.adapters.answers import check_pattern
 from ramify.adapters.parsed_rows import RowReader, check_fields
 from ramify.config import MOST, Config
 from ramify.errors import ConfigError
-from ramify.tasks.grading import ANSWER_TAGS
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.countdown.grading import ANSWER_TAGS
+from ramify.tasks.countdown.prompts import PromptConfig
 
 
 class ImportConfig(Config):

@@ -10,12 +10,13 @@ from ramify.adapters.columns import ROLES, Levels, value_at
 from ramify.adapters.completions import Completion, completions_of, shortened
 from ramify.adapters.files import BROKEN
 from ramify.adapters.steps import step_in
-from ramify.algebra.paper import from_paper
 from ramify.algebra.parser import ParseError
 from ramify.errors import ConfigError
-from ramify.records import Puzzle, Verdict
-from ramify.tasks.countdown import MAX_SIZE
-from ramify.tasks.prompts import puzzle_in
+from ramify.records import Verdict
+from ramify.tasks.countdown.paper import from_paper
+from ramify.tasks.countdown.prompts import puzzle_in
+from ramify.tasks.countdown.puzzle import Puzzle
+from ramify.tasks.countdown.settings import MAX_SIZE
 
 MOST = 10**9
 """Numbers and targets are below it."""

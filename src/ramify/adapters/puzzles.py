@@ -1,26 +1,26 @@
-"""The puzzle sets of a run: drawn, or taken from a run, a folder, a file or a dataset on the hub."""
+"""The puzzle sets of a run: drawn, or (of Countdown) taken from a run, a folder, a file or a dataset on the hub."""
 
 import json
 import re
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
 
 from ramify.adapters.files import files_in
 from ramify.adapters.parsed_rows import is_usable
 from ramify.adapters.row_files import read_rows
-from ramify.errors import RunError, require
+from ramify.errors import ConfigError, RunError, require
 from ramify.processes import Report
-from ramify.records import Puzzle
 from ramify.run import Run
 from ramify.storage import write_json
-from ramify.tables import PUZZLES, puzzle_frame, write_table
-from ramify.tasks.countdown import EVALUATION_SETS, SETS, CountdownConfig, make_puzzles
-from ramify.tasks.splits import Certificate, Rules, certify
-from ramify.tasks.tagging import Tagged, tag_by_solver
+from ramify.tables import write_table
+from ramify.tasks.base import EVALUATION_SETS, SETS, Split, Task
+from ramify.tasks.countdown.puzzle import Puzzle
+from ramify.tasks.countdown.splits import Certificate, Rules, certify
+from ramify.tasks.countdown.tagging import tag_by_solver
+from ramify.tasks.registry import DEFAULT
 
 
-def write_puzzles(task: CountdownConfig, run: Run, report: Report) -> None:
+def write_puzzles(task: Task, run: Run, report: Report) -> None:
     """Write the sets and their certificate, unless they are there.
 
     Raises:
@@ -29,15 +29,13 @@ def write_puzzles(task: CountdownConfig, run: Run, report: Report) -> None:
     certified = run.certificate() is not None
     if certified and all(run.puzzles_file(name).is_file() for name in SETS):
         return
-    if task.puzzles:
-        sets, counted = _taken(task.puzzles, report)
-    else:
-        sets, certificate = make_puzzles(task, partial(report, "patterns to draw from"))
-        counted = certificate.to_dict()
+    if task.puzzles and task.kind != DEFAULT:
+        raise ConfigError(f"task.puzzles = {task.puzzles}: only puzzles of {DEFAULT} are taken from elsewhere")
+    sets, counted = _taken(task.puzzles, report) if task.puzzles else task.draw(report)
     for name in SETS:
-        frame, file = puzzle_frame(sets[name]), run.puzzles_file(name)
+        frame, file = task.frame(sets[name]), run.puzzles_file(name)
         if not certified or not file.is_file():
-            write_table(frame, file, PUZZLES)
+            write_table(frame, file, task.puzzle_schema())
         elif not run.puzzles(name).equals(frame):
             raise RunError(
                 f"{file}: other puzzles than this version of ramify makes; restore what is missing beside it"
@@ -47,7 +45,7 @@ def write_puzzles(task: CountdownConfig, run: Run, report: Report) -> None:
     write_json(counted, run.certificate_file)
 
 
-def _taken(source: str, report: Report) -> tuple[dict[str, list[Tagged]], dict]:
+def _taken(source: str, report: Report) -> Split:
     """Sets that are there already, solved, with the certificate beside them, or else with what is counted now."""
     found, folder = load_sets(source)
     sets = {}
@@ -62,7 +60,8 @@ def _taken(source: str, report: Report) -> tuple[dict[str, list[Tagged]], dict]:
         raise RunError(f"{source}: {len(unsolvable)} training puzzles have no solution, such as {unsolvable[0]}")
     counted = _certificate(folder / "certificate.json") or certify(sets, Rules(reserved=False)).to_dict()
     # One that is there twice is counted above, and asked once.
-    return {name: list({entry.puzzle.id: entry for entry in some}.values()) for name, some in sets.items()}, counted
+    once = {name: list({entry.puzzle.id: entry for entry in some}.values()) for name, some in sets.items()}
+    return Split(once, counted)
 
 
 def _certificate(file: Path) -> dict | None:

@@ -9,8 +9,9 @@ from ramify.adapters.files import records_of, suffix_of
 from ramify.adapters.formats import find_format
 from ramify.adapters.parsed_rows import RowReader
 from ramify.errors import RunError
-from ramify.records import Puzzle, Verdict
+from ramify.records import Verdict
 from ramify.tables import storable
+from ramify.tasks.countdown.puzzle import Puzzle
 
 
 class Rows(NamedTuple):

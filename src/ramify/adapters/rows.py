@@ -5,15 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ramify.records import Grade, Puzzle
+from ramify.records import Grade
 from ramify.run import Run
 from ramify.storage import write_text
-from ramify.tables import puzzles_in
-from ramify.tasks.grading import ANSWER_TAGS, grade
-from ramify.tasks.prompts import PromptConfig
-
-TINYZERO_WORDS = "Using the numbers {numbers}, create an equation that equals {target}."
-"""Asked of puzzles whose own prompt is not known."""
+from ramify.tasks.countdown.grading import ANSWER_TAGS, grade
+from ramify.tasks.countdown.prompts import WORDS, PromptConfig
+from ramify.tasks.countdown.puzzle import Puzzle
 
 
 def puzzle_rows(run: Run, name: str) -> list[dict[str, Any]]:
@@ -29,7 +26,7 @@ def puzzle_rows(run: Run, name: str) -> list[dict[str, Any]]:
             "prompt": prompt.text(puzzle),
             "answer_tags": list(prompt.answer_tags),
         }
-        for puzzle in puzzles_in(run.puzzles(name))
+        for puzzle in run.task.puzzles_in(run.puzzles(name))
     ]
 
 
@@ -37,7 +34,7 @@ def prompt_of(run: Run) -> PromptConfig:
     """How a run asks its puzzles."""
     found = run.config.get("task", {}).get("prompt", {})
     if run.imported() is not None:  # which may not tell, so in words that are known
-        own = {"template": TINYZERO_WORDS, "answer_tags": found["answer_tags"]}
+        own = {"template": WORDS, "answer_tags": found["answer_tags"]}
         found = own if tuple(found["answer_tags"]) != ANSWER_TAGS else {"template": "tinyzero"}
     return PromptConfig.check(found)
 

@@ -17,17 +17,16 @@ from ramify.config import Config
 from ramify.errors import require
 from ramify.models.checkpoints import is_model
 from ramify.processes import rank
-from ramify.records import Puzzle
 from ramify.run import Run
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.sweep import sample_checkpoint
 from ramify.storage import numbered
-from ramify.tables import puzzles_in
-from ramify.tasks.countdown import CountdownConfig
-from ramify.tasks.grading import ANSWER_TAGS, grade
-from ramify.tasks.rewards import REWARDS, RewardConfig
+from ramify.tasks.countdown.grading import ANSWER_TAGS, grade
+from ramify.tasks.countdown.puzzle import Puzzle
+from ramify.tasks.countdown.rewards import REWARDS, RewardConfig
+from ramify.tasks.countdown.task import CountdownConfig
 from ramify.train.existing import CheckpointsConfig
-from ramify.train.online import countdown_reward_of
+from ramify.train.online import reward_of
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -114,7 +113,7 @@ class Diagnosis:
         self._lock = ExitStack()  # from the beginning of training to its end, or that of the process
         with self.run.writing():
             write_puzzles(self.task, self.run, lambda stage, done, total: None)
-        self._puzzles = puzzles_in(self.run.puzzles("train"))
+        self._puzzles = self.task.puzzles_in(self.run.puzzles("train"))
         self._samples = 1
 
     @property
@@ -122,7 +121,8 @@ class Diagnosis:
         """The training puzzles: columns prompt and puzzle (its row)."""
         import datasets
 
-        rows = [{"prompt": self.task.prompt.said(puzzle), "puzzle": row} for row, puzzle in enumerate(self._puzzles)]
+        prompts = map(self.task.prompt.to_model_input, self._puzzles)
+        rows = [{"prompt": prompt, "puzzle": row} for row, prompt in enumerate(prompts)]
         return datasets.Dataset.from_list(rows)
 
     @property
@@ -131,7 +131,7 @@ class Diagnosis:
         from ramify.models.loading import load_tokenizer
 
         tokenizer = load_tokenizer(self.model)
-        return countdown_reward_of(self._puzzles, self.run, self.seed, self.task, tokenizer, lambda: self._samples)
+        return reward_of(self._puzzles, self.run, self.seed, self.task, tokenizer, lambda: self._samples)
 
     @property
     def callback(self) -> "TrainerCallback":
@@ -160,7 +160,7 @@ class Diagnosis:
         if self.sample is None or rank() > 0 or (step > 0 and not is_model(Path(model))):
             return
         build = partial(self.sample.build, model)
-        sample_checkpoint(self.run, self.seed, step, self.sample, build, self.task.prompt)
+        sample_checkpoint(self.run, self.seed, step, self.sample, build)
 
 
 def _complete(saved: dict[str, Any]) -> dict[str, Any]:

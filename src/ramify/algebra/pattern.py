@@ -7,13 +7,10 @@ A pattern is its structure: sums and products alternate, each a group of plain c
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ramify.algebra.expression import Expression
 from ramify.algebra.parser import ParseError, parse
-
-if TYPE_CHECKING:
-    from ramify.algebra.structure import Structure
 
 Kind = Literal["leaf", "sum", "product"]
 
@@ -127,35 +124,6 @@ class Pattern:
         'A*B*C+D-E*F-G/H'
         """
         return _text(self)
-
-    @property
-    def structure(self) -> "Structure":
-        """Depth, lookahead, split, shape class and the like."""
-        from ramify.algebra.structure import structure
-
-        return structure(self)
-
-    @property
-    def twins(self) -> "frozenset[Pattern]":
-        """The other patterns that are the same rational function up to renaming the inputs.
-
-        >>> {twin.text for twin in Pattern.parse("A-(B-C)*D").twins}
-        {'(A-B)*C+D'}
-        """
-        from ramify.algebra.structure import twins
-
-        return twins(self)
-
-    @property
-    def skills(self) -> "frozenset[Pattern]":
-        """The sub-patterns: every subtree of every binary tree of the class, itself included.
-
-        >>> sorted(skill.text for skill in Pattern.parse("A+B*C").skills)
-        ['A', 'A*B', 'A*B+C']
-        """
-        from ramify.algebra.structure import skills
-
-        return skills(self)
 
     def __str__(self) -> str:
         return self.text

@@ -61,7 +61,7 @@ def acquisition(
     found = []
     for by in groupings:
         groups = grouping(cells.puzzles, by)
-        codes, by_pattern = pattern_codes(cells.puzzles), claims_shape(by)
+        codes, by_pattern = pattern_codes(cells.puzzles), claims_shape(by, cells.task)
         way, level = (
             _contrast(values, curve, groups, codes, by_pattern)
             for values in (shares - (shares[:, :1] + shares[:, -1:]) / 2, shares - LEVEL)

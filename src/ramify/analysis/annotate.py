@@ -3,7 +3,7 @@
 import os
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -13,30 +13,27 @@ from typing import Any
 import polars as pl
 
 from ramify.errors import RunError, require
-from ramify.records import Attempt, Puzzle
-from ramify.tables import ATTEMPTS, COMPLETIONS, GRADES, PUZZLES, puzzles_in, read_table, write_table
-from ramify.tasks.attempts import find_attempts
-from ramify.tasks.grading import ANSWER_TAGS, grade
+from ramify.records import Attempt, Item
+from ramify.tables import ATTEMPTS, COMPLETIONS, GRADES, made_by, read_table, write_table
+from ramify.tasks.base import Task
 
 
-def annotate(
-    completions: pl.DataFrame, puzzles: dict[str, Puzzle], tags: tuple[str, str] = ANSWER_TAGS
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The grades and the attempts of a table of completions whose answers stand between these tags.
+def annotate(completions: pl.DataFrame, puzzles: Mapping[str, Item], task: Task) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The grades and the attempts of a table of completions.
 
-    >>> from ramify.records import Completion
+    >>> from ramify import Completion, CountdownConfig, Puzzle
     >>> from ramify.tables import completion_frame
     >>> puzzle = Puzzle((3, 7, 8), 29)
     >>> table = completion_frame([Completion(puzzle.id, 0, "<answer>3*7+8</answer>", 9, False)])
-    >>> grades, attempts = annotate(table, {puzzle.id: puzzle})
+    >>> grades, attempts = annotate(table, {puzzle.id: puzzle}, CountdownConfig())
     >>> grades["verdict"].to_list(), attempts["pattern"].to_list()
     (['correct'], ['A*B+C'])
     """
     grades, attempts = [], []
     for puzzle_id, sample, text, tokens, truncated in completions.iter_rows():
         puzzle = puzzles[puzzle_id]
-        verdict = grade(puzzle, text, truncated, tags).verdict
-        found = find_attempts(puzzle, text, tags=tags, truncated=truncated)
+        verdict = task.grade(puzzle, text, truncated).verdict
+        found = task.find_attempts(puzzle, text, truncated)
         searched = sum(not attempt.is_answer for attempt in found)
         grades.append((puzzle_id, sample, verdict.value, tokens, searched))
         attempts += [_row(puzzle_id, sample, attempt) for attempt in found]
@@ -48,14 +45,12 @@ Job = tuple[Path, Path, Path, Path]
 """The puzzles, the completions, and where the grades and the attempts go."""
 
 
-def annotate_files(
-    jobs: Sequence[Job], processes: int | None = None, tags: tuple[str, str] = ANSWER_TAGS
-) -> Iterator[int]:
+def annotate_files(jobs: Sequence[Job], task: Task, processes: int | None = None) -> Iterator[int]:
     """Annotate tables of completions on all cores, and write what is found; yields how many tables are done.
 
     A table is written when it is whole, so what was cut off goes on with the tables that are missing.
     """
-    work = partial(_annotate_file, tags=tags)
+    work = partial(_annotate_file, task=task)
     workers = min(processes or os.cpu_count() or 1, len(jobs))
     if workers <= 1:
         yield from (done for done, _ in enumerate(map(work, jobs), start=1))
@@ -71,9 +66,7 @@ def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def annotate_on_ray(
-    jobs: Sequence[Job], address: str | None = None, tags: tuple[str, str] = ANSWER_TAGS
-) -> Iterator[int]:
+def annotate_on_ray(jobs: Sequence[Job], task: Task, address: str | None = None) -> Iterator[int]:
     """The same on a Ray cluster whose machines see the run's folder; yields how many tables are done.
 
     Args:
@@ -92,7 +85,7 @@ def annotate_on_ray(
         if started:
             ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR")
         work = ray.remote(_annotate_file)
-        waiting = [work.remote(job, tags) for job in _absolute(jobs)]
+        waiting = [work.remote(job, task) for job in _absolute(jobs)]
         for done in range(1, len(jobs) + 1):
             (ready, *_), waiting = ray.wait(waiting)
             ray.get(ready)
@@ -120,13 +113,13 @@ def _absolute(jobs: Sequence[Job]) -> list[Job]:
     return [tuple(path.resolve() for path in job) for job in jobs]  # type: ignore[misc]
 
 
-def _annotate_file(job: Job, tags: tuple[str, str]) -> None:
+def _annotate_file(job: Job, task: Task) -> None:
     puzzles_file, completions_file, *derived = job
-    puzzles = {puzzle.id: puzzle for puzzle in puzzles_in(read_table(puzzles_file, PUZZLES))}
+    puzzles = {puzzle.id: puzzle for puzzle in task.puzzles_in(read_table(puzzles_file, task.puzzle_schema()))}
     completions = read_table(completions_file, COMPLETIONS).unique(["puzzle_id", "sample"], maintain_order=True)
-    made = annotate(completions.select(list(COMPLETIONS)), puzzles, tags)
+    made = annotate(completions.select(list(COMPLETIONS)), puzzles, task)
     for frame, schema, file in zip(made, (GRADES, ATTEMPTS), derived, strict=True):
-        write_table(frame, file, schema)
+        write_table(frame, file, schema, made_by(task.GRADER_VERSION))
 
 
 def _row(puzzle_id: str, sample: int, attempt: Attempt) -> tuple:

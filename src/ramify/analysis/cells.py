@@ -16,6 +16,7 @@ from ramify.errors import RunError
 from ramify.frames import CELLS
 from ramify.run import Run
 from ramify.tables import ATTEMPTS
+from ramify.tasks.base import Task
 
 
 class SeedCells(NamedTuple):
@@ -39,11 +40,13 @@ class SetCells:
         name: the set.
         puzzles: its puzzles, sorted by id, with everything that can be grouped by; the row number is the puzzle.
         frame: seed, step, puzzle (a row of `puzzles`), and the columns of `frames.CELLS`.
+        task: whose puzzles they are.
     """
 
     name: str
     puzzles: pl.DataFrame
     frame: pl.DataFrame
+    task: Task
 
     @cached_property
     def _by_seed(self) -> dict[int, SeedCells]:
@@ -84,7 +87,7 @@ class SetCells:
         kept = self.puzzles.with_columns(old=pl.int_range(pl.len(), dtype=pl.Int32)).filter(wanted)
         numbers = kept.select(puzzle="old", new=pl.int_range(pl.len(), dtype=pl.Int32))
         frame = self.frame.join(numbers, on="puzzle").drop("puzzle").rename({"new": "puzzle"})
-        return SetCells(self.name, kept.drop("old"), frame)
+        return SetCells(self.name, kept.drop("old"), frame, self.task)
 
     def values(self, seed: int, *expressions: pl.Expr) -> list[np.ndarray]:
         """Expressions over the cells of a seed, each of shape (steps, puzzles); NaN where there is no cell, or null.
@@ -172,7 +175,9 @@ def set_cells(run: Run, name: str) -> SetCells:
     puzzles = run.attributed(name)
     rows = puzzles.select("puzzle_id", puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
     found = run.cells_of(name, puzzles).join(rows, on="puzzle_id")
-    return SetCells(name, puzzles, found.sort("seed", "step", "puzzle").select("seed", "step", "puzzle", *CELLS))
+    return SetCells(
+        name, puzzles, found.sort("seed", "step", "puzzle").select("seed", "step", "puzzle", *CELLS), run.task
+    )
 
 
 def uses(run: Run, seed: int, name: str, step: int) -> pl.DataFrame:

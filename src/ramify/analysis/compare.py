@@ -81,7 +81,7 @@ def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> 
 
 
 def _at(cells: SetCells, step: int) -> SetCells:
-    return SetCells(cells.name, cells.puzzles, cells.frame.filter(pl.col("step") == step))
+    return SetCells(cells.name, cells.puzzles, cells.frame.filter(pl.col("step") == step), cells.task)
 
 
 Table = list[np.ndarray]

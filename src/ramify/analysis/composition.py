@@ -5,12 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from ramify.algebra.pattern import Pattern
-from ramify.algebra.structure import parts
 from ramify.analysis.cells import SetCells, grouping
 from ramify.analysis.derived_metrics import COMPOSITION_GAP
 from ramify.analysis.estimators import combined, ratios
 from ramify.analysis.rows import rows
+from ramify.tasks.base import Task
 
 
 def composition_gaps(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFrame]:
@@ -21,11 +20,11 @@ def composition_gaps(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFra
     those of all successes that enter (MOVER; Zou and Donner 2008), so a part that many patterns share counts once.
     """
     steps = sorted(set.intersection(*(set(cells.steps(seed)) for cells in sets)))
-    measured = _successes(sets, seed, steps)
+    task, measured = sets[0].task, _successes(sets, seed, steps)
     for cells in sets:
         groups = grouping(cells.puzzles, "pattern")
-        whole = [text for text in groups.names if parts(Pattern.parse(text))]
-        whole = [text for text in whole if all(part.text in measured for part in parts(Pattern.parse(text)))]
+        whole = [text for text in groups.names if task.parts(text)]
+        whole = [text for text in whole if all(part in measured for part in task.parts(text))]
         if not whole:
             continue
         puzzles = dict(zip(groups.names, groups.sizes.tolist(), strict=True))
@@ -33,7 +32,9 @@ def composition_gaps(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFra
         for by in COMPOSITION_GAP.groupings:
             members = grouping(first, by)
             of_group = [first["pattern"].gather(np.flatnonzero(members.codes == g)) for g in range(len(members.names))]
-            found = np.array([[_gap(group.to_list(), measured, at) for group in of_group] for at in range(len(steps))])
+            found = np.array(
+                [[_gap(task, group.to_list(), measured, at) for group in of_group] for at in range(len(steps))]
+            )
             n = np.array([sum(puzzles[text] for text in group) for group in of_group])
             yield rows(
                 COMPOSITION_GAP.name, cells.name, seed, by, steps, members.names, list(np.moveaxis(found, 2, 0)), n=n
@@ -56,12 +57,12 @@ def _successes(sets: Sequence[SetCells], seed: int, steps: list[int]) -> dict[st
     return found
 
 
-def _gap(members: list[str], measured: dict[str, np.ndarray], at: int) -> tuple[float, float, float]:
+def _gap(task: Task, members: list[str], measured: dict[str, np.ndarray], at: int) -> tuple[float, float, float]:
     """The mean gap of some patterns at a step, with its interval."""
     gradient: dict[str, float] = {}
     value = 0.0
     for text in members:
-        of_parts = [part.text for part in parts(Pattern.parse(text))]
+        of_parts = task.parts(text)
         values = [float(measured[part][at, 0]) for part in of_parts]
         value += (float(measured[text][at, 0]) - float(np.prod(values))) / len(members)
         gradient[text] = gradient.get(text, 0.0) + 1 / len(members)

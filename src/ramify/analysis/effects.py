@@ -19,22 +19,8 @@ from ramify.analysis.cells import SetCells
 from ramify.analysis.clustered import Contrasts, contrasts
 from ramify.analysis.derived_metrics import EFFECT, EFFECT_CHANGE, MODELS
 from ramify.analysis.rows import rows
+from ramify.tasks.base import Task
 
-TERMS = {
-    "n": pl.col("n"),
-    "balanced": pl.col("shape_class") == "balanced",
-    "depth": pl.col("depth"),
-    "lookahead": pl.col("lookahead"),
-    "right-heavy": pl.col("shape_class") == "right-heavy",
-    "divisions": pl.col("divisions"),
-    "log2 multiplicity": pl.col("multiplicity").log(2),
-    "fractional": pl.col("fractional"),
-    "log2 largest": pl.col("largest").clip(1).log(2),
-}
-"""Terms of the model, in log-odds for each unit: a step of depth, a doubling of the number of solutions or of the
-largest intermediate value; for shape classes, against left-heavy at equal depth, lookahead and n. A term that follows
-from those before it is left out; balanced stands before depth, which it decides where n is 3 or 4."""
-INDICATORS = ("balanced", "right-heavy", "fractional")
 FEWEST_PUZZLES = 8
 FEWEST_PATTERNS = 3
 """Puzzles, and patterns of these, that an indicator needs on either side. With fewer, intervals keep their level but
@@ -68,7 +54,7 @@ class _Cases(NamedTuple):
 
 
 def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataFrame]:
-    """The effect of each term at the first and the last checkpoint, and its change, over the puzzles of n >= 3.
+    """The effect of each term at the first and the last checkpoint, and its change, over the puzzles whose pattern has a shape class.
 
     Args:
         sets: whose puzzles all have a source pattern.
@@ -82,16 +68,17 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
         mine = [seed for seed in seeds if seed in cells.seeds]
         steps += [set(cells.steps(seed)) for seed in mine]
         asked = cells.puzzles.with_columns(puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
-        asked = asked.filter((pl.col("n") >= 3) & (pl.col("shape_class") != "mixed"))
-        frames.append(cells.frame.filter(pl.col("seed").is_in(mine)).join(asked, on="puzzle").drop("known"))
+        asked = asked.filter(~pl.col("shape_class").is_in(["mixed", "none"]))
+        frames.append(cells.frame.filter(pl.col("seed").is_in(mine)).join(asked, on="puzzle"))
     shared = sorted(set.intersection(*steps)) if steps else []
+    needed = {name for term in sets[0].task.TERMS.values() for name in term.meta.root_names()}
     ends = sorted({*shared[:1], *shared[-1:]})
-    cases = pl.concat(frames).filter(pl.col("step").is_in(ends)).drop_nulls(["fractional", "largest"])
+    cases = pl.concat(frames).filter(pl.col("step").is_in(ends)).drop_nulls(needed)
     if cases["step"].n_unique() < max(len(ends), 1):
         return
     seed = seeds[0] if len(seeds) == 1 else None
     for by, left_out in MODELS.items():
-        found = fit(cases, left_out)
+        found = fit(sets[0].task, cases, left_out)
         parts = [(EFFECT, ends, found[: len(ends)]), (EFFECT_CHANGE, ends[1:], found[len(ends) :])]
         for metric, at, there in parts:
             if not at:
@@ -114,19 +101,19 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
             )
 
 
-def fit(cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> list[dict[str, Effect]]:
+def fit(task: Task, cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> list[dict[str, Effect]]:
     """The model of some cells.
 
     Args:
         cases: a row for each puzzle, step and seed, with step, puzzle_id, pattern, correct, k and the columns of
-            `TERMS`; of one or two steps.
+            `Task.TERMS`; of one or two steps.
         without: terms that the model does not have.
 
     Returns:
         The effect of each term at each step in order; of two steps, its change too.
     """
-    names = [name for name in TERMS if name not in without]
-    columns = {name: TERMS[name].cast(pl.Float64) for name in names}
+    names = [name for name in task.TERMS if name not in without]
+    columns = {name: task.TERMS[name].cast(pl.Float64) for name in names}
     # The terms do not depend on the seed, so samples are added up over seeds.
     keys = ["step", "puzzle_id", "pattern"]
     table = (
@@ -142,17 +129,17 @@ def fit(cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> list[dict
         table["pattern"].rank("dense").to_numpy().astype(int) - 1,
         table["puzzle_id"].rank("dense").to_numpy().astype(int) - 1,
     )
-    few, aliased = _few(data, names), _aliased(data, names)
+    few, aliased = _few(data, names, task.INDICATORS), _aliased(data, names)
     chosen = [name for name in names if name not in aliased]  # of few puzzles too: they are held equal all the same
     found = _fitted(data._replace(terms=data.terms[:, [names.index(name) for name in chosen]]), chosen)
     said = {name: Effect(status=status) for name, status in {**aliased, **few}.items()}
     return [{name: said.get(name) or one[name] for name in names} for one in found]
 
 
-def _few(data: _Cases, names: list[str]) -> dict[str, str]:
+def _few(data: _Cases, names: list[str], indicators: Sequence[str]) -> dict[str, str]:
     """The indicators that hold, or do not hold, for too few puzzles or patterns at a step, and which."""
     said = {}
-    for name in INDICATORS:
+    for name in [name for name in indicators if name in names]:
         column = data.terms[:, names.index(name)]
         for value, which in ((0, f"puzzles not {name}"), (1, f"{name} puzzles")):
             for step in np.unique(data.step):

@@ -23,22 +23,8 @@ from ramify.analysis.uses import attempted
 from ramify.errors import RunError
 from ramify.run import Run
 
-GROUPINGS = (
-    "all",
-    "n",
-    "pattern",
-    "function_class",
-    "n,shape_class",
-    "n,split",
-    "n,depth",
-    "n,lookahead",
-    "n,forced",
-    "n,known",
-    "n,forced,shape_class",
-    "n,depth,inverses,shape_class",
-)
-"""The groupings by the puzzle's source pattern; columns of `cells.attributes`, joined by commas."""
-
+ALWAYS = ("all", "n", "pattern")
+"""The groupings that every task has; the others are in `Task.GROUPINGS`."""
 SOURCELESS = {"all", "n", "forced", "multiplicity"}
 """What puzzles without a source pattern can be grouped by."""
 AVERAGED = ("crossed", "seed means")
@@ -47,8 +33,13 @@ AVERAGED = ("crossed", "seed means")
 Sets = Mapping[str, SetCells]
 
 
-def estimate(run: Run, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
-    """Every estimate of a run, of single seeds and, if there are several, pooled (seed null); see `Run.estimates`."""
+def estimate(run: Run, more: Sequence[str] = ()) -> pl.DataFrame:
+    """Every estimate of a run, of single seeds and, if there are several, pooled (seed null); see `Run.estimates`.
+
+    Args:
+        more: groupings besides those of the task: columns of `frames.attributed`, joined by commas.
+    """
+    groupings = list(dict.fromkeys([*ALWAYS, *run.task.GROUPINGS, *more]))
     sets = {name: cells for name in run.sampled_sets() if len((cells := set_cells(run, name)).frame)}
     if not sets:
         raise RunError(f"{run.path}: there are no completions at the sampling temperature to make estimates of")
@@ -124,7 +115,8 @@ def _of_seed(run: Run, sets: Sets, seed: int, groupings: Sequence[str]) -> Itera
         if seed in labelled.seeds:
             yield from pattern_support(labelled, seed, OVERALL)
             yield from signal_and_success(run, labelled, seed)
-        yield from attempted(run, cells, seed)
+        if not run.task.GIVEN:
+            yield from attempted(run, cells, seed)
     with_source = [cells.labelled for cells in sets.values() if seed in cells.labelled.seeds]
     if with_source:
         yield from composition_gaps(with_source, seed)

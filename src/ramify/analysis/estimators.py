@@ -11,7 +11,7 @@ from math import nan, sqrt
 import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
-from ramify.tasks.generation import generator
+from ramify.randomness import generator
 
 Z = 1.959964
 BLOCKS = 100

@@ -13,11 +13,8 @@ from ramify.analysis.metric_record import FINE, GAIN, Ratio
 from ramify.analysis.metrics import measured, metric_of
 from ramify.analysis.moderated import FEWEST_IN_FAMILY, intervals, moderated, prior
 from ramify.analysis.rows import rows
+from ramify.tasks.base import Task
 
-STRUCTURE = frozenset(
-    {"shape_class", "split", "depth", "min_depth", "lookahead", "alternation", "inverses", "subtractions", "divisions"}
-)
-"""Columns that make a grouping a claim about shapes: its new puzzles are puzzles of new patterns."""
 FAMILY = {"all": "n"}
 """Whose seed parts moderate those of a grouping that has a single group."""
 
@@ -88,13 +85,14 @@ def is_crossed(cells: SetCells, seeds: Sequence[int]) -> bool:
     return bool(steps) and bool((np.all(asked, 0).sum(1) * 2 > np.max(asked, 0).sum(1)).all())
 
 
-def claims_shape(by: str) -> bool:
+def claims_shape(by: str, task: Task) -> bool:
     """Whether what is said of the groups of a grouping is said of patterns of their kind, not of their own patterns.
 
-    >>> claims_shape("n,shape_class"), claims_shape("pattern")
+    >>> from ramify import CountdownConfig
+    >>> claims_shape("n,shape_class", CountdownConfig()), claims_shape("pattern", CountdownConfig())
     (True, False)
     """
-    return not STRUCTURE.isdisjoint(by.split(","))
+    return not task.STRUCTURE.isdisjoint(by.split(","))
 
 
 def pattern_codes(puzzles: pl.DataFrame) -> np.ndarray:
@@ -209,7 +207,7 @@ def linear_parts(
     found = {name: (metric_of(name), curves(cells, seeds, ratio, k)) for name, ratio in metrics.items()}
     for by in groupings:
         groups = grouping(cells.puzzles, by)
-        by_pattern = claims_shape(by)
+        by_pattern = claims_shape(by, cells.task)
         for name, (metric, curve) in found.items():
             if not metric.has(by):
                 continue

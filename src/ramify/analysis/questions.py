@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 
 from ramify.analysis.cells import grouping
-from ramify.analysis.derived_metrics import STRATA
 from ramify.analysis.design import Question, Source, Variation
 from ramify.analysis.linear import pattern_codes
 from ramify.analysis.shapes import FEWEST_PATTERNS, FEWEST_PUZZLES
-from ramify.analysis.transfer import HELD_OUT, MATCHED_BY, SEEN
+from ramify.analysis.transfer import HELD_OUT, SEEN
+from ramify.tasks.base import Task
 
 LONGER = "length"
 CLASSES = ("left-heavy", "balanced", "right-heavy")
@@ -58,7 +58,9 @@ def variation(puzzles: pl.DataFrame, by: Sequence[str]) -> Variation:
     return Variation(puzzle, pattern, int((members - 1).sum()))
 
 
-def questions(puzzles: pl.DataFrame, counts: Mapping[Source, float], available: Mapping[Source, int]) -> list[Question]:
+def questions(
+    task: Task, puzzles: pl.DataFrame, counts: Mapping[Source, float], available: Mapping[Source, int]
+) -> list[Question]:
     """All that a design is asked: gains by size and shape class, right-heavy gaps, transfer.
 
     Args:
@@ -74,14 +76,14 @@ def questions(puzzles: pl.DataFrame, counts: Mapping[Source, float], available: 
             continue
         found.append(_question(frame, "gain", [(1.0, here)]))
         if name == HELD_OUT:
-            found += _contrast(frame, "transfer", here, frame.of((SEEN, size)), MATCHED_BY)
+            found += _contrast(frame, "transfer", here, frame.of((SEEN, size)), task.MATCHED_BY)
             continue
         for shape in CLASSES:
             of = here.filter(pl.col("shape_class") == shape)
             if len(of):
                 status = _too_few(of, shape)
                 found.append(_question(frame, f"gain, {shape}", [(1.0, of)], ("shape_class",), status))
-        strata = STRATA["right-heavy"]
+        strata = task.STRATA["right-heavy"]
         for suffix, some in (("", here), (", forced", here.filter("forced"))):
             heavy, left = (some.filter(pl.col("shape_class") == shape) for shape in ("right-heavy", "left-heavy"))
             found += _contrast(frame, f"right-heavy gap{suffix}", heavy, left, strata)

@@ -7,7 +7,7 @@ import polars as pl
 
 from ramify.analysis.cells import SetCells, grouping
 from ramify.analysis.crossed import components
-from ramify.analysis.derived_metrics import FORCED_GAPS, SHAPE_GAPS, STRATA
+from ramify.analysis.derived_metrics import FORCED_GAPS, SHAPE_GAPS
 from ramify.analysis.linear import Curves, Part, curves, pattern_codes
 from ramify.analysis.metrics import mean_at_k
 
@@ -17,8 +17,9 @@ FEWEST_PATTERNS = 3
 
 
 def shape_gaps(cells: SetCells, seeds: Sequence[int]) -> Iterator[Part]:
-    """Success of right-heavy (balanced) minus that of left-heavy patterns, in strata of equal n, depth and numbers of
-    subtractions and of divisions (equal n and numbers of these); over all puzzles, and over the forced ones alone.
+    """Success of right-heavy (balanced) minus that of left-heavy patterns, over all puzzles and over the forced ones.
+
+    Strata are equal in the columns of `Task.STRATA`.
 
     Groups: each stratum that has both, each n and "all", which weigh strata by their right-heavy (balanced) puzzles.
     Patterns with a twin of another class do not count. The metrics are "right-heavy gap" and "balanced gap", and the
@@ -27,7 +28,7 @@ def shape_gaps(cells: SetCells, seeds: Sequence[int]) -> Iterator[Part]:
     """
     curve = curves(cells, seeds, mean_at_k(cells.samples), cells.samples)
     forced = cells.puzzles["forced"].to_numpy() if "forced" in cells.puzzles.columns else None
-    for shape, strata in STRATA.items():
+    for shape, strata in cells.task.STRATA.items():
         yield from _gaps(cells, curve, curve.asked, shape, strata, SHAPE_GAPS[shape].name)
         if forced is not None:
             yield from _gaps(cells, curve, curve.asked & forced, shape, strata, FORCED_GAPS[shape].name)

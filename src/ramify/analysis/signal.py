@@ -5,8 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from ramify.algebra.pattern import Pattern
-from ramify.algebra.structure import structure
 from ramify.analysis.cells import SetCells, grouping
 from ramify.analysis.derived_metrics import SIGNAL, ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL
 from ramify.analysis.estimators import wilson_limits
@@ -87,7 +85,9 @@ def _groups(run: Run, seed: int) -> pl.DataFrame | None:
         ]
     ).collect(engine="streaming")
     texts = found["pattern"].drop_nulls().unique()
-    kinds = [(text, structure(Pattern.parse(text)).shape_class) for text in texts]
+    kinds = [(text, run.task.structure(text)["shape_class"]) for text in texts]
     known = pl.DataFrame(kinds, schema={"pattern": pl.String, "shape_class": pl.String}, orient="row")
-    size = pl.col("puzzle_id").str.count_matches(",").cast(pl.Int32) + 1
-    return found.with_columns(n=size).join(known, on="pattern", how="left").sort("step", "puzzle_id")
+    names = [name for name in ("train", *run.evaluation_sets()) if run.puzzles_file(name).is_file()]
+    sizes = pl.concat([run.puzzles(name).select("puzzle_id", "n") for name in names]).unique("puzzle_id")
+    found = found.join(sizes, on="puzzle_id").join(known, on="pattern", how="left")
+    return found.sort("step", "puzzle_id")

@@ -35,7 +35,10 @@ def timing(cells: SetCells, seeds: Sequence[int]) -> Iterator[Part]:
     if len(curve.steps) < FEWEST_STEPS:
         return
     codes = pattern_codes(cells.puzzles)
+    columns = {*cells.puzzles.columns}
     for by, reference in REFERENCE.items():
+        if not columns.issuperset(by.split(",")):
+            continue
         groups = grouping(cells.puzzles, by)
         yield from _timed(cells.name, curve, groups, codes, reference)
 

@@ -11,14 +11,13 @@ from ramify.analysis.derived_metrics import TRANSFER
 from ramify.analysis.linear import Part, changes, curves, pattern_codes, shared_steps
 from ramify.analysis.metrics import mean_at_k
 
-MATCHED_BY = ("n", "depth", "lookahead", "inverses")
 HELD_OUT, SEEN = "held_out", "test"
 
 
 def transfer(sets: Mapping[str, SetCells], seeds: Sequence[int]) -> Iterator[Part]:
     """The gain of held-out patterns over the base model, minus that of seen ones: a difference in differences.
 
-    Strata are of equal n, depth, lookahead and number of subtractions and divisions together. In each, the held-out
+    Strata are equal in `Task.MATCHED_BY`. In each, the held-out
     puzzles are compared with all seen ones; strata count by their held-out puzzles. Choosing controls by their base
     success instead would bias the result, since the same success enters their gain. Negative: what was not trained
     lags behind. Groups: all, n, and each pattern. A held-out pattern without controls does not count.
@@ -26,6 +25,7 @@ def transfer(sets: Mapping[str, SetCells], seeds: Sequence[int]) -> Iterator[Par
     if not {HELD_OUT, SEEN} <= sets.keys():
         return
     both = [sets[HELD_OUT], sets[SEEN]]
+    matched = both[0].task.MATCHED_BY
     steps = sorted(set.intersection(*(set(shared_steps(cells, seeds)) for cells in both)))
     if len(steps) < 2:
         return
@@ -35,11 +35,11 @@ def transfer(sets: Mapping[str, SetCells], seeds: Sequence[int]) -> Iterator[Par
         found.append(changes(curve, grouping(cells.puzzles, "pattern")))
     values = np.concatenate([one.values for one in found], axis=-1)
     noise = np.concatenate([one.noise for one in found], axis=-1)
-    puzzles = pl.concat([cells.puzzles.select("pattern", *MATCHED_BY) for cells in both])
+    puzzles = pl.concat([cells.puzzles.select("pattern", *matched) for cells in both])
     is_held = np.arange(len(puzzles)) < len(both[0].puzzles)
     puzzles = puzzles.with_columns(side=pl.when(pl.Series(is_held)).then(pl.col("pattern")).otherwise(pl.lit("")))
     # Held-out patterns are groups of their own; the seen ones of a stratum are one group.
-    groups = grouping(puzzles, ",".join([*MATCHED_BY, "side"]))
+    groups = grouping(puzzles, ",".join([*matched, "side"]))
     by_pattern = [grouping(cells.puzzles, "pattern") for cells in both]
     scale = np.concatenate([one.scale[:, own.codes] for one, own in zip(found, by_pattern, strict=True)], axis=1)
     floors = [

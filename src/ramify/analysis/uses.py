@@ -6,14 +6,13 @@ import numpy as np
 import polars as pl
 from scipy.special import stdtrit
 
-from ramify.algebra.catalog import patterns
-from ramify.algebra.structure import structure
 from ramify.analysis.cells import SetCells, uses
 from ramify.analysis.choice import choices
 from ramify.analysis.derived_metrics import ATTEMPT_RATE, CHOICE, COVERAGE, ENTROPY, HIT_RATE, MOST_USED
 from ramify.analysis.estimators import BLOCKS, rarefied, ratios, resampling
 from ramify.analysis.rows import rows
 from ramify.run import Run
+from ramify.tasks.base import Task
 
 _RESAMPLES = 200  # of the coverage: its standard error is wanted, not its quantiles
 
@@ -42,7 +41,7 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
         for size in sorted(asked["n"].unique().to_list()):
             mine, of_size = used.filter(pl.col("n") == size), asked.filter(pl.col("n") == size)
             completions = np.bincount(of_size["rank"].to_numpy(), of_size["k"].to_numpy(), BLOCKS)
-            texts, groups = _groups(size)
+            texts, groups = _groups(cells.task, size, mine["pattern"])
             where = cells.name, seed, step
             with_it = _table(mine, texts, "completions")
             rate = ratios(with_it, np.broadcast_to(completions, with_it.shape), np.full(len(texts), len(of_size)))
@@ -79,13 +78,14 @@ def _indexed(cells: SetCells) -> pl.DataFrame:
     return cells.puzzles.with_columns(puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
 
 
-def _groups(size: int) -> tuple[list[str], dict[str, dict[str, np.ndarray]]]:
-    """The texts of all patterns of a size; and for each grouping, which of them belong to each group."""
-    listed = patterns(size)
-    shapes = np.array([structure(pattern).shape_class for pattern in listed])
-    texts = [pattern.text for pattern in listed]
+def _groups(task: Task, size: int, tried: pl.Series) -> tuple[list[str], dict[str, dict[str, np.ndarray]]]:
+    """The texts of all patterns of a size, or of those that were tried where all are not listed; and for each grouping,
+    which of them belong to each group."""
+    listed = task.patterns(size)
+    texts = list(tried.cast(pl.String).unique().sort()) if listed is None else list(listed)
+    shapes = np.array([task.structure(text)["shape_class"] for text in texts], dtype=str)
     return texts, {
-        "n": {str(size): np.arange(len(listed))},
+        "n": {str(size): np.arange(len(texts))},
         "n,shape_class": {f"{size},{shape}": np.flatnonzero(shapes == shape) for shape in sorted(set(shapes))},
         "pattern": {text: np.array([index]) for index, text in enumerate(texts)},
     }

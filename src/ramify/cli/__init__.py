@@ -13,7 +13,7 @@ from ramify.errors import RamifyError
 from ramify.cli import runs  # noqa: F401
 from ramify.cli import plan  # noqa: F401
 from ramify.cli import others  # noqa: F401
-from ramify.cli import puzzles  # noqa: F401
+from ramify.cli import countdown  # noqa: F401
 # isort: on
 
 __all__ = ["app", "main"]

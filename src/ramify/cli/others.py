@@ -19,7 +19,7 @@ from ramify.console import (
     warn,
 )
 from ramify.errors import RamifyError
-from ramify.tasks.grading import ANSWER_TAGS
+from ramify.tasks.countdown.grading import ANSWER_TAGS
 
 Fields = Annotated[
     list[str] | None,
@@ -54,10 +54,10 @@ def import_(
     root: Root = Path("runs"),
 ) -> None:
     """Turn completions that others made (TRL, verl, lm-eval, ...) into a run, score it, write its report."""
-    from ramify import experiment
     from ramify.adapters.foreign import import_run
     from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.report.page import write_report
+    from ramify.stages.score import score
 
     given = {"numbers": numbers, "target": target, "text": text, "pattern": pattern, "step": step, "prompt": prompt}
     config = ImportConfig.check(
@@ -78,7 +78,7 @@ def import_(
     for line in import_lines(found):
         say(line)
     with progress() as report:
-        experiment.score(found.run, report, ray=ray)
+        score(found.run, report, ray=ray)
     page = write_report(found.run)
     print_summary(found.run)
     print_unanswered(found.run, config.answer_tags)
@@ -152,9 +152,9 @@ def regrade(
     from ramify.adapters.answers import mark_answers
     from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.adapters.paths import regular_file
+    from ramify.adapters.regrade import OTHERS, changed, disagreements, examples
+    from ramify.adapters.regrade import regrade as grade_again
     from ramify.adapters.row_files import each_text, read_rows
-    from ramify.analysis.regrade import OTHERS, changed, disagreements, examples
-    from ramify.analysis.regrade import regrade as grade_again
 
     given = {"numbers": numbers, "target": target, "text": text, "prompt": prompt, "answer_pattern": answer_pattern}
     reader = ImportConfig.check({**given, "fields": parse_fields(field or [])}).reader()

@@ -20,7 +20,8 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be made, and how long.")] = False,
 ) -> None:
     """Puzzles, training, sampling, scoring, report: all of it; the same command goes on where it was cut off."""
-    from ramify.experiment import ExperimentConfig, run_all
+    from ramify.experiment import ExperimentConfig
+    from ramify.pipeline import run_all
 
     config = ExperimentConfig.load(source, overrides or [])
     if scale != 1:
@@ -42,15 +43,17 @@ def run(
 @app.command()
 def train(source: Source, overrides: Overrides = None, root: Root = Path("runs")) -> None:
     """Train every seed of a run (its puzzles are made first), going on from the last checkpoint."""
-    from ramify import experiment
     from ramify.errors import require
+    from ramify.experiment import ExperimentConfig, as_begun, begun
+    from ramify.stages.generate import generate
+    from ramify.stages.train import train
 
     require("ramify train", "train")
 
-    config = experiment.as_begun(experiment.ExperimentConfig.load(source, overrides or []), root)
-    with experiment.begun(config, root) as opened, progress() as report:
-        experiment.generate(config, opened, report)
-        experiment.train(config, opened, report)
+    config = as_begun(ExperimentConfig.load(source, overrides or []), root)
+    with begun(config, root) as opened, progress() as report:
+        generate(config, opened, report)
+        train(config, opened, report)
     say(f"checkpoints: {opened.path}/seed-*/checkpoints")
 
 
@@ -66,9 +69,10 @@ def sample(
     root: Root = Path("runs"),
 ) -> None:
     """Sample every checkpoint of a run on every evaluation set; or those in a folder, trained elsewhere."""
-    from ramify import experiment
+    from ramify.experiment import ExperimentConfig
     from ramify.run import Run
     from ramify.run_log import log_to
+    from ramify.stages.sample import sample
 
     if checkpoints is not None:
         if "=" in source:  # an override; the settings are the preset's
@@ -87,10 +91,10 @@ def sample(
     opened = Run(source)
     if opened.imported() is not None:
         raise RamifyError(f"{source}: an imported run knows no model; sample --checkpoints DIR task.puzzles={source}")
-    config = experiment.ExperimentConfig.check(opened.config)
+    config = ExperimentConfig.check(opened.config)
     log_to(opened)
     with progress() as report:
-        experiment.sample(config, opened, report)
+        sample(config, opened, report)
     say(f"completions: {opened.path}/seed-*/completions")
 
 
@@ -103,14 +107,14 @@ def score(
     ray: Ray = None,
 ) -> None:
     """Grade the completions of a run and make its estimates."""
-    from ramify import experiment
     from ramify.run import Run
     from ramify.run_log import log_to
+    from ramify.stages.score import score
 
     opened = Run(folder)
     log_to(opened)
     with progress() as report:
-        experiment.score(opened, report, by or [], ray)
+        score(opened, report, by or [], ray)
     say(f"estimates: {opened.estimates_file}")
 
 
@@ -127,17 +131,17 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a run, or of several side by side, and print it in short."""
-    from ramify import experiment
     from ramify.report.comparison import write_comparison
     from ramify.report.export import export_figures
     from ramify.report.page import write_report
     from ramify.report.trackers import track as send
     from ramify.run import Run
+    from ramify.stages.score import score
 
     runs = [Run(folder) for folder in folders]
     with progress() as report:
         for run in runs:
-            experiment.score(run, report)
+            score(run, report)
     for run in runs if track else []:
         send(run, track or [])
     if export is not None:
@@ -166,14 +170,14 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Test two runs, or two checkpoints of one, on the puzzles that both were asked."""
-    from ramify import experiment
     from ramify.analysis.compare import compare as test
     from ramify.analysis.compare import side
+    from ramify.stages.score import score
 
     sides = side(first), side(second)
     with progress() as report:
         for one in sides:
-            experiment.score(one.run, report)
+            score(one.run, report)
     found = test(*sides, [by])
     if as_json:
         say(found.write_json())
@@ -205,8 +209,8 @@ def pretrain(
 ) -> None:
     """Pre-train the tiny base model, going on from the last checkpoint."""
     from ramify.errors import require
-    from ramify.models.pretrain import PretrainConfig
-    from ramify.models.pretrain import pretrain as make
+    from ramify.models.bundled.pretrain import PretrainConfig
+    from ramify.models.bundled.pretrain import pretrain as make
 
     require("ramify pretrain", "train")
     settings = PretrainConfig.load(source, overrides or [])

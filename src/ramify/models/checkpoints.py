@@ -18,7 +18,7 @@ _MODEL_FILES = ("config.json", "adapter_config.json")
 def model_path(name: str) -> Path | str:
     """Where a model is: a bundled one in the package, a folder, or a hub name as it stands."""
     if name in BUNDLED:
-        return Path(str(resources.files("ramify.models") / BUNDLED[name]))
+        return Path(str(resources.files("ramify.models.bundled") / BUNDLED[name]))
     folder = Path(name).expanduser()
     return folder if folder.exists() else name
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ramify.errors import ConfigError, RamifyError, RunError, reason, require
-from ramify.models.tokenizer import VOCABULARY
+from ramify.models.bundled.tokenizer import VOCABULARY
 
 Attention = Literal["auto", "eager", "sdpa", "flash_attention_2"]
 """The kernel of attention. `auto` is the fastest that the device has: eager for small models on a CPU."""
@@ -47,7 +47,7 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
     import torch
     from transformers import AutoModelForCausalLM
 
-    from ramify.models.tiny import TinyForCausalLM
+    from ramify.models.compiled.tiny import TinyForCausalLM
 
     named = _base_of(model)
     if named is not None:
@@ -213,7 +213,7 @@ def prompt_ids(tokenizer: Any, said: Any) -> list[int]:
     Raises:
         RunError: the tokenizer has no chat template.
 
-    >>> from ramify.models.tokenizer import build_tokenizer
+    >>> from ramify.models.bundled.tokenizer import build_tokenizer
     >>> len(prompt_ids(build_tokenizer(), "29:A3B8C7>"))
     9
     """

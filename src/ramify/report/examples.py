@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import polars as pl
 from markupsafe import Markup
 
-from ramify.algebra.pattern import Pattern
-from ramify.algebra.structure import structure
 from ramify.report.figures import SHAPE_STYLES, interval
 from ramify.report.svg import tree
 from ramify.report.view import UNSEEN, View
 from ramify.run import Run
 from ramify.tables import ATTEMPTS, COMPLETIONS, GRADES
+from ramify.tasks.base import Task
 
 WORST = 4
 MOST_TREES = 8
@@ -40,10 +39,9 @@ class Example:
     completions: list[Shown]
 
 
-def drawn(text: str) -> Markup:
+def drawn(task: Task, pattern: str) -> Markup:
     """The tree of a pattern, coloured by its shape class."""
-    pattern = Pattern.parse(text)
-    return Markup(tree(pattern, SHAPE_STYLES[structure(pattern).shape_class]))
+    return Markup(tree(task.tree(pattern), pattern, SHAPE_STYLES[task.structure(pattern)["shape_class"]]))
 
 
 def learned_puzzle(run: Run, view: View) -> list[Example]:
@@ -101,14 +99,13 @@ def _how(view: View, name: str, text: str) -> str:
 
 
 def _example(run: Run, view: View, name: str, puzzle: dict, steps: Iterable[tuple[int, str]], note: str) -> Example:
-    numbers = ", ".join(map(str, puzzle["numbers"]))
     count = len(puzzle["solving"])
     known = "drawn from" if view.asked == UNSEEN else "source pattern"
     source = f"{known} {puzzle['pattern']}; " if puzzle["pattern"] else ""
     drawn_from = f"{source}{view.described(name)}; {count} solving pattern{'s' * (count != 1)}"
     seed = view.seeds[0]
     completions = [_shown(run, seed, name, step, puzzle["puzzle_id"], title) for step, title in steps]
-    return Example(f"{numbers} → {puzzle['target']}", f"{drawn_from}. {note}".strip(), completions)
+    return Example(run.task.describe(puzzle), f"{drawn_from}. {note}".strip(), completions)
 
 
 def _solved(run: Run, seed: int, name: str, step: int) -> dict[str, bool]:
@@ -140,6 +137,6 @@ def _shown(run: Run, seed: int, name: str, step: int, puzzle_id: str, title: str
         title,
         verdict,
         [*pieces, (text[at:], "")],
-        [(pattern, drawn(pattern)) for pattern in trees],
+        [(pattern, drawn(run.task, pattern)) for pattern in trees],
         len(tried) - len(trees),
     )

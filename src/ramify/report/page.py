@@ -11,8 +11,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ramify.algebra.pattern import Pattern
-from ramify.algebra.structure import structure
 from ramify.errors import RunError
 from ramify.report.examples import drawn, learned_puzzle, worst_patterns
 from ramify.report.figures import SHAPE_STYLES, Point, interval, track
@@ -20,19 +18,9 @@ from ramify.report.story import story
 from ramify.report.view import UNSEEN, Row, View, answers, changes, learned, points_of
 from ramify.run import Run
 from ramify.storage import write_text
+from ramify.tasks.base import Task
 
 TEMPLATES = ("base.html.jinja", "page.html.jinja", "comparison.html.jinja", "figures.html.jinja")
-PROMISES = (
-    ("shared", "puzzles shared between training and evaluation"),
-    ("repeated", "repeated"),
-    ("reserved_in_training", "reserved puzzles in training"),
-    ("unreserved_in_evaluation", "unreserved in evaluation"),
-    ("solved_by_held_out", "training puzzles solvable by a held-out pattern"),
-    ("not_forced", "unforced puzzles in forced sets"),
-    ("of_unknown_skills", "longer puzzles of unknown skills"),
-    ("numbers_in_both", "evaluation puzzles with the numbers of a training puzzle"),
-)
-"""What a certificate counts, in words; promises that were not made are null in it."""
 LEARNED_IN = ("test", "held_out", "length")
 MOST_PATTERNS = 96
 """Patterns of one n that are listed; of more, the first and the last."""
@@ -84,12 +72,13 @@ def render(run: Run) -> str:
     view = view_of(run)
     certificate = run.certificate()
     manifest = run.manifest()
-    order = {n: _learned(view, n) for n in range(3, 7)}
+    order = {n: _learned(run.task, view, n) for n in range(3, 7)}
     found = {n: [row["status"] != "unknown" for row in learned(view, n, LEARNED_IN)] for n in order}
     totals = {n: sum(known) for n, known in found.items()}
     return rendered(
         "page.html.jinja",
         view=view,
+        introduction=run.task.INTRODUCTION,
         answers=answers(view),
         setting=setting(run.config, run.imported()),
         sections=story(view, certificate),
@@ -102,7 +91,7 @@ def render(run: Run) -> str:
         worst=worst_patterns(run, view),
         example=learned_puzzle(run, view),
         certificate=certificate,
-        promises=PROMISES,
+        promises=list(run.task.PROMISES.items()),
         manifest=manifest,
         config=json.dumps(run.config, indent=2),
         digest=run.digest,
@@ -146,19 +135,19 @@ def setting(config: dict[str, Any], imported: dict[str, Any] | None = None) -> s
     return f"The model ({config['model']}) was trained by {name}: {said}."
 
 
-def _learned(view: View, n: int) -> list[Learned]:
+def _learned(task: Task, view: View, n: int) -> list[Learned]:
     """The patterns of an n in the order of learning, seen and held out; those of a single puzzle say nothing."""
     rows = [row for row in learned(view, n, LEARNED_IN) if row["status"] != "unknown"]
     found = []
     for rank, row in enumerate(rows):
-        shape = structure(Pattern.parse(row["group"])).shape_class
+        shape = task.structure(row["group"])["shape_class"]
         at = None if row["value"] is None else Point(0, row["value"], row["low"], row["high"])
         found.append(
             Learned(
                 row["group"],
                 shape,
                 row["set"] == "held_out",
-                drawn(row["group"]),
+                drawn(task, row["group"]),
                 Markup(track(row["status"], at, view.last, SHAPE_STYLES[shape])),
                 _said(row, view.last),
                 f"{row['before'].value:.0%} → {row['after'].value:.0%}",

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from ramify.algebra.structure import SHAPE_CLASSES
-from ramify.analysis.derived_metrics import COVERAGE, STRATA
+from ramify.analysis.derived_metrics import COVERAGE
 from ramify.report.figures import (
     SHAPE_STYLES,
     Figure,
@@ -20,6 +19,7 @@ from ramify.report.figures import (
     stacked_bars,
 )
 from ramify.report.view import SET_NAMES, View, counted, place, reason, size_of
+from ramify.tasks.base import SHAPE_CLASSES
 
 LINE_STYLES = ("first", "second", "third", "fourth", "left", "right")
 METRIC_STYLES = ("first", "second", "third")
@@ -164,19 +164,18 @@ def gaps(view: View) -> list[Figure]:
     """The right-heavy and balanced gaps, stratum by stratum, at the last checkpoint."""
     together, strata = [], []
     for name, trained in (("test", "trained n"), ("length", "longer n")):
-        for shape, by in ((shape, ",".join(columns)) for shape, columns in STRATA.items()):
+        for shape in ("right-heavy", "balanced"):
             for suffix, words in (("", "all puzzles"), (", forced", "forced puzzles")):
                 row = view.at_end(f"{shape} gap{suffix}", name, "all", "all")
                 if row is not None and row["value"] is not None:
                     points = [] if row["low"] is None else [_point(row)]
                     said = counted(row) if points else row["status"] or "no interval"
                     together.append(Mark(f"{shape}, {trained}, {words}: {said}", SHAPE_STYLES[shape], points))
-            for group in view.groups(f"{shape} gap", name, by):
-                row = view.at_end(f"{shape} gap", name, by, group)
-                if row is not None and row["low"] is not None:
-                    n, *depth, minus, over = group.split(",")
-                    make = f"n = {n}, {f'depth {depth[0]}, ' if depth else ''}{minus} −, {over} ÷"
-                    strata.append(Mark(make, SHAPE_STYLES[shape], [_point(row)]))
+            for by in view.groupings(f"{shape} gap", name) - {"all", "n"}:
+                for group in view.groups(f"{shape} gap", name, by):
+                    row = view.at_end(f"{shape} gap", name, by, group)
+                    if row is not None and row["low"] is not None:
+                        strata.append(Mark(_stratum(by, group), SHAPE_STYLES[shape], [_point(row)]))
     marks = together + strata
     if not any(mark.points for mark in marks):
         return []
@@ -186,6 +185,19 @@ def gaps(view: View) -> list[Figure]:
     legend = [("right-heavy − left-heavy", "right"), ("balanced − left-heavy", "balanced")]
     heading, data = "Like with like: the gap to left-heavy patterns", data_of(view, metrics, None)
     return [Figure("shape-gaps", heading, svg, data, legend, wide=True)]
+
+
+_COLUMNS = {"n": "n = {}", "subtractions": "{} −", "divisions": "{} ÷"}
+
+
+def _stratum(by: str, group: str) -> str:
+    """A group by several columns, in words.
+
+    >>> _stratum("n,depth,subtractions,divisions", "4,3,1,0")
+    'n = 4, depth 3, 1 −, 0 ÷'
+    """
+    pairs = zip(by.split(","), group.split(","), strict=True)
+    return ", ".join(_COLUMNS.get(column, f"{column} {{}}").format(value) for column, value in pairs)
 
 
 def seen(view: View) -> list[Figure]:

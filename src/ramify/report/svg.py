@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from html import escape
 
-from ramify.algebra.pattern import LETTERS, Pattern
+from ramify.tasks.base import Tree
 
 _LIGHT = {
     "first": "#0969c4",
@@ -118,32 +118,48 @@ def _rules() -> str:
     return "".join(rules)
 
 
-def tree(pattern: Pattern, style: str) -> str:
-    """The binary tree of a pattern: operators in circles, leaves as letters."""
-    # The tree is folded bottom-up; what is placed is shifted down a level with each operator above it.
-    Part = tuple[float, list[tuple[float, int, str, bool]], list[tuple[float, int, float, int]]]
+def tree(root: Tree, name: str, style: str) -> str:
+    """A tree: operators in circles, leaves under them in reading order.
 
-    def leaf(index: int) -> Part:
-        return index + 0.5, [(index + 0.5, 0, LETTERS[index], True)], []
+    Args:
+        name: what the tree is of, for a screen reader.
+    """
+    step, row, margin, widest = 26, 26, 12, 2
+    placed: list[tuple[float, int, str, bool]] = []
+    edges: list[tuple[float, int, float, int]] = []
+    leaves = 0
 
-    def node(operator: str, left: Part, right: Part) -> Part:
-        at = (left[0] + right[0]) / 2
-        nodes = [(px, level + 1, name, is_leaf) for px, level, name, is_leaf in left[1] + right[1]]
-        lines = [(a, b + 1, c, d + 1) for a, b, c, d in left[2] + right[2]]
-        lines += [(at, 0, left[0], 1), (at, 0, right[0], 1)]
-        return at, [(at, 0, {"*": "×", "/": "÷", "-": "−"}.get(operator, operator), False), *nodes], lines
+    def place(part: Tree, level: int) -> float:
+        nonlocal leaves
+        if isinstance(part, str):
+            leaves += 1
+            placed.append((leaves - 0.5, level, part, True))
+            return leaves - 0.5
+        operator, below = part
+        spots = [place(child, level + 1) for child in below]
+        at = (spots[0] + spots[-1]) / 2
+        placed.append((at, level, operator, False))
+        edges.extend((at, level, spot, level + 1) for spot in spots)
+        return at
 
-    _, placed, edges = pattern.tree.fold(leaf, node)
+    place(root, 0)
     depth = max(level for _, level, _, _ in placed)
-    step, row, margin = 26, 26, 12
+    wide = max((len(text) for _, _, text, is_leaf in placed if not is_leaf), default=1) > widest
+    step = 56 if wide else step
 
     def spot(px: float, level: int) -> tuple[float, float]:
         return round(px * step, 1), margin + level * row
 
     parts = [line("edge", *spot(a, b), *spot(c, d)) for a, b, c, d in edges]
-    for px, level, name, is_leaf in placed:
+    for px, level, text_of, is_leaf in placed:
         x, y = spot(px, level)
-        parts.append(dot("leaf" if is_leaf else f"node {style}", x, y, 7.5 if is_leaf else 9))
-        parts.append(f'<text class="{"leaf-text" if is_leaf else "node-text"}" x="{x}" y="{y + 4}">{name}</text>')
-    size = pattern.size * step, 2 * margin + depth * row
-    return drawing(*size, f"tree of {pattern.text}", parts, fixed=True)
+        if wide and not is_leaf:
+            width = 7 * len(text_of) + 8
+            parts.append(
+                f'<rect class="node {style}" x="{x - width / 2}" y="{y - 9}" width="{width}" height="18" rx="9"/>'
+            )
+        else:
+            parts.append(dot("leaf" if is_leaf else f"node {style}", x, y, 7.5 if is_leaf else 9))
+        kind = "leaf-text" if is_leaf else "node-text"
+        parts.append(f'<text class="{kind}" x="{x}" y="{y + 4}">{escape(text_of)}</text>')
+    return drawing(leaves * step, 2 * margin + depth * row, f"tree of {name}", parts, fixed=True)

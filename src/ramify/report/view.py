@@ -139,6 +139,10 @@ class View:
             for _, part in mine.group_by("seed", maintain_order=True)
         ]
 
+    def groupings(self, metric: str, name: str) -> set[str]:
+        """The groupings of a metric in a set."""
+        return {by for of, where, by, _ in self._rows if (of, where) == (metric, name)}
+
     def groups(self, metric: str, name: str, by: str) -> list[str]:
         """The groups of a grouping, numbers in them in order of size."""
         found = [group for m, s, b, group in self._rows if (m, s, b) == (metric, name, by)]

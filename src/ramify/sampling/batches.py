@@ -2,29 +2,23 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from pydantic import Field
 
 from ramify.config import MOST, Config, Temperature
-from ramify.records import Completion, Puzzle
-from ramify.tasks.prompts import PromptConfig
+from ramify.records import Completion, Item
+from ramify.tasks.base import Prompt
 
 MOST_SAMPLES = 10_000
 """Completions of a puzzle."""
 
 
-def seed_of(*parts: Any) -> int:
-    """A seed that follows from names: 31 bits, which every engine takes."""
-    return int.from_bytes(blake2b("/".join(map(str, parts)).encode(), digest_size=4).digest()) >> 1
-
-
 class Sampler(Protocol):
     """A model that can be asked."""
 
-    def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
+    def sample(self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str) -> list[Completion]:
         """One batch: the greedy completion, or all sampled ones, of each puzzle; randomness follows from the name."""
 
 
@@ -60,9 +54,9 @@ class SamplerConfig(Config):
         limit = new_tokens(model, prompts, self.max_new_tokens, "sample.max_new_tokens")
         return self.model_copy(update={"max_new_tokens": limit})
 
-    def batches(self, puzzles: Sequence[Puzzle]) -> Iterator[tuple[bool, Sequence[Puzzle]]]:
+    def batches(self, puzzles: Sequence[Item]) -> Iterator[tuple[bool, Sequence[Item]]]:
         """The batches that cover a set: (greedy, puzzles). Puzzles of one size go together, which wastes no padding."""
-        ordered = sorted(puzzles, key=lambda puzzle: (len(puzzle.numbers), puzzle.id))
+        ordered = sorted(puzzles, key=lambda puzzle: (puzzle.size, puzzle.id))
         for greedy in [True, False] if self.greedy else [False]:
             each = max(1, self.batch_size // (1 if greedy else self.samples))
             for start in range(0, len(ordered), each):

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from ramify.errors import require
 from ramify.models.loading import Attention, Decoder, load_model, load_tokenizer, prompt_ids
 from ramify.processes import local_rank
-from ramify.records import Completion, Puzzle
+from ramify.records import Completion, Item
 from ramify.sampling.batches import SamplerConfig
-from ramify.tasks.prompts import PromptConfig
+from ramify.tasks.base import Prompt
 
 
 class HFSamplerConfig(SamplerConfig):
@@ -50,7 +50,7 @@ class HFSampler:
         ends = own if isinstance(own, list) else [own]
         self.ends = sorted({end for end in [*ends, self.tokenizer.eos_token_id] if end is not None})
 
-    def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
+    def sample(self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str) -> list[Completion]:
         """One batch: the greedy completion, or `samples` completions, of each puzzle.
 
         The random numbers follow from the name, so a batch that is made again is the same (on a CPU).
@@ -58,16 +58,18 @@ class HFSampler:
         return [completion for completion, _ in self.sample_tokens(puzzles, prompt, greedy, name)]
 
     def sample_tokens(
-        self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str
+        self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str
     ) -> list[tuple[Completion, list[int]]]:
         """The same, each with its token ids, special tokens and the end included."""
         import torch
 
         limit = self.config.max_new_tokens
         if limit is None:  # asked without a run: what fits this batch
-            limit = self.config.resolved(self.name, map(prompt.said, puzzles)).max_new_tokens
+            limit = self.config.resolved(self.name, map(prompt.to_model_input, puzzles)).max_new_tokens
         repeats = 1 if greedy else self.config.samples
-        asked = [prompt_ids(self.tokenizer, prompt.said(puzzle)) for puzzle in puzzles for _ in range(repeats)]
+        asked = [
+            prompt_ids(self.tokenizer, prompt.to_model_input(puzzle)) for puzzle in puzzles for _ in range(repeats)
+        ]
         inputs = self.tokenizer.pad({"input_ids": asked}, return_tensors="pt").to(self.device)
         # As in training: nothing that the model's own generation settings would add.
         settings: dict[str, Any] = {"do_sample": not greedy, "repetition_penalty": 1.0, "eos_token_id": self.ends}

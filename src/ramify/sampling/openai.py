@@ -14,9 +14,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ramify.errors import RunError, reason, require
-from ramify.records import Completion, Puzzle
-from ramify.sampling.batches import SamplerConfig, seed_of
-from ramify.tasks.prompts import PromptConfig
+from ramify.randomness import seed_of
+from ramify.records import Completion, Item
+from ramify.sampling.batches import SamplerConfig
+from ramify.tasks.base import Prompt
 
 UNKNOWN_LIMIT = 1024
 """Tokens of a completion where none are given."""
@@ -60,7 +61,7 @@ class OpenAISampler:
         config.checked()
         self.config, self.model = config, model
 
-    def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
+    def sample(self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str) -> list[Completion]:
         """One batch: the greedy completion, or `samples` completions, of each puzzle, in order.
 
         Seeds follow from the name; whether they fix the text is up to the server.
@@ -74,9 +75,7 @@ class OpenAISampler:
         except Exception as error:
             raise RunError(f"{self.config.base_url}: {_said(error)}") from None
 
-    async def _batch(
-        self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str
-    ) -> list[Completion]:
+    async def _batch(self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str) -> list[Completion]:
         import openai
 
         config = self.config
@@ -86,11 +85,11 @@ class OpenAISampler:
             base_url=config.base_url, api_key=key, max_retries=config.retries, timeout=config.timeout
         ) as client:
 
-            async def ask(puzzle: Puzzle, count: int, seed: int) -> list[tuple[str, int | None, bool]]:
+            async def ask(puzzle: Item, count: int, seed: int) -> list[tuple[str, int | None, bool]]:
                 async with gate:
-                    return await self._choices(client, prompt.said(puzzle), count, seed, greedy)
+                    return await self._choices(client, prompt.to_model_input(puzzle), count, seed, greedy)
 
-            async def answered(puzzle: Puzzle) -> list[Completion]:
+            async def answered(puzzle: Item) -> list[Completion]:
                 wanted = 1 if greedy else config.samples
                 found = (await ask(puzzle, wanted, seed_of(name, puzzle.id, 0)))[:wanted]
                 missing = range(len(found), wanted)

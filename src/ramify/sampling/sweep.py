@@ -9,9 +9,8 @@ from ramify.processes import Report
 from ramify.removal import drop_derived
 from ramify.run import Run
 from ramify.sampling.batches import Sampler, SamplerConfig
-from ramify.tables import COMPLETIONS, completion_frame, fault, puzzles_in, read_table, write_table
-from ramify.tasks.countdown import EVALUATION_SETS
-from ramify.tasks.prompts import PromptConfig
+from ramify.tables import COMPLETIONS, completion_frame, fault, read_table, write_table
+from ramify.tasks.base import EVALUATION_SETS
 
 
 def sample_checkpoint(
@@ -20,7 +19,6 @@ def sample_checkpoint(
     step: int,
     config: SamplerConfig,
     build: Callable[[], Sampler],
-    prompt: PromptConfig,
     report: Report = lambda stage, done, total: None,
 ) -> None:
     """Write the completions of all evaluation sets of a run at a step.
@@ -29,7 +27,7 @@ def sample_checkpoint(
         build: loads the model; called only if something is missing.
     """
     missing = [name for name in EVALUATION_SETS if not run.completions_file(seed, name, step).is_file()]
-    sets = {name: some for name in missing if (some := list(config.batches(puzzles_in(run.puzzles(name)))))}
+    sets = {name: some for name in missing if (some := list(config.batches(run.task.puzzles_in(run.puzzles(name)))))}
     if not sets:
         return
     sampler = build()
@@ -40,7 +38,7 @@ def sample_checkpoint(
             report(f"sampling step {step}, seed {seed}", done, total)
             part = run.completions_part(seed, name, step, number)
             if fault(part) is not None:
-                found = sampler.sample(puzzles, prompt, greedy, f"{seed}/{name}/{step}/{number}")
+                found = sampler.sample(puzzles, run.task.prompt, greedy, f"{seed}/{name}/{step}/{number}")
                 write_table(completion_frame(found), part, COMPLETIONS)
             parts.append(part)
             done += 1

@@ -10,9 +10,10 @@ from pydantic import Field
 from ramify.config import MOST
 from ramify.errors import RunError, reason, require
 from ramify.models.loading import hub_name
-from ramify.records import Completion, Puzzle
-from ramify.sampling.batches import SamplerConfig, seed_of
-from ramify.tasks.prompts import PromptConfig
+from ramify.randomness import seed_of
+from ramify.records import Completion, Item
+from ramify.sampling.batches import SamplerConfig
+from ramify.tasks.base import Prompt
 
 
 class VLLMSamplerConfig(SamplerConfig):
@@ -59,11 +60,11 @@ class VLLMSampler:
         except (OSError, ValueError, RuntimeError) as error:
             raise RunError(f"{model}: vLLM cannot load it: {reason(error, model)}") from None
 
-    def sample(self, puzzles: Sequence[Puzzle], prompt: PromptConfig, greedy: bool, name: str) -> list[Completion]:
+    def sample(self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str) -> list[Completion]:
         """One batch: the greedy completion, or `samples` completions, of each puzzle, in order."""
         config = self.config
         if config.max_new_tokens is None:  # asked without a run: what fits this batch
-            config = config.resolved(self.name, map(prompt.said, puzzles))
+            config = config.resolved(self.name, map(prompt.to_model_input, puzzles))
         settings = [
             self.vllm.SamplingParams(
                 n=1 if greedy else self.config.samples,
@@ -74,7 +75,7 @@ class VLLMSampler:
             )
             for puzzle in puzzles
         ]
-        said = [prompt.said(puzzle) for puzzle in puzzles]
+        said = [prompt.to_model_input(puzzle) for puzzle in puzzles]
         ask = self.llm.chat if prompt.chat else self.llm.generate
         answers = ask(said, settings, use_tqdm=False)
         return [

@@ -1,13 +1,12 @@
 """Which puzzles a step trains on: a schedule that follows from the seed, with shares by group where wanted."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from random import Random
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import polars as pl
 from pydantic import Field, field_validator
 
-from ramify.algebra.pattern import Pattern
 from ramify.config import MOST, Config
 from ramify.errors import ConfigError
 
@@ -103,15 +102,13 @@ def check_groups(puzzles: pl.DataFrame, config: CurriculumConfig) -> dict[str | 
     return members
 
 
-def check_patterns(trained: Iterable[Pattern], config: CurriculumConfig) -> None:
-    """The same before any puzzle is drawn, of the patterns that they can be drawn from.
+def check_patterns(trained: Iterable[Mapping[str, Any]], config: CurriculumConfig) -> None:
+    """Check the shares before any puzzle is drawn, by the structure of the patterns that they can be drawn from.
 
     Raises:
         ConfigError: a share is given to a group that none of them is in.
     """
-    of: dict[str, Callable[[Pattern], object]] = {"n": lambda each: each.size, "pattern": lambda each: each.text}
-    value = of.get(config.by, lambda each: getattr(each.structure, config.by))
-    check_groups(pl.DataFrame({config.by: [str(value(each)) for each in trained]}), config)
+    check_groups(pl.DataFrame({config.by: [str(each[config.by]) for each in trained]}), config)
 
 
 def in_turn(rows: list[int], random: Random) -> Iterator[int]:

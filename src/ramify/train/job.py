@@ -23,7 +23,7 @@ from ramify.processes import rank, world_size
 from ramify.removal import drop_broken_checkpoints, drop_checkpoints_but
 from ramify.run import Run
 from ramify.storage import saving, write_text
-from ramify.tasks.countdown import CountdownConfig
+from ramify.tasks.base import Task
 from ramify.train.curriculum import CurriculumConfig
 
 MOST_SEQUENCES = 100_000_000
@@ -44,7 +44,7 @@ class Job:
     run: Run
     seed: int
     model: str | Path
-    task: CountdownConfig
+    task: Task
     on_step: Callable[[int], None]
 
 

@@ -1,4 +1,4 @@
-"""Reinforcement learning by TRL on Countdown puzzles: GRPO and RLOO, with every training completion on disk.
+"""Reinforcement learning by TRL on the puzzles of a task: GRPO and RLOO, with every training completion on disk.
 
 Departures from the defaults of TRL, for the tiny model on a CPU: rewards are not divided by the group's standard
 deviation, there is no KL term, the loss is `dr_grpo`, and the learning rate is that of a model of a million
@@ -14,13 +14,11 @@ from pydantic import Field
 from ramify.config import MOST, Temperature
 from ramify.errors import ConfigError
 from ramify.processes import rank, world_size
-from ramify.records import Puzzle, Verdict
+from ramify.records import Item, Verdict
 from ramify.run import Run
 from ramify.sampling.batches import MOST_SAMPLES
-from ramify.tables import ROLLOUTS, Schema, puzzles_in, write_table
-from ramify.tasks.attempts import find_attempts
-from ramify.tasks.countdown import CountdownConfig
-from ramify.tasks.grading import grade
+from ramify.tables import ROLLOUTS, Schema, write_table
+from ramify.tasks.base import Task
 from ramify.train.curriculum import schedule
 from ramify.train.job import Job, TrainerConfig, fit, peft_config
 from ramify.train.success import PromptSource
@@ -45,7 +43,7 @@ class OnlineConfig(TrainerConfig):
         """Completions in a step."""
         return self.prompts_per_step * self.samples_per_prompt
 
-    def _chosen(self, job: Job, frame: pl.DataFrame, puzzles: list[Puzzle], tokenizer: Any) -> dict[str, Any]:
+    def _chosen(self, job: Job, frame: pl.DataFrame, puzzles: list[Item], tokenizer: Any) -> dict[str, Any]:
         """Further arguments of the trainer, where it chooses prompts while it trains."""
         return {}
 
@@ -55,7 +53,7 @@ class OnlineConfig(TrainerConfig):
 
         tokenizer = load_tokenizer(job.model)
         frame = job.run.puzzles("train")
-        puzzles = puzzles_in(frame)
+        puzzles = job.task.puzzles_in(frame)
         said = map(job.task.prompt.said, puzzles)
         limit = new_tokens(job.model, said, self.max_new_tokens, "train.max_new_tokens")
         rows = schedule(frame, self.curriculum, self.steps, self.prompts_per_step, job.seed)
@@ -65,7 +63,7 @@ class OnlineConfig(TrainerConfig):
 
             policy = load_model(job.model, self.attention, decoder=self.decoder)
             policy.config._name_or_path = str(job.model)  # TRL loads the reference of the KL term from here
-            prompts = [{"prompt": job.task.prompt.said(puzzles[row]), "puzzle": row} for row in rows]
+            prompts = [{"prompt": job.task.prompt.to_model_input(puzzles[row]), "puzzle": row} for row in rows]
             arguments |= {
                 "num_generations": self.samples_per_prompt,
                 "max_completion_length": limit,
@@ -75,7 +73,7 @@ class OnlineConfig(TrainerConfig):
             }
             trainer = {
                 "model": policy,
-                "reward_funcs": countdown_reward_of(
+                "reward_funcs": reward_of(
                     puzzles, job.run, job.seed, job.task, tokenizer, lambda: self.samples_per_prompt
                 ),
                 "train_dataset": datasets.Dataset.from_list(prompts),
@@ -120,22 +118,19 @@ class GRPOConfig(OnlineConfig):
             "train.curriculum.by_success": self.curriculum.by_success,
         }
 
-    def _chosen(self, job: Job, frame: pl.DataFrame, puzzles: list[Puzzle], tokenizer: Any) -> dict[str, Any]:
+    def _chosen(self, job: Job, frame: pl.DataFrame, puzzles: list[Item], tokenizer: Any) -> dict[str, Any]:
         if not any(self._chooses().values()):
             return {}
         from ramify.train.dynamic import RolloutState, rollouts
 
-        prompt, source = (
-            job.task.prompt,
-            PromptSource(frame, self.curriculum, self.steps, self.prompts_per_step, job.seed),
-        )
+        task, source = job.task, PromptSource(frame, self.curriculum, self.steps, self.prompts_per_step, job.seed)
 
         def judge(row: int, ids: list[int]) -> tuple[float, bool]:
-            judged = grade(puzzles[row], tokenizer.decode(ids, skip_special_tokens=True), tags=prompt.answer_tags)
-            return job.task.reward.of(judged), judged.verdict == Verdict.CORRECT
+            judged = task.grade(puzzles[row], tokenizer.decode(ids, skip_special_tokens=True))
+            return task.reward.of(judged), judged.verdict == Verdict.CORRECT
 
         def said(row: int) -> Any:
-            return prompt.said(puzzles[row])
+            return task.prompt.to_model_input(puzzles[row])
 
         return {
             "rollout_func": rollouts(source, self.dynamic_sampling, said, judge, tokenizer),
@@ -174,8 +169,8 @@ class RLOOConfig(OnlineConfig):
         self._train(job, build)
 
 
-def countdown_reward_of(
-    puzzles: list[Puzzle], run: Run, seed: int, task: CountdownConfig, tokenizer: Any, samples: Callable[[], int]
+def reward_of(
+    puzzles: list[Item], run: Run, seed: int, task: Task, tokenizer: Any, samples: Callable[[], int]
 ) -> Callable[..., list[float]]:
     """A reward function for TRL that also writes the completions of the step, and what they say of each pattern.
 
@@ -183,10 +178,9 @@ def countdown_reward_of(
         puzzles: those that the column `puzzle` of the data set counts.
         samples: completions in a group, asked when the first step is there.
     """
-    tags = task.prompt.answer_tags
     of_step: dict[str, Any] = {"step": 0, "rows": []}
 
-    def countdown(
+    def task_reward(
         completion_ids: list[list[int]],
         puzzle: list[int],
         trainer_state: Any,
@@ -199,7 +193,7 @@ def countdown_reward_of(
         # Not the messages of a chat: TRL may have parsed them.
         texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in completion_ids]
         asked = [puzzles[index] for index in puzzle]
-        grades = [grade(one, text, tags=tags) for one, text in zip(asked, texts, strict=True)]
+        grades = [task.grade(one, text) for one, text in zip(asked, texts, strict=True)]
         rewards = [task.reward.of(judged) for judged in grades]
         rows = [
             {
@@ -208,7 +202,7 @@ def countdown_reward_of(
                 "text": text,
                 "verdict": judged.verdict.value,
                 "reward": reward,
-                "attempts": sum(not attempt.is_answer for attempt in find_attempts(one, text, tags=tags)),
+                "attempts": sum(not attempt.is_answer for attempt in task.find_attempts(one, text)),
                 "tokens": len(ids),
             }
             for one, text, judged, reward, ids in zip(asked, texts, grades, rewards, completion_ids, strict=True)
@@ -229,7 +223,7 @@ def countdown_reward_of(
                 log_metric(f"pattern/{row['pattern']}/{name}", row[name])
         return rewards
 
-    return countdown
+    return task_reward
 
 
 def telemetry(rollouts: pl.DataFrame, samples: int) -> pl.DataFrame:

@@ -16,11 +16,10 @@ from ramify.config import MOST, Temperature
 from ramify.errors import RunError
 from ramify.models.loading import new_tokens
 from ramify.processes import rank, world_size
-from ramify.records import Puzzle, Verdict
+from ramify.records import Item, Verdict
 from ramify.sampling.batches import MOST_SAMPLES
 from ramify.sampling.hf import HFSamplerConfig
-from ramify.tables import Schema, fault, puzzles_in, write_table
-from ramify.tasks.grading import grade
+from ramify.tables import Schema, fault, write_table
 from ramify.train.curriculum import check_groups
 from ramify.train.job import Job
 from ramify.train.sft import Example, SFTConfig, fine_tune
@@ -65,8 +64,8 @@ class RFTConfig(SFTConfig):
         self._sample(job)
         fine_tune(self, job, self._kept(job))
 
-    def _parts(self, job: Job) -> list[list[Puzzle]]:
-        puzzles = puzzles_in(job.run.puzzles("train"))
+    def _parts(self, job: Job) -> list[list[Item]]:
+        puzzles = job.task.puzzles_in(job.run.puzzles("train"))
         each = max(1, self.sample_batch // self.samples_per_puzzle)
         return [puzzles[start : start + each] for start in range(0, len(puzzles), each)]
 
@@ -82,13 +81,13 @@ class RFTConfig(SFTConfig):
         while missing():  # other processes make them
             time.sleep(0.5)
 
-    def _sample_parts(self, job: Job, parts: list[list[Puzzle]], missing: list[int]) -> None:
+    def _sample_parts(self, job: Job, parts: list[list[Item]], missing: list[int]) -> None:
         settings = HFSamplerConfig(
             samples=self.samples_per_puzzle,
             temperature=self.temperature,
             max_new_tokens=new_tokens(
                 job.model,
-                [job.task.prompt.said(puzzle) for part in parts for puzzle in part],
+                [job.task.prompt.to_model_input(puzzle) for part in parts for puzzle in part],
                 self.max_new_tokens,
                 "train.max_new_tokens",
             ),
@@ -101,8 +100,7 @@ class RFTConfig(SFTConfig):
             rows = []
             by_id = {puzzle.id: puzzle for puzzle in parts[index]}
             for completion, ids in sampler.sample_tokens(parts[index], job.task.prompt, greedy=False, name=name):
-                tags = job.task.prompt.answer_tags
-                judged = grade(by_id[completion.puzzle_id], completion.text, completion.truncated, tags)
+                judged = job.task.grade(by_id[completion.puzzle_id], completion.text, completion.truncated)
                 used = judged.pattern and judged.pattern.text
                 # What never ended would teach not to end.
                 verdict = Verdict.TRUNCATED if completion.truncated else judged.verdict

@@ -6,13 +6,8 @@ from typing import Any, Literal, NamedTuple
 import polars as pl
 from pydantic import Field
 
-from ramify.algebra.solver import solve, witness
 from ramify.config import MOST
 from ramify.models.loading import load_model, load_tokenizer, prompt_ids
-from ramify.models.traces import demonstrate
-from ramify.records import Puzzle
-from ramify.tables import puzzles_in
-from ramify.tasks.prompts import PromptConfig
 from ramify.train.curriculum import schedule
 from ramify.train.job import Job, TrainerConfig, fit, peft_config
 
@@ -47,29 +42,11 @@ class SFTConfig(TrainerConfig):
 
     def train(self, job: Job) -> None:
         """Train to the last step, or go on from the last whole checkpoint."""
-        puzzles = puzzles_in(job.run.puzzles("train"))
+        puzzles = job.task.puzzles_in(job.run.puzzles("train"))
         tokenizer = load_tokenizer(job.model)
-        texts = [solution(puzzle, job.task.prompt) for puzzle in puzzles]
+        texts = [job.task.demonstrate(puzzle) for puzzle in puzzles]
         ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
         fine_tune(self, job, [Example(row, [*one, tokenizer.eos_token_id]) for row, one in enumerate(ids)])
-
-
-def solution(puzzle: Puzzle, prompt: PromptConfig) -> str:
-    """A right completion by the source pattern of a puzzle, or else by the first that solves it, as the model of the
-    prompt would write it.
-
-    >>> from ramify.algebra.pattern import Pattern
-    >>> print(solution(Puzzle((8, 3, 7), 29, Pattern.parse("A*B+C")), PromptConfig()))
-    (B3*C7=21)+A8=29
-    <answer>(B3*C7)+A8</answer>
-    """
-    if puzzle.pattern is None:
-        found = next(iter(solve(puzzle.numbers, puzzle.target).values()), None)
-    else:
-        found = witness(puzzle.numbers, puzzle.target, puzzle.pattern)
-    if found is None:
-        raise ValueError(f"{puzzle.pattern or 'no pattern'} does not solve puzzle {puzzle.id}")
-    return demonstrate(puzzle, found) if prompt.template == "slots" else prompt.demonstration(found)
 
 
 def fine_tune(config: SFTConfig, job: Job, examples: Sequence[Example]) -> None:
@@ -83,8 +60,8 @@ def fine_tune(config: SFTConfig, job: Job, examples: Sequence[Example]) -> None:
         from trl.trainer.sft_trainer import SFTTrainer
 
         tokenizer = load_tokenizer(job.model)
-        puzzles = puzzles_in(frame)
-        prompts = [prompt_ids(tokenizer, job.task.prompt.said(puzzle)) for puzzle in puzzles]
+        puzzles = job.task.puzzles_in(frame)
+        prompts = [prompt_ids(tokenizer, job.task.prompt.to_model_input(puzzle)) for puzzle in puzzles]
 
         def rows() -> Any:
             for index in order:

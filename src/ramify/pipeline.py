@@ -1,0 +1,40 @@
+"""Everything that `ramify run` does, from puzzles to report."""
+
+import time
+from pathlib import Path
+
+from ramify.errors import ConfigError, require
+from ramify.experiment import ExperimentConfig, as_begun, begun
+from ramify.manifest import manifest
+from ramify.processes import Report, world_size
+from ramify.run import Run
+from ramify.stages.generate import generate
+from ramify.stages.sample import sample
+from ramify.stages.score import score
+from ramify.stages.train import train
+from ramify.storage import write_json
+
+
+def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
+    """Every stage in order; called again, it goes on where it was cut off."""
+    if config.trains:
+        require("training", "train")
+    if world_size() > 1:
+        raise ConfigError("ramify run works on one process; train with torchrun -m ramify train, then run the rest")
+    from ramify.report.page import write_report
+
+    started = time.time()
+    config = as_begun(config, root)
+    with begun(config, root) as run, run.writing():
+        generate(config, run, report)
+        train(config, run, report)
+        sample(config, run, report)
+        score(run, report)
+        if not run.manifest_file.is_file():
+            write_json(manifest(config.seeds, config.digest, time.time() - started), run.manifest_file)
+        write_report(run)
+    if config.track:
+        from ramify.report.trackers import track
+
+        track(run, config.track)
+    return run

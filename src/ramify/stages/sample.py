@@ -1,0 +1,56 @@
+"""Ask every checkpoint the puzzles of every evaluation set."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ramify.errors import RunError
+from ramify.experiment import ExperimentConfig
+from ramify.models.checkpoints import model_path
+from ramify.processes import Report, rank
+from ramify.run import Run
+from ramify.sampling.batches import Sampler
+from ramify.sampling.sweep import sample_checkpoint
+from ramify.storage import write_json
+from ramify.tasks.base import EVALUATION_SETS
+from ramify.train.existing import CheckpointsConfig
+
+
+def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
+    """Sample every checkpoint on every evaluation set; a batch that is on disk is not made again."""
+    with run.writing():
+        for seed in config.seeds:
+            for step in config.steps(seed):
+                build = partial(_sampler_at, config, run, seed, step)
+                sample_checkpoint(run, seed, step, config.sample, build, report)
+
+
+def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sampler:
+    model = model_at(config, run, seed, step)
+    resolved = config.sample.resolved(model, evaluation_prompts(config, run))
+    if rank() == 0 and resolved.max_new_tokens is not None:
+        write_json({**run.limits(), f"{seed}/{step}": resolved.max_new_tokens}, run.limits_file)
+    return resolved.build(model)
+
+
+def evaluation_prompts(config: ExperimentConfig, run: Run) -> list[Any]:
+    """What the model is asked in all evaluation sets."""
+    return [
+        config.task.prompt.to_model_input(puzzle)
+        for name in EVALUATION_SETS
+        for puzzle in config.task.puzzles_in(run.puzzles(name))
+    ]
+
+
+def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path | str:
+    """What the sampler loads: a folder, a hub name, or a server's name for it."""
+    served = config.sample.kind == "openai"
+    if isinstance(config.train, CheckpointsConfig) and step in config.train.saved_steps(seed):
+        model = config.train.checkpoint(run, seed, step)
+        return model if served or isinstance(model, Path) else model_path(model)
+    if step == 0:
+        return config.model if served else model_path(config.model)
+    checkpoints = run.checkpoints(seed)
+    if step not in checkpoints:
+        raise RunError(f"{run.path}: seed {seed} has no checkpoint of step {step}; train it with ramify train")
+    return checkpoints[step]

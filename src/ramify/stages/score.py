@@ -1,0 +1,69 @@
+"""Grade completions, find the attempts in them, and make the estimates."""
+
+from collections.abc import Sequence
+
+from ramify.analysis import annotate
+from ramify.analysis.metrics import lacking
+from ramify.errors import RunError
+from ramify.layout import DERIVED
+from ramify.processes import Report
+from ramify.run import Run
+from ramify.tables import COMPLETIONS, ESTIMATES, is_current, made_by, write_table
+
+
+def score(run: Run, report: Report, groupings: Sequence[str] = (), ray: str | None = None) -> None:
+    """Grade every completion, find its attempts, and make the estimates; tables of another grader are made again.
+
+    Args:
+        groupings: more than the usual ones, such as "n,split,forced".
+        ray: the address of a Ray cluster to score on, "local" for one on this machine; None: no Ray.
+    """
+    work, jobs, known = _to_score(run)
+    if not work:
+        raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
+    if jobs or known is None or not known.issuperset(groupings):
+        with run.scoring(report):
+            _score(run, report, groupings, ray)
+
+
+def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
+    """How many tables of completions there are, those to grade, and by what there are estimates; None: there are none.
+
+    Derived tables that are damaged, or of another grader version, have to be rebuilt; so have estimates without the
+    metrics of a package that was installed since.
+    """
+    grader, analysis = made_by(run.task.GRADER_VERSION), made_by(run.task.GRADER_VERSION, estimates=True)
+    work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
+    jobs = []
+    for seed, name, step in work:
+        grades, attempts = (run.derived_file(kind, seed, name, step) for kind in DERIVED)
+        if not (is_current(grades, grader) and is_current(attempts, grader)):
+            jobs.append((run.puzzles_file(name), run.completions_file(seed, name, step), grades, attempts))
+    if not is_current(run.estimates_file, analysis):
+        return len(work), jobs, None
+    estimates = run.estimates()
+    known = None if lacking(estimates["metric"].unique()) else set(estimates["by"])
+    return len(work), jobs, known
+
+
+def _score(run: Run, report: Report, groupings: Sequence[str], ray: str | None) -> None:
+    from ramify.analysis.estimate import estimate  # scipy takes a while to import
+
+    total, jobs, known = _to_score(run)  # another process may just have done it
+    if not jobs and known is not None and known.issuperset(groupings):
+        return
+    for puzzles, completions, *_ in jobs:
+        run.scan(puzzles, run.task.puzzle_schema())
+        run.scan(completions, COMPLETIONS)
+    if jobs:
+        run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
+    done = total - len(jobs)
+    report("scoring", done, total + 1)
+    cluster = None if ray == "local" else ray
+    of_jobs = annotate.annotate_on_ray(jobs, run.task, cluster) if ray else annotate.annotate_files(jobs, run.task)
+    for count in of_jobs:
+        report("scoring", done + count, total + 1)
+    report("scoring", total, total + 1)
+    versions = made_by(run.task.GRADER_VERSION, estimates=True)
+    write_table(estimate(run, groupings), run.estimates_file, ESTIMATES, versions)
+    report("scoring", total + 1, total + 1)

@@ -1,0 +1,29 @@
+"""Train each seed, going on from its last whole checkpoint."""
+
+from functools import partial
+
+from ramify.experiment import ExperimentConfig
+from ramify.models.checkpoints import model_path
+from ramify.processes import Report
+from ramify.run import Run
+from ramify.train.job import Job
+
+
+def train(config: ExperimentConfig, run: Run, report: Report) -> None:
+    """Train each seed to its last step, going on from its last whole checkpoint."""
+    if not config.trains:
+        return
+    total = max(config.train.saved_steps(), default=0)
+    for seed in config.seeds:
+        done = max(run.checkpoints(seed), default=0)
+        if done == total:
+            continue
+        stage = f"training, seed {seed}"
+        report(stage, done, total)
+        on_step = partial(_stepped, report, stage, total)
+        with run.writing():
+            config.train.train(Job(run, seed, model_path(config.model), config.task, on_step))
+
+
+def _stepped(report: Report, stage: str, total: int, step: int) -> None:
+    report(stage, step, total)
