@@ -55,17 +55,14 @@ def _shares(of: str) -> dict[str, Metric]:
 SUPPORT, PATTERN_SUPPORT = _shares("support"), _shares("pattern support")
 UNLOCK = Metric("null-set unlock rate", "Null-set unlock rate", "share", SHARE, OVERALL, pooling="seed means")
 
+
 # Of structure (`shapes`, `composition`, `effects`).
-COMPARED = ("right-heavy", "balanced")
-"""The shape classes that are compared with left-heavy patterns, in the strata of `Task.STRATA`."""
+def _gaps(suffix: str) -> dict[str, Metric]:
+    names = {shape: f"{shape} gap{suffix}" for shape in ("right-heavy", "balanced")}
+    return {shape: Metric(name, name.capitalize(), "change", CHANGE) for shape, name in names.items()}
 
 
-def _gap(shape: str, suffix: str) -> Metric:
-    name = f"{shape} gap{suffix}"
-    return Metric(name, name.capitalize(), "change", CHANGE, ("all", COARSE))
-
-
-SHAPE_GAPS, FORCED_GAPS = ({shape: _gap(shape, suffix) for shape in COMPARED} for suffix in ("", ", forced"))
+SHAPE_GAPS, FORCED_GAPS = _gaps(""), _gaps(", forced")
 COMPOSITION_GAP = Metric("composition gap", "Composition gap", "change", CHANGE, BY_PATTERN, pooling="seed means")
 MODELS = {"term": frozenset[str](), "term without lookahead": frozenset({"lookahead"})}
 """The groupings of effects, and the terms that their models do not have: right-heavy trees need more lookahead, so

@@ -27,7 +27,8 @@ success stays above half of its gain, if the interval of the gain excludes 0; no
 gain is found late or never, so acquisition steps do not give an order. Lines behind dots are 95 % intervals."""
 SHAPES = """By the shape of the pattern that a puzzle was drawn from. The curves mix all patterns of a shape; the gaps
 compare those of equal {alike} (balanced patterns: of equal {balanced}). A forced
-puzzle can be solved by its own pattern alone; elsewhere another pattern may stand in for it. Intervals are for new patterns of these classes."""
+puzzle can be solved by its own pattern alone; elsewhere another pattern may stand in for it. Intervals are for new
+patterns of these classes."""
 SEEN = """{held} The curves compare all patterns; transfer compares held-out patterns with all seen ones of
 equal {alike}. Below 0: what was not trained
 gained less."""
