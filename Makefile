@@ -10,7 +10,7 @@ PIP_INDEX := $(if $(EXTRA_INDEX),--extra-index-url $(EXTRA_INDEX))
 export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: setup setup-dev demo test test-all integrations docs check bench clean
+.PHONY: setup setup-dev demo test test-all test-pythons release-check integrations docs check bench clean
 
 setup: .venv/ready
 setup-dev: .venv/ready-dev
@@ -32,7 +32,14 @@ test: check
 	$(BIN)/pytest tests -n 2
 
 test-all: check integrations
-	$(BIN)/pytest tests -m ""
+	$(BIN)/pytest tests -m "not release"
+
+# Builds the sdist and the wheel, and tries the wheel in environments of its own, with and without extras.
+release-check: .venv/ready-dev
+	$(if $(EXTRA_INDEX),PIP_EXTRA_INDEX_URL=$(EXTRA_INDEX)) $(BIN)/pytest -s -m "" tests/test_release.py
+
+test-pythons: .venv/ready-dev
+	$(BIN)/pytest -s -rs -m "" tests/test_pythons.py
 
 # Evaluators and trainers of others pin packages against each other, so each has an environment of its own for the slow
 # tests. It sees what .venv has, and holds only what differs.

@@ -1,6 +1,8 @@
 """The command line: what it prints, and the errors a user can cause."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,14 +11,31 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ramify import MissingExtraError, Run
+from ramify import MissingExtraError, Run, __version__
 from ramify.models.checkpoints import model_path
 from ramify.stages.score import score
 
 
-def ramify(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+def ramify(
+    *arguments: str, cwd: Path | None = None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess:
     code = "from ramify.cli import main; main()"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd)
+    environment = {**os.environ, **(environment or {})}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, env=environment
+    )
+
+
+def test_version() -> None:
+    assert ramify("--version").stdout == f"ramify {__version__}\n"
+
+
+def test_shell_completion() -> None:
+    script = ramify("--show-completion", "bash").stdout
+    variable = re.search(r"(\w+)=complete_bash", script)
+    assert variable
+    asked = {variable[1]: "complete_bash", "COMP_WORDS": "ramify s", "COMP_CWORD": "1"}
+    assert {"sample", "score", "solve"} <= set(ramify(environment=asked).stdout.split())
 
 
 def test_solve() -> None:
@@ -235,7 +254,7 @@ def test_export_says_what_to_do_next(known_run: Run, tmp_path: Path) -> None:
 
 def test_scoring_on_ray_names_what_is_missing(known_run: Run) -> None:
     shutil.rmtree(known_run.path / "seed-1" / "grades")
-    with pytest.raises(MissingExtraError, match=r"ramify\[ray\]"):
+    with pytest.raises(MissingExtraError, match=r"\[ray\]"):
         score(known_run, lambda stage, done, total: None, ray="local")
 
 

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,37 @@ def test_examples_have_the_right_form(file: Path) -> None:
     else:
         compile(file.read_text(), file.name, "exec")
         assert len(file.read_text().splitlines()) <= 30
+
+
+PROSE_WIDTH = 120
+
+
+def prose(page: Path) -> list[str]:
+    """The lines of a page without code, which is fenced or indented by four, and tables."""
+    text = re.sub(r"^( *)```.*?^\1```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    return [line for line in text.splitlines() if not line.startswith(("|", "    "))]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ROOT.glob("*.md"), *ROOT.glob("src/**/*.md")], ids=name)
+def test_lines_of_prose_fit(page: Path) -> None:
+    assert [line for line in prose(page) if len(line) > PROSE_WIDTH] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "install.md"], ids=name)
+def test_how_extras_are_installed_stands_in_one_place(page: Path) -> None:
+    """A release changes that page only; `.[train]` works from a checkout before and after it."""
+    assert not re.search(r"install\s[^\n`]*ramify\[", page.read_text())
+
+
+def test_metadata_agree() -> None:
+    import yaml
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert citation["repository-code"] == project["urls"]["Homepage"]
+    extras = set(re.findall(r"`([\w-]+)`", (ROOT / "docs" / "install.md").read_text().partition("## What")[0]))
+    assert project["optional-dependencies"].keys() - {"dev", "docs", "bench"} <= extras
+    forms = [*(ROOT / ".github").rglob("*.yml"), ROOT / ".pre-commit-config.yaml"]
+    assert all(yaml.safe_load(form.read_text()) for form in forms)
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 60

@@ -1,5 +1,10 @@
 """The public names, fixed."""
 
+import tomllib
+from pathlib import Path
+
+import pytest
+
 import ramify
 
 
@@ -13,3 +18,10 @@ def test_names_are_sorted_and_there() -> None:
 def test_each_has_a_docstring() -> None:
     for name in ramify.__all__:
         assert (getattr(ramify, name).__doc__ or "").strip(), name
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert ramify.__version__ == project["version"]
+    with pytest.raises(AttributeError, match="no attribute '__versions__'"):
+        _ = ramify.__versions__

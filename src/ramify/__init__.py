@@ -53,3 +53,13 @@ __all__ = [
     "structure",
     "twins",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """`ramify.__version__`, the installed version; read when it is asked for, because reading it takes a while."""
+    from ramify.manifest import version
+
+    found = version(__name__) if name == "__version__" else None
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found

@@ -6,7 +6,13 @@ RamifyError           one sentence that names the setting, the value and the rem
 MissingExtraError     an optional dependency that is not installed (also an ImportError)
 """
 
+import json
+import shlex
+from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 
 class RamifyError(Exception):
@@ -25,7 +31,7 @@ class MissingExtraError(RamifyError, ImportError):
     """A part of ramify whose optional dependencies are not installed."""
 
     def __init__(self, part: str, extra: str) -> None:
-        super().__init__(f"{part} needs packages that are not installed: pip install 'ramify[{extra}]'")
+        super().__init__(f"{part} needs packages that are not installed: {install_line(extra)}")
 
 
 _MODULES = {
@@ -70,3 +76,18 @@ def require(part: str, extra: str) -> None:
     """Raise MissingExtraError if a package of an extra is not installed; imports nothing."""
     if any(find_spec(module) is None for module in _MODULES[extra]):
         raise MissingExtraError(part, extra)
+
+
+def install_line(extra: str) -> str:
+    """The command that adds an extra to this installation, from where it came: a checkout, a wheel, or an index."""
+    try:
+        origin = json.loads(metadata.distribution("ramify").read_text("direct_url.json") or "null")
+    except metadata.PackageNotFoundError:  # a source tree on the path
+        origin = {"url": "file:nowhere"}
+    if origin is None:
+        return f"pip install 'ramify[{extra}]'"
+    place = Path(url2pathname(urlsplit(origin["url"]).path))
+    if not place.exists():
+        return f"pip install '.[{extra}]' in a checkout of ramify"
+    option = "-e " if origin.get("dir_info", {}).get("editable") else ""
+    return f"pip install {option}{shlex.quote(f'{place}[{extra}]')}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -190,7 +191,7 @@ def _probed(config: ExperimentConfig, report: Report) -> tuple[pl.DataFrame, dic
             for _, batch in settings.batches(config.task.puzzles_in(some))
         ]
         sampler = settings.build(model)
-        found: dict[str, list] = {name: [] for name in sets}
+        found: dict[str, list[Any]] = {name: [] for name in sets}
         for number, (name, batch) in enumerate(batches):
             report("asking the base", number, len(batches))
             found[name] += sampler.sample(batch, config.task.prompt, False, f"plan/{name}/{number}")

@@ -127,7 +127,7 @@ class Run(Layout):
         Raises:
             RunError: they are damaged, or were changed by hand.
         """
-        return self._saved["config"]
+        return dict(self._saved["config"])
 
     @cached_property
     def task(self) -> Task:
@@ -141,7 +141,7 @@ class Run(Layout):
     @property
     def digest(self) -> str:
         """The digest of the settings, as the version that made the run knew them."""
-        return self._saved["digest"]
+        return str(self._saved["digest"])
 
     def certificate(self) -> dict[str, Any] | None:
         """The split certificate as plain data; None if the puzzles are not made yet."""

@@ -101,7 +101,7 @@ def read_json(path: Path, keys: Collection[str], remedy: str) -> dict[str, Any]:
     except (ValueError, RecursionError):  # no JSON, no text, or nested without end
         raise RunError(f"{path}: damaged, it is not JSON; {remedy}") from None
     missing = sorted(set(keys) - found.keys()) if isinstance(found, dict) else ["a JSON object"]
-    if missing:
+    if not isinstance(found, dict) or missing:
         raise RunError(f"{path}: damaged, it lacks {', '.join(missing)}; {remedy}")
     return found
 

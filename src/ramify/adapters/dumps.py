@@ -112,7 +112,7 @@ def _read_file(
     """The completions of a file, and the first error."""
     own, named, first = _set_of(file, folder), step_of_file(file, folder), None
     file_step = form.step if named is None else named
-    rows: dict[tuple[bool | None, str], list[tuple]] = defaultdict(list)
+    rows: dict[tuple[bool | None, str], list[tuple[Any, ...]]] = defaultdict(list)
     puzzles: dict[tuple[bool | None, str], dict[str, list[Puzzle]]] = defaultdict(dict)
     rewarded: set[tuple[bool | None, str]] = set()
     seen: dict[tuple[tuple[bool | None, str], int], Puzzle] = {}

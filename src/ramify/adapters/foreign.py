@@ -62,7 +62,7 @@ class Imported:
     unsolvable: int
     steps: list[int]
     window: int
-    unread: Counter
+    unread: Counter[str]
     others: dict[str, int]
     skipped: list[str]
     notes: list[str]

@@ -3,6 +3,8 @@
 The file comes from `ramify export inspect RUN`. Give no seed: inspect sends the same one for every epoch.
 """
 
+from typing import Any
+
 from inspect_ai import Epochs, Task, task
 from inspect_ai.dataset import Sample, json_dataset
 from inspect_ai.scorer import Score, Scorer, Target, accuracy, scorer, stderr
@@ -12,7 +14,7 @@ from ramify.adapters.rows import grade_row
 from ramify.records import Verdict
 
 
-def _sample(row: dict) -> Sample:
+def _sample(row: dict[str, Any]) -> Sample:
     return Sample(id=row["id"], input=row["prompt"], target=str(row["target"]), metadata=row)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from ramify.adapters.files import files_in
 from ramify.adapters.parsed_rows import is_usable
@@ -64,7 +65,7 @@ def _taken(source: str, report: Report) -> Split:
     return Split(once, counted)
 
 
-def _certificate(file: Path) -> dict | None:
+def _certificate(file: Path) -> dict[str, Any] | None:
     """A certificate of ours; None if there is none."""
     try:
         found = json.loads(file.read_text())

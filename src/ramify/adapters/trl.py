@@ -36,7 +36,7 @@ def countdown_reward(
     completions: Sequence[Any],
     numbers: Sequence[Sequence[int]],
     target: Sequence[int],
-    log_extra: Callable[[str, list], None] | None = None,
+    log_extra: Callable[[str, list[Any]], None] | None = None,
     reward: RewardConfig = REWARDS["pure"],
     answer_tags: tuple[str, str] = ANSWER_TAGS,
     **_: Any,

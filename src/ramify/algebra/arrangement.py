@@ -1,6 +1,6 @@
 """Write an expression as its pattern is written: operands in canonical order, fewest parentheses."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import LEAF, Kind, Pattern, kind_of
@@ -52,5 +52,5 @@ def _closed(group: _Group) -> Operand:
     return Pattern.group(group.kind, *([pattern for pattern, _ in side] for side in (plain, inverse))), expression
 
 
-def _order(operand: Operand) -> tuple:
+def _order(operand: Operand) -> tuple[Any, ...]:
     return operand[0].order, operand[1].numbers

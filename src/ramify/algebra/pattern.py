@@ -7,7 +7,7 @@ A pattern is its structure: sums and products alternate, each a group of plain c
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from ramify.algebra.expression import Expression
 from ramify.algebra.parser import ParseError, parse
@@ -40,7 +40,7 @@ class Pattern:
     plain: "tuple[Pattern, ...]" = ()
     inverse: "tuple[Pattern, ...]" = ()
     size: int = field(default=1, compare=False)
-    order: tuple = field(default=(-1,), compare=False)
+    order: tuple[Any, ...] = field(default=(-1,), compare=False)
     _hash: int = field(default=0, compare=False)  # of integers only: the same in every process
 
     def __hash__(self) -> int:

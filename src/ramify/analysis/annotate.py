@@ -122,7 +122,7 @@ def _annotate_file(job: Job, task: Task) -> None:
         write_table(frame, file, schema, made_by(task.GRADER_VERSION))
 
 
-def _row(puzzle_id: str, sample: int, attempt: Attempt) -> tuple:
+def _row(puzzle_id: str, sample: int, attempt: Attempt) -> tuple[Any, ...]:
     return (
         puzzle_id,
         sample,

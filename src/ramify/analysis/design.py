@@ -197,7 +197,10 @@ def remedy(question: Question, difference: float, seeds: int, samples: int) -> s
 
 def _fewer(question: Question, counts: np.ndarray) -> np.ndarray:
     """What the pattern parts are multiplied by: a pattern gets a second puzzle when all have one."""
-    return np.minimum(question.counts, question.available) / np.minimum(np.maximum(counts, 1), question.available)
+    shares: np.ndarray = np.minimum(question.counts, question.available) / np.minimum(
+        np.maximum(counts, 1), question.available
+    )
+    return shares
 
 
 def least(question: Question, of: Parts, seeds: int, counts: Mapping[Source, float]) -> float:

@@ -157,4 +157,5 @@ def rarefied(counts: np.ndarray, total: float, drawn: int) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         log_miss = gammaln(rest + 1) - gammaln(rest - drawn + 1) - gammaln(whole + 1) + gammaln(whole - drawn + 1)
     miss = np.where(rest >= drawn, np.exp(log_miss), 0.0)
-    return (1 - miss).sum(-1)
+    expected: np.ndarray = (1 - miss).sum(-1)
+    return expected

@@ -36,7 +36,8 @@ class Curves(NamedTuple):
     @property
     def asked(self) -> np.ndarray:
         """Whether all seeds were asked a puzzle, of shape (steps, puzzles)."""
-        return np.isfinite(self.denominator).all(0)
+        finite: np.ndarray = np.isfinite(self.denominator).all(0)
+        return finite
 
     @property
     def share_base(self) -> bool:

@@ -102,4 +102,5 @@ def _of_groups(values: np.ndarray, groups: Grouping) -> np.ndarray:
     """The mean of each group over seeds and puzzles, of values of shape (seeds, puzzles)."""
     there = np.isfinite(values).all(0)
     sums = groups.totals(np.where(there, values, np.nan).mean(0)[None])[0]
-    return sums / np.bincount(groups.codes[there], minlength=len(groups.names))
+    means: np.ndarray = sums / np.bincount(groups.codes[there], minlength=len(groups.names))
+    return means

@@ -1,6 +1,7 @@
 """What was tried, by the attempted pattern: how often, how well, how many different ones. No pass@k shows these."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -68,7 +69,9 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
                 yield _row(COVERAGE.named(budgets[size]), where, by, list(groups[by]), shares, len(of_size))
 
 
-def _row(metric: str, where: tuple, by: str, groups: list[str], found: tuple, n: np.ndarray | int) -> pl.DataFrame:
+def _row(
+    metric: str, where: tuple[Any, ...], by: str, groups: list[str], found: tuple[Any, ...], n: np.ndarray | int
+) -> pl.DataFrame:
     name, seed, step = where
     table = rows(metric, name, seed, by, [step], groups, [part[None, :] for part in found], n=n)
     return table.filter(pl.col("value").is_not_null()) if by == "pattern" else table
@@ -156,4 +159,5 @@ def _entropy(tries: np.ndarray) -> tuple[np.ndarray, ...]:
 def _bits(counts: np.ndarray) -> np.ndarray:
     """Entropies of counts of shape (draws, kinds)."""
     shares = counts / counts.sum(1, keepdims=True)
-    return -(shares * np.log2(np.where(shares > 0, shares, 1.0))).sum(1)
+    entropy: np.ndarray = -(shares * np.log2(np.where(shares > 0, shares, 1.0))).sum(1)
+    return entropy

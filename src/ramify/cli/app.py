@@ -7,20 +7,29 @@ import typer
 
 from ramify.console import listen
 from ramify.errors import RamifyError
+from ramify.manifest import version
 
 app = typer.Typer(
     help="See what RL post-training taught a language model: which skills, in which order, where composing them fails.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ramify {version('ramify') or 'of a source tree that is not installed'}")
+        raise typer.Exit
 
 
 @app.callback()
 def every_verb(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors, no progress.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print all that goes into the run's log.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """See what RL post-training taught a language model: which skills, which order, where composing them fails."""
     if quiet and verbose:

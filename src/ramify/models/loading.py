@@ -62,7 +62,8 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
         is_small = config.hidden_size <= LARGEST_DECODED and not torch.cuda.is_available()
         tiny = config.model_type == "llama" and (is_small or config.vocab_size == len(VOCABULARY))
         name, revision = hub_name(model)
-        loaded, found = (TinyForCausalLM if tiny else AutoModelForCausalLM).from_pretrained(
+        kind: Any = TinyForCausalLM if tiny else AutoModelForCausalLM
+        loaded, found = kind.from_pretrained(
             name,
             revision=revision,
             attn_implementation=_attention(attention, tiny),
@@ -218,12 +219,12 @@ def prompt_ids(tokenizer: Any, said: Any) -> list[int]:
     9
     """
     if isinstance(said, str):
-        return tokenizer(said)["input_ids"]
+        return list(tokenizer(said)["input_ids"])
     if tokenizer.chat_template is None:
         raise RunError(f"{tokenizer.name_or_path}: its tokenizer has no chat template; set task.prompt.chat=false")
     with as_one_sentence(tokenizer.name_or_path, "its chat template fails"):
         text = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
-    return tokenizer(text, add_special_tokens=False)["input_ids"]
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def new_tokens(model: str | Path, prompts: Iterable[Any], given: int | None, setting: str) -> int:

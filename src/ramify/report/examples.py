@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from markupsafe import Markup
@@ -98,7 +99,9 @@ def _how(view: View, name: str, text: str) -> str:
     return "; ".join(said)
 
 
-def _example(run: Run, view: View, name: str, puzzle: dict, steps: Iterable[tuple[int, str]], note: str) -> Example:
+def _example(
+    run: Run, view: View, name: str, puzzle: dict[str, Any], steps: Iterable[tuple[int, str]], note: str
+) -> Example:
     count = len(puzzle["solving"])
     known = "drawn from" if view.asked == UNSEEN else "source pattern"
     source = f"{known} {puzzle['pattern']}; " if puzzle["pattern"] else ""

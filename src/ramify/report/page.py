@@ -162,7 +162,7 @@ def _learned(task: Task, view: View, n: int) -> list[Learned]:
 
 def _said(row: Row, last: int) -> str:
     if row["value"] is None:
-        return row["status"]
+        return str(row["status"])
     low = row["low"] if row["low"] is not None else row["value"]
     high = f"{row['high']:.0f}" if row["high"] is not None else f"after {last}"
     return f"step {row['value']:.0f} [{low:.0f}, {high}]"

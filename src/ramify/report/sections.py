@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -326,5 +327,5 @@ def signal(view: View) -> list[Figure]:
     return panel("zero-advantage", "Groups without signal since the checkpoint before", lines, top=1.0) + found
 
 
-def _point(row: dict) -> Point:
+def _point(row: dict[str, Any]) -> Point:
     return Point(row["step"], row["value"], row["low"], row["high"])

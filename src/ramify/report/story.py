@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ramify.report import sections
 from ramify.report.figures import Figure
@@ -45,7 +46,7 @@ enough. It also widens where the parts improve and the whole does not."""
 SIGNAL = """A training group whose samples all got the same reward teaches nothing. Each point is a pattern."""
 
 
-def story(view: View, certificate: dict | None) -> dict[str, Section]:
+def story(view: View, certificate: dict[str, Any] | None) -> dict[str, Section]:
     """The sections by id, those without a figure left out.
 
     Args:

@@ -31,7 +31,7 @@ class CurriculumConfig(Config):
 
     @field_validator("shares", "later")
     @classmethod
-    def _positive(cls, given: dict) -> dict:
+    def _positive(cls, given: dict[Any, Any]) -> dict[Any, Any]:
         for shares in given.values() if any(isinstance(value, dict) for value in given.values()) else [given]:
             if shares and max(shares.values()) < 1e-9:
                 raise ValueError("one weight must be above 0")

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
-from trl.models import unwrap_model_for_generation
+from trl.models.utils import unwrap_model_for_generation
 
 from ramify.models.loading import prompt_ids
 from ramify.train.success import PromptSource

@@ -147,8 +147,9 @@ def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any],
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    # TRL still sets what transformers is about to rename.
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    # TRL still sets what transformers renames.
+    renamed = r"`(is_)?gradient_checkpointing` is deprecated"
+    warnings.filterwarnings("ignore", message=renamed, category=FutureWarning, module="transformers")
     run, seed = job.run, job.seed
     done = run.checkpoints(seed)
     last = max(done, default=0)

@@ -145,7 +145,7 @@ class GRPOConfig(OnlineConfig):
 
             from ramify.train.compact import CompactGRPOTrainer
 
-            own = {"loss_type": self.loss_type, "scale_rewards": self.scale_rewards}
+            own: dict[str, Any] = {"loss_type": self.loss_type, "scale_rewards": self.scale_rewards}
             return CompactGRPOTrainer(args=Arguments(**parts["arguments"], **own), **parts["trainer"])
 
         self._train(job, build)

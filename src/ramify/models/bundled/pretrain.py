@@ -169,7 +169,7 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
             bos_token_id=None,
-            attn_implementation="eager",
+            attn_implementation="eager",  # type: ignore[call-arg]  # taken by the parent class
             **config.architecture.model_dump(),
         )
         model = TinyForCausalLM(architecture)

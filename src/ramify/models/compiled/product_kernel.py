@@ -102,7 +102,7 @@ def exp(x):
     whole = np.floor(x * _LOG2E + _HALF)
     x = x - whole * _LN2_HIGH - whole * _LN2_LOW
     series = ((((_C6 * x + _C5) * x + _C4) * x + _C3) * x + _C2) * x * x + x + _ONE
-    return series * _power_of_two(whole)
+    return series * _power_of_two(whole)  # type: ignore[call-arg]  # numba adds the typing context
 
 
 @njit(**OPTIONS, fastmath={"contract", "reassoc", "nnan", "nsz"})

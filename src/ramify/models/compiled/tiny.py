@@ -41,14 +41,17 @@ class TinyForCausalLM(LlamaForCausalLM):
     @property
     def decoder(self) -> Decoder:
         """What runs the model; the part without the head keeps it."""
-        return self.model.decoder
+        decoder: Decoder = self.model.decoder
+        return decoder
 
     @decoder.setter
     def decoder(self, decoder: Decoder) -> None:
         self.model.decoder = decoder
 
     @torch.no_grad()
-    def generate(self, inputs: Any = None, generation_config: Any = None, **kwargs: Any) -> Any:
+    def generate(  # type: ignore[override]  # its other arguments are taken by name only
+        self, inputs: Any = None, generation_config: Any = None, **kwargs: Any
+    ) -> Any:
         """Sample (or search greedily) after prompts that are padded on the left.
 
         Takes what `transformers.GenerationMixin.generate` takes, and hands over to it whatever goes beyond plain
@@ -69,7 +72,7 @@ class TinyForCausalLM(LlamaForCausalLM):
         linear = [part for part in self.model.layers.modules() if hasattr(part, "weight") and part.weight.ndim == 2]
         adapted = any(type(part) is not torch.nn.Linear for part in linear)  # by LoRA
         if input_ids is None or adapted or not plain or not set(changed) <= known or read("max_new_tokens") is None:
-            return super().generate(inputs, generation_config=generation_config, **kwargs)
+            return self._generate_by_transformers(inputs, generation_config, kwargs)
         mask = torch.ones_like(input_ids) if kwargs.get("attention_mask") is None else kwargs["attention_mask"]
         temperature = (read("temperature") or 1.0) if read("do_sample") else 0.0
         ends = read("eos_token_id")
@@ -78,8 +81,12 @@ class TinyForCausalLM(LlamaForCausalLM):
         if self.decoder == "auto" and decoder.unsupported(self.model, self.lm_head) is None and mask.any(1).all():
             return _decode_compiled(self, input_ids, mask, how)
         if not _is_plain_llama(self.config):
-            return super().generate(inputs, generation_config=generation_config, **kwargs)
+            return self._generate_by_transformers(inputs, generation_config, kwargs)
         return decode_in_chunks(self, input_ids, mask, how)
+
+    def _generate_by_transformers(self, inputs: Any, generation_config: Any, others: dict[str, Any]) -> Any:
+        parent: Any = super()
+        return parent.generate(inputs, generation_config=generation_config, **others)
 
 
 # What `save_pretrained` writes as the architecture: others, such as vLLM, know a checkpoint by it.
@@ -146,7 +153,8 @@ def decode(
     """Decode one chunk token by token."""
     layers = [_fused(layer) for layer in model.model.layers]
     rows, width = input_ids.shape
-    heads, size = model.config.num_attention_heads, model.config.head_dim
+    config: Any = model.config  # its head_dim is a number once a model is made
+    heads, size = config.num_attention_heads, config.head_dim
     length = width + how.max_new_tokens
     shape = (rows, heads, length, size)
     keys = [input_ids.new_zeros(shape, dtype=model.dtype) for _ in layers]
@@ -233,7 +241,8 @@ def _forward(
 ) -> torch.Tensor:
     """Logits of the last tokens; writes keys and values into the cache from this column on."""
     rows, new = tokens.shape
-    heads, size = model.config.num_attention_heads, model.config.head_dim
+    config: Any = model.config  # its head_dim is a number once a model is made
+    heads, size = config.num_attention_heads, config.head_dim
     epsilon, end = model.config.rms_norm_eps, column + new
     cos, sin = cos[:, None], sin[:, None]
     hidden = F.embedding(tokens, model.model.embed_tokens.weight)

@@ -133,7 +133,9 @@ def pack(
 
 def _run(model: LlamaModel, batch: Batch) -> torch.Tensor:
     parameters = dict(model.named_parameters())
-    return _Layers.apply(model, batch, tuple(parameters), *parameters.values())
+    apply: Any = _Layers.apply
+    hidden: torch.Tensor = apply(model, batch, tuple(parameters), *parameters.values())
+    return hidden
 
 
 class _Layers(torch.autograd.Function):

@@ -77,10 +77,13 @@ def _evaluate(pattern: Pattern, leaves: np.ndarray, prime: int) -> np.ndarray:
     numerator, denominator = pattern.tree.fold(
         lambda leaf: (leaves[leaf], np.ones_like(leaves[leaf])), lambda op, a, b: _modular(op, a, b, prime)
     )
-    return numerator * _power(denominator, prime - 2, prime) % prime
+    quotients: np.ndarray = numerator * _power(denominator, prime - 2, prime) % prime
+    return quotients
 
 
-def _modular(op: str, a: tuple, b: tuple, prime: int) -> tuple[np.ndarray, np.ndarray]:
+def _modular(
+    op: str, a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray], prime: int
+) -> tuple[np.ndarray, np.ndarray]:
     if op in "+-":
         cross = b[0] * a[1] % prime
         return (a[0] * b[1] + (cross if op == "+" else prime - cross)) % prime, a[1] * b[1] % prime

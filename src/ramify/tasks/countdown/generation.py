@@ -184,7 +184,8 @@ def _distinct(table: np.ndarray) -> np.ndarray:
     if not len(table) or prod(spans.tolist()) >= 2**62:
         return np.unique(table, axis=0)
     codes = np.unique(np.ravel_multi_index(tuple((table - lowest).T), tuple(spans)))  # one number a row: much faster
-    return np.column_stack(np.unravel_index(codes, tuple(spans))) + lowest
+    rows: np.ndarray = np.column_stack(np.unravel_index(codes, tuple(spans))) + lowest
+    return rows
 
 
 def _evenly(

@@ -85,7 +85,8 @@ class _Table(NamedTuple):
 
     @property
     def key(self) -> np.ndarray:
-        return self.top / self.bottom
+        values: np.ndarray = self.top / self.bottom
+        return values
 
     @property
     def largest(self) -> tuple[float, float]:
@@ -174,7 +175,7 @@ class InstanceCounter:
         """Whether the values of these factors are held in a table; those of equal operands have to be."""
         if len(factors) == 1 and factors[0].repeat > 1:
             return True
-        return self.span ** sum(factor.size for factor in factors) <= _PART
+        return bool(self.span ** sum(factor.size for factor in factors) <= _PART)
 
     def _terms(self, pattern: Pattern) -> Iterator[tuple[int, list[_Factor]]]:
         """The cycle index of a group: weights, each with its factors; their sum is to be divided by `_divisor`."""

@@ -117,7 +117,7 @@ def _task(operation: int, parts: tuple[int, int], chosen: tuple[slice, slice], f
 
 
 def _length(part: slice) -> int:
-    return part.stop - part.start
+    return int(part.stop - part.start)
 
 
 def _blocks(size: int) -> Iterator[tuple[int, int]]:

@@ -57,7 +57,8 @@ class _Part(NamedTuple):
     def assignments(self, at: np.ndarray, ranks: np.ndarray) -> np.ndarray:
         """The assignments with these ranks (from 0) among those that give the values at these places."""
         if self.sides is None:
-            return self.top[at][:, None]
+            column: np.ndarray = self.top[at][:, None]
+            return column
         left, right = self.sides
         absolute = self.before[self.starts[at]] + ranks
         pair = np.searchsorted(self.before, absolute, side="right") - 1
@@ -107,7 +108,7 @@ class Propagation:
     def cases(self) -> int:
         """How many assignments of the outer leaves and targets there are to run through."""
         span = self.numbers[1] - self.numbers[0] + 1
-        return span ** len(self.outside) * (self.target[1] - self.target[0] + 1)
+        return int(span ** len(self.outside)) * (self.target[1] - self.target[0] + 1)
 
     def listed(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Every instance, once, in parts: assignments and their targets."""

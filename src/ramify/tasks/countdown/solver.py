@@ -105,7 +105,8 @@ class Solutions(NamedTuple):
 
     def of(self, puzzle: int) -> list[int]:
         """The solving patterns of one puzzle."""
-        return self.indices[self.starts[puzzle] : self.starts[puzzle + 1]].tolist()
+        found: list[int] = self.indices[self.starts[puzzle] : self.starts[puzzle + 1]].tolist()
+        return found
 
 
 def solve_many(
@@ -172,7 +173,8 @@ def _hits(numbers: Sequence[int], target: int) -> np.ndarray:
         return _hits_in_integers(numbers, target)
     from ramify.tasks.countdown.kernel import solve_one
 
-    return solve_one(np.array(numbers, dtype=np.float64), float(target), *table)
+    found: np.ndarray = solve_one(np.array(numbers, dtype=np.float64), float(target), *table)
+    return found
 
 
 def _checked(size: int) -> int:
@@ -186,7 +188,7 @@ def _largest(numbers: np.ndarray, targets: np.ndarray) -> int:
 
 
 def _is_exact(largest: int, size: int) -> bool:
-    return max(largest, 2) ** size < 2**53
+    return bool(max(largest, 2) ** size < 2**53)
 
 
 def _hits_in_integers(numbers: Sequence[int], target: int) -> np.ndarray:

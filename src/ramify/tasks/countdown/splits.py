@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
+from typing import Any
 
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import skills
@@ -138,7 +139,7 @@ class Certificate:
             )
         )
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
         return asdict(self) | {"is_clean": self.is_clean}
 
