@@ -173,7 +173,7 @@ def test_a_column_that_is_missing_or_of_another_type(known_run: Run) -> None:
     file = known_run.derived_file("grades", 1, "test", 4)
     frame = read_table(file)
     for wrong in (frame.drop("verdict"), frame.with_columns(verdict=pl.lit(1))):
-        write_table(wrong, file)
+        write_table(wrong, file, versions=made_by(known_run.task.GRADER_VERSION))
         drop_estimates(known_run)
         with pytest.raises(RunError, match="its column verdict is missing or of another type"):
             stages.score(known_run, silent)
