@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ramify.processes import LINE, Report, rank
+from ramify.processes import LINE, ProgressCallback, rank
 
 if TYPE_CHECKING:
     import polars as pl
@@ -149,7 +149,7 @@ class _Bars(_Lines):
 
 
 @contextmanager
-def progress() -> Iterator[Report]:
+def progress() -> Iterator[ProgressCallback]:
     """Yields what the stages report to: bars with the time left on a terminal, else a line a stage; all on stderr.
 
     Of several processes only the first shows anything.

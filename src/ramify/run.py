@@ -18,7 +18,7 @@ from ramify.errors import ConfigError, RunError
 from ramify.frames import CELL_TYPES, CELLS, attributed, cells, samples
 from ramify.layout import DERIVED, Layout
 from ramify.lock import exclusive
-from ramify.processes import Report, rank
+from ramify.processes import ProgressCallback, rank
 from ramify.storage import read_json, write_json
 from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, Schema, scan_table
 from ramify.tasks.base import Task
@@ -104,7 +104,7 @@ class Run(Layout):
             yield
 
     @contextmanager
-    def scoring(self, report: Report) -> Iterator[None]:
+    def scoring(self, report: ProgressCallback) -> Iterator[None]:
         """Wait for whoever makes the derived tables, and keep others from it: so the last estimates rest on all."""
         with exclusive(self.scoring_file, "", lambda holder: report(f"waiting for {holder}, which scores", 0, 1)):
             yield

@@ -18,7 +18,7 @@ from ramify.adapters.origins import named_origin, origin_of, recur
 from ramify.adapters.parsed_rows import RowReader, is_usable
 from ramify.adapters.steps import LAST, bare, step_of_file, without_steps
 from ramify.errors import RunError
-from ramify.processes import Report
+from ramify.processes import ProgressCallback
 from ramify.tables import storable
 from ramify.tasks.countdown.puzzle import Puzzle
 
@@ -65,7 +65,9 @@ class _Part:
     has_reward: bool
 
 
-def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stage, done, total: None) -> Found:
+def read_folder(
+    folder: Path, config: ImportConfig, report: ProgressCallback = lambda stage, done, total: None
+) -> Found:
     """Read every file of a folder.
 
     Raises:

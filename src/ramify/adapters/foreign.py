@@ -19,7 +19,7 @@ import polars as pl
 from ramify.adapters.dumps import MAIN, ROWS, Found, read_folder, settle_last
 from ramify.adapters.import_settings import ImportConfig
 from ramify.errors import RunError
-from ramify.processes import Report
+from ramify.processes import ProgressCallback
 from ramify.removal import drop_completions, drop_derived, drop_estimates
 from ramify.run import Run
 from ramify.storage import write_json, write_text
@@ -68,7 +68,9 @@ class Imported:
     notes: list[str]
 
 
-def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportConfig, report: Report) -> Imported:
+def import_run(
+    folders: Sequence[Path], name: str, root: Path, config: ImportConfig, report: ProgressCallback
+) -> Imported:
     """Read folders (a seed each) and write a run; done again, it takes in what is new and leaves the rest as it is.
 
     Raises:
@@ -98,7 +100,9 @@ def _complete(saved: dict[str, Any]) -> dict[str, Any]:
     return {**saved, "imported": {"folders": folders, **config.model_dump(mode="json")}}
 
 
-def _write(run: Run, found: Sequence[Found], evaluated: bool, config: ImportConfig, report: Report) -> Imported:
+def _write(
+    run: Run, found: Sequence[Found], evaluated: bool, config: ImportConfig, report: ProgressCallback
+) -> Imported:
     """Write what was found."""
     unread = [row for one in found for row in one.unread]
     write_text("".join(json.dumps(row, default=str) + "\n" for row in unread), run.unread_file)
@@ -144,7 +148,7 @@ def _told(config: ImportConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude=later)
 
 
-def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: Report) -> list[Found]:
+def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: ProgressCallback) -> list[Found]:
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise RunError(f"{', '.join(map(str, folders))}: a folder stands for a seed, and one is given twice")
     if re.fullmatch(r"\w[\w.-]*", name) is None:
@@ -165,7 +169,9 @@ def _set_names(found: Sequence[Found], evaluated: bool) -> dict[str, str]:
     return {own: MAIN if own == main else own for own in sizes}
 
 
-def _write_puzzles(run: Run, found: Sequence[Found], names: dict[str, str], report: Report) -> dict[str, list[Tagged]]:
+def _write_puzzles(
+    run: Run, found: Sequence[Found], names: dict[str, str], report: ProgressCallback
+) -> dict[str, list[Tagged]]:
     """Solve the puzzles of each set, training's alone under `train`; a label that another contradicts is none."""
     together: dict[str, dict[str, list[Puzzle]]] = defaultdict(lambda: defaultdict(list))
     for one in found:
