@@ -54,8 +54,8 @@ class OnlineConfig(TrainerConfig):
         tokenizer = load_tokenizer(job.model)
         frame = job.run.puzzles("train")
         puzzles = job.task.puzzles_in(frame)
-        said = map(job.task.prompt.said, puzzles)
-        limit = new_tokens(job.model, said, self.max_new_tokens, "train.max_new_tokens")
+        prompts = map(job.task.prompt.to_model_input, puzzles)
+        limit = new_tokens(job.model, prompts, self.max_new_tokens, "train.max_new_tokens")
         rows = schedule(frame, self.curriculum, self.steps, self.prompts_per_step, job.seed)
 
         def make(arguments: dict[str, Any]) -> Any:
@@ -129,11 +129,11 @@ class GRPOConfig(OnlineConfig):
             judged = task.grade(puzzles[row], tokenizer.decode(ids, skip_special_tokens=True))
             return task.reward.of(judged), judged.verdict == Verdict.CORRECT
 
-        def said(row: int) -> Any:
+        def prompt(row: int) -> Any:
             return task.prompt.to_model_input(puzzles[row])
 
         return {
-            "rollout_func": rollouts(source, self.dynamic_sampling, said, judge, tokenizer),
+            "rollout_func": rollouts(source, self.dynamic_sampling, prompt, judge, tokenizer),
             "callbacks": [RolloutState(source)],
         }
 
