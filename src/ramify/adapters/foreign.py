@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from ramify.adapters.dumps import MAIN, ROWS, Found, read_folder, settle_last
+from ramify.adapters.dumps import MAIN, ROWS, FolderContents, read_folder, settle_last
 from ramify.adapters.import_settings import ImportConfig
 from ramify.errors import RunError
 from ramify.processes import ProgressCallback
@@ -101,7 +101,7 @@ def _complete(saved: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(
-    run: Run, found: Sequence[Found], evaluated: bool, config: ImportConfig, report: ProgressCallback
+    run: Run, found: Sequence[FolderContents], evaluated: bool, config: ImportConfig, report: ProgressCallback
 ) -> Imported:
     """Write what was found."""
     unread = [row for one in found for row in one.unread]
@@ -148,7 +148,7 @@ def _told(config: ImportConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude=later)
 
 
-def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: ProgressCallback) -> list[Found]:
+def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: ProgressCallback) -> list[FolderContents]:
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise RunError(f"{', '.join(map(str, folders))}: a folder stands for a seed, and one is given twice")
     if re.fullmatch(r"\w[\w.-]*", name) is None:
@@ -158,7 +158,7 @@ def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: Pro
     return found
 
 
-def _set_names(found: Sequence[Found], evaluated: bool) -> dict[str, str]:
+def _set_names(found: Sequence[FolderContents], evaluated: bool) -> dict[str, str]:
     """The names that sets have in the run: the one with most completions is the main one."""
     sizes: Counter[str] = Counter()
     for one in found:
@@ -170,7 +170,7 @@ def _set_names(found: Sequence[Found], evaluated: bool) -> dict[str, str]:
 
 
 def _write_puzzles(
-    run: Run, found: Sequence[Found], names: dict[str, str], report: ProgressCallback
+    run: Run, found: Sequence[FolderContents], names: dict[str, str], report: ProgressCallback
 ) -> dict[str, list[Tagged]]:
     """Solve the puzzles of each set, training's alone under `train`; a label that another contradicts is none."""
     together: dict[str, dict[str, list[Puzzle]]] = defaultdict(lambda: defaultdict(list))
@@ -197,11 +197,11 @@ def _write_puzzles(
     return tagged
 
 
-def _is_evaluated(found: Sequence[Found]) -> bool:
+def _is_evaluated(found: Sequence[FolderContents]) -> bool:
     return any(not trains for one in found for trains, _ in one.rows)
 
 
-def _windows(found: Sequence[Found], every: int | None) -> dict[int, int]:
+def _windows(found: Sequence[FolderContents], every: int | None) -> dict[int, int]:
     """For each step, the last step of its window: of `every` steps, or else so many that there are `WINDOWS`."""
     frames = (part for one in found for frames in one.rows.values() for part in frames)
     steps = sorted({step for part in frames for step in part["step"].unique()})
