@@ -234,7 +234,7 @@ def test_a_damaged_log_and_mark(known_run: Run, tiny_config: ExperimentConfig) -
     _cut_log(log, 4)
     assert log.read_text().splitlines() == ['{"step": 1}', '{"step": 3}']
     checkpoint = known_run.checkpoints_folder(1) / "checkpoint-2"
-    write_text("\x00\x01", known_run.whole_mark(checkpoint))
+    write_text("\x00\x01", known_run.completion_marker(checkpoint))
     with pytest.raises(RunError, match="does not say how many processes"):
         known_run.saved_by(checkpoint)
 
@@ -275,7 +275,7 @@ def test_doctor(known_run: Run, ramify: Callable) -> None:
     broken = run.checkpoints_folder(1) / "checkpoint-2"
     write_text("{}", broken / "config.json")
     whole = run.checkpoints_folder(1) / "checkpoint-4"
-    write_text("1\n", run.whole_mark(whole))
+    write_text("1\n", run.completion_marker(whole))
     write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{}", whole / "model.safetensors")
     files = {str(file) for file in run.path.rglob("*")}
     code, out, _ = ramify("doctor", run.path, "--json")

@@ -325,7 +325,7 @@ class Run(Layout):
         Raises:
             RunError: its mark is damaged.
         """
-        mark = self.whole_mark(checkpoint)
+        mark = self.completion_marker(checkpoint)
         said = mark.read_text(errors="replace").strip() or "1"
         if re.fullmatch(r"[0-9]{1,6}", said) is None:
             raise RunError(f"{mark}: damaged, it does not say how many processes wrote it; delete {checkpoint}")
