@@ -64,7 +64,7 @@ class Prompt(Protocol):
 class Reward(Protocol):
     """What a completion is worth in training."""
 
-    def of(self, grade: Grade) -> float:
+    def score(self, grade: Grade) -> float:
         """The reward of a grade."""
 
 
