@@ -148,7 +148,7 @@ def calculated(
         len(config.steps(config.seeds[0])),
         config.sample.greedy,
     )
-    configured = costs.of({source: counts[source] for source in moved}, seeds, samples)
+    configured = costs.total_tokens({source: counts[source] for source in moved}, seeds, samples)
     budget = configured if tokens is None else tokens
     found = allocate(asked, costs, budget, detect)
     if found is None and tokens is not None:

@@ -16,7 +16,8 @@ class RewardConfig(Config):
     """The reward of a completion.
 
     >>> from ramify.records import Grade, Verdict
-    >>> [REWARDS["paper"].score(Grade(verdict)) for verdict in (Verdict.CORRECT, Verdict.WRONG_VALUE, Verdict.UNPARSABLE)]
+    >>> verdicts = (Verdict.CORRECT, Verdict.WRONG_VALUE, Verdict.UNPARSABLE)
+    >>> [REWARDS["paper"].score(Grade(verdict)) for verdict in verdicts]
     [1.0, 0.1, 0.0]
     """
 
