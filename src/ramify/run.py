@@ -336,7 +336,10 @@ class Run(Layout):
         if not self.import_file.is_file():
             return None
         remedy = f"delete it, and {self.again(self.import_file)}"
-        return read_json(self.import_file, ("format", "asked", "asked_again", "steps", "window"), remedy)
+        saved = read_json(self.import_file, ("format", "asked", "asked_again", "steps", "window"), remedy)
+        if "sourceless" in saved:  # the name of the count in earlier versions
+            saved["unlabelled"] = saved.pop("sourceless")
+        return saved
 
 
 def is_run(folder: Path) -> bool:

@@ -94,7 +94,7 @@ def read_folder(
             first = records, failed
     report(f"reading {form.name}", len(files), len(files))
     if not parts and not found.unread:
-        raise RunError(f"{folder}: the files of {form.said} there are empty")
+        raise RunError(f"{folder}: the files of {form.label} there are empty")
     if not parts:
         raise RunError(_nothing(folder, found, reader, first))
     _settle_steps(parts, found)
@@ -159,7 +159,7 @@ def _nothing(
     row = next((row for row in found.unread if row["row"]), found.unread[0])
     name = Path(row["file"])
     where = f"{name.relative_to(folder)}, " if name != folder else ""
-    said = f"{folder}: not one of {len(found.unread):,} rows could be read as {found.format.said}: {where}"
+    said = f"{folder}: not one of {len(found.unread):,} rows could be read as {found.format.label}: {where}"
     if first is None:
         return f"{folder}: {where}{row['error']}"
     records, error = first

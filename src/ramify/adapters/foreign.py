@@ -42,7 +42,7 @@ class Imported:
     Attributes:
         completions, puzzles: how many the report is about.
         rollouts: training completions beside them.
-        sourceless: of these puzzles, those that several patterns solve and no label tells apart.
+        unlabelled: of these puzzles, those that several patterns solve and no label tells apart.
         unsolvable: of these puzzles, those without a solution.
         steps: the checkpoints, or the last steps of the windows.
         window: steps in a window, at most; 1 where each stands alone.
@@ -58,7 +58,7 @@ class Imported:
     completions: int
     rollouts: int
     puzzles: int
-    sourceless: int
+    unlabelled: int
     unsolvable: int
     steps: list[int]
     window: int
@@ -137,7 +137,7 @@ def _write(
         list(dict.fromkeys(note for one in found for note in one.notes)),
     )
     told = {part.name: getattr(done, part.name) for part in fields(done) if part.name != "run"}
-    about = {"format": found[0].format.said, "asked": EVALUATED if evaluated else TRAINED, "asked_again": evaluated}
+    about = {"format": found[0].format.label, "asked": EVALUATED if evaluated else TRAINED, "asked_again": evaluated}
     write_json({**told, **about}, run.import_file)
     return done
 
