@@ -234,7 +234,7 @@ def test_a_damaged_log_and_mark(known_run: Run, tiny_config: ExperimentConfig) -
     _cut_log(log, 4)
     assert log.read_text().splitlines() == ['{"step": 1}', '{"step": 3}']
     checkpoint = known_run.checkpoints_folder(1) / "checkpoint-2"
-    write_text("\x00\x01", known_run.whole_mark(checkpoint))
+    write_text("\x00\x01", known_run.completion_marker(checkpoint))
     with pytest.raises(RunError, match="does not say how many processes"):
         known_run.saved_by(checkpoint)
 
@@ -275,7 +275,7 @@ def test_doctor(known_run: Run, ramify: Callable) -> None:
     broken = run.checkpoints_folder(1) / "checkpoint-2"
     write_text("{}", broken / "config.json")
     whole = run.checkpoints_folder(1) / "checkpoint-4"
-    write_text("1\n", run.whole_mark(whole))
+    write_text("1\n", run.completion_marker(whole))
     write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{}", whole / "model.safetensors")
     files = {str(file) for file in run.path.rglob("*")}
     code, out, _ = ramify("doctor", run.path, "--json")
@@ -289,9 +289,9 @@ def test_doctor(known_run: Run, ramify: Callable) -> None:
         "seed-1/checkpoints/checkpoint-2": ("unfinished", True),
         "seed-1/checkpoints/checkpoint-4": ("damaged", False),
     }
-    assert "makes it again" in found["seed-1/grades/test/step-000000.parquet"]["said"]
-    assert "do without it" in found["seed-1/rollouts/step-000001.parquet"]["said"]
-    assert "model.safetensors is cut off" in found["seed-1/checkpoints/checkpoint-4"]["said"]
+    assert "makes it again" in found["seed-1/grades/test/step-000000.parquet"]["message"]
+    assert "do without it" in found["seed-1/rollouts/step-000001.parquet"]["message"]
+    assert "model.safetensors is cut off" in found["seed-1/checkpoints/checkpoint-4"]["message"]
     assert {str(file) for file in run.path.rglob("*")} == files
     assert "seed-old: not a folder of the run" in ramify("doctor", run.path)[1]
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ramify.processes import LINE, Report, rank
+from ramify.processes import LINE, ProgressCallback, rank
 
 if TYPE_CHECKING:
     import polars as pl
@@ -149,7 +149,7 @@ class _Bars(_Lines):
 
 
 @contextmanager
-def progress() -> Iterator[Report]:
+def progress() -> Iterator[ProgressCallback]:
     """Yields what the stages report to: bars with the time left on a terminal, else a line a stage; all on stderr.
 
     Of several processes only the first shows anything.
@@ -279,11 +279,11 @@ def import_lines(imported: "Imported") -> Iterator[str]:
         f"{_many(imported.files, 'file')} ({imported.format}){windows} step{'s' * (len(steps) > 1)} {shown}"
     )
     if imported.rollouts:
-        yield f"{_many(imported.rollouts, 'training completion')} beside them, for what training had to learn from"
-    if imported.sourceless:
+        yield f"{_many(imported.rollouts, 'training completion')} kept for the training signal"
+    if imported.unlabelled:
         yield (
-            f"{_many(imported.sourceless, 'puzzle')} solved by several patterns, without a label that fits: counted "
-            "where no source pattern is asked for"
+            f"{_many(imported.unlabelled, 'puzzle')} unlabelled: several patterns solve them, and no label names "
+            "the source pattern; groupings by source pattern leave them out"
         )
     if imported.unsolvable:
         yield f"{_many(imported.unsolvable, 'puzzle')} without any solution"
@@ -328,8 +328,8 @@ def print_health(found: "list[Checked]") -> None:
         table.add_row(kind, *(f"{count:,}" if count else "" for count in counts))
     console.print(table)
     for one in found:
-        if one.said:
-            print(printable(f"{one.file}: {one.said}"))
+        if one.message:
+            print(printable(f"{one.file}: {one.message}"))
 
 
 def printable(text: str) -> str:
@@ -352,13 +352,17 @@ def _many(count: int, word: str) -> str:
 
 def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:
     """The rows of a comparison of two runs or checkpoints."""
+    from ramify.analysis.metrics import displayed
+
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("set", by, "metric", "difference", "95 % interval", "p", "q", "n"):
         table.add_column(column, justify="left" if column in ("set", by, "metric") else "right", no_wrap=True)
     for row in found.filter(found["value"].is_not_null()).iter_rows(named=True):
         ends = "" if row["low"] is None else f"[{row['low']:+.3f}, {row['high']:+.3f}]"
         tests = ["" if row[name] is None else f"{row[name]:.3g}" for name in ("p", "q")]
-        table.add_row(row["set"], row["group"], row["metric"], f"{row['value']:+.3f}", ends, *tests, str(row["n"]))
+        table.add_row(
+            row["set"], row["group"], displayed(row["metric"]), f"{row['value']:+.3f}", ends, *tests, str(row["n"])
+        )
     console.print(table)
 
 
@@ -385,7 +389,7 @@ def print_checks(checks: list[Any], held_out: bool) -> None:
         "in training",
         "same numbers",
         "unsolvable",
-        "forced",
+        "uniquely solvable",
         "patterns",
     ):
         table.add_column(column, justify="left" if column == "set" else "right")
@@ -410,7 +414,7 @@ def print_checks(checks: list[Any], held_out: bool) -> None:
         ]
         table.add_row(*row, *([f"{check.solved_by_held_out:,}"] if held_out else []))
     console.print(table)
+    console.print("in training: also a training puzzle; same numbers: as one, with any target; uniquely solvable: by")
     console.print(
-        "in training: also a training puzzle; same numbers: as one, with any target; forced: one pattern (with"
+        "one pattern (with its twins) alone; patterns: mean number that solve it; mislabelled: its pattern does not"
     )
-    console.print("its twins) alone solves it; patterns: mean number that solve it; mislabelled: its pattern does not")

@@ -36,14 +36,14 @@ class Checked:
         kind: puzzles, completions, grades, checkpoints, config, ...; "other" for what is not ours.
         state: whole; unchecked: readable, and from before there were hashes; outdated: another version made it, and
             scoring makes it again; unfinished: cut off while it was made; damaged; stray: ramify does not look at it.
-        said: what is wrong and what to do, in a sentence; "" of what is whole.
+        message: what is wrong and what to do about it; "" for a file that is intact.
         rebuilt: whether the command that made the run, or `ramify report`, makes it again as it is, without being told.
     """
 
     file: str
     kind: str
     state: str
-    said: str = ""
+    message: str = ""
     rebuilt: bool = False
 
 

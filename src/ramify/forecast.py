@@ -19,7 +19,7 @@ import polars as pl
 from ramify.errors import ConfigError
 from ramify.experiment import ExperimentConfig, open_run
 from ramify.models.checkpoints import model_path
-from ramify.processes import Report, world_size
+from ramify.processes import ProgressCallback, world_size
 from ramify.run import Run
 from ramify.stages.generate import generate
 from ramify.stages.sample import evaluation_prompts, model_at
@@ -67,7 +67,7 @@ class Forecast:
     max_new_tokens: dict[str, int]
 
 
-def forecast(config: ExperimentConfig, report: Report) -> Forecast:
+def forecast(config: ExperimentConfig, report: ProgressCallback) -> Forecast:
     """Make puzzles, probe training and sampling, and throw all of it away.
 
     Raises:
@@ -156,7 +156,7 @@ def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
     return len(found) / seconds / factor, factor * file.stat().st_size / len(found)
 
 
-def _probe_trainer(config: ExperimentConfig, run: Run, report: Report) -> tuple[float, int]:
+def _probe_trainer(config: ExperimentConfig, run: Run, report: ProgressCallback) -> tuple[float, int]:
     """Seconds a step, and bytes a checkpoint."""
     changed = {"steps": PROBED_STEPS, "save_steps": PROBED_STEPS, "report_to": ()}
     trainer: Any = config.train.model_copy(update=changed)

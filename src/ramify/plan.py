@@ -20,7 +20,7 @@ from ramify.analysis.design import Question, Source, detectable, needed, remedy
 from ramify.analysis.questions import questions
 from ramify.errors import ConfigError, RunError
 from ramify.experiment import ExperimentConfig, open_run
-from ramify.processes import Report
+from ramify.processes import ProgressCallback
 from ramify.run import Run, is_run
 from ramify.stages.generate import generate
 from ramify.stages.sample import model_at
@@ -91,7 +91,7 @@ class Plan:
     probed: tuple[int, int]
 
 
-def plan(source: str, overrides: list[str], detect: float, tokens: int | None, report: Report) -> Plan:
+def plan(source: str, overrides: list[str], detect: float, tokens: int | None, report: ProgressCallback) -> Plan:
     """Ask the base, or read what it was asked in a run, and calculate.
 
     Args:
@@ -148,7 +148,7 @@ def calculated(
         len(config.steps(config.seeds[0])),
         config.sample.greedy,
     )
-    configured = costs.of({source: counts[source] for source in moved}, seeds, samples)
+    configured = costs.total_tokens({source: counts[source] for source in moved}, seeds, samples)
     budget = configured if tokens is None else tokens
     found = allocate(asked, costs, budget, detect)
     if found is None and tokens is not None:
@@ -174,7 +174,7 @@ def _answer(one: Question, detect: float, seeds: int, samples: int, recommended:
     )  # fmt: skip
 
 
-def _probed(config: ExperimentConfig, report: Report) -> tuple[pl.DataFrame, dict[Source, float]]:
+def _probed(config: ExperimentConfig, report: ProgressCallback) -> tuple[pl.DataFrame, dict[Source, float]]:
     """Draw puzzles in a folder that is thrown away, and ask the base some of them."""
     with TemporaryDirectory() as folder:
         run = open_run(config.model_copy(update={"task": _drawn(config.task)}), Path(folder) / "run")
@@ -199,7 +199,7 @@ def _probed(config: ExperimentConfig, report: Report) -> tuple[pl.DataFrame, dic
     return _joined(config, sets, {name: completion_frame(some) for name, some in found.items()})
 
 
-def _read(config: ExperimentConfig, run: Run, report: Report) -> tuple[pl.DataFrame, dict[Source, float]]:
+def _read(config: ExperimentConfig, run: Run, report: ProgressCallback) -> tuple[pl.DataFrame, dict[Source, float]]:
     """What the base was asked in a run, by all seeds together; greedy completions do not count."""
     sets, found = {}, {}
     base = config.steps(config.seeds[0])[0]

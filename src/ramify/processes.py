@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 
-Report = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 """Told of progress: what is being done, how much of it is done, how much there is."""
 LINE = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
 """How a line of the log looks."""

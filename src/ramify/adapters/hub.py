@@ -91,7 +91,10 @@ def push(folder: Path, name: str, private: bool = True) -> str:
 
 def _dataset_card(run: Run, frames: dict[str, pl.DataFrame], license_id: str) -> str:
     files = "".join(f"  - split: {name}\n    path: data/{name}.parquet\n" for name in frames)
-    lines = ["| set | puzzles | n | patterns | forced | solving patterns, mean |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| set | puzzles | n | patterns | uniquely solvable | solving patterns, mean |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, frame in frames.items():
         sizes = ", ".join(map(str, sorted(frame["n"].unique())))
         cells = (name, f"{len(frame):,}", sizes, f"{frame['pattern'].drop_nulls().n_unique():,}")

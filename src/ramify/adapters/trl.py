@@ -59,7 +59,7 @@ def countdown_reward(
     if log_extra is not None:
         log_extra("puzzle_id", [puzzle and puzzle.id for puzzle in puzzles])
     asked = zip(puzzles, map(last_reply, completions), strict=True)
-    return [None if one is None else reward.of(grade(one, text, tags=answer_tags)) for one, text in asked]
+    return [None if one is None else reward.score(grade(one, text, tags=answer_tags)) for one, text in asked]
 
 
 def _puzzle(numbers: Any, target: Any) -> Puzzle | None:

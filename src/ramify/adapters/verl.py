@@ -69,7 +69,7 @@ def compute_score(
     if not isinstance(row, Mapping) or "numbers" not in row or "target" not in row:
         raise ValueError(f"ground_truth = {str(row)[:80]}: needs numbers and target")
     judged = grade_row(row, solution_str)
-    score = RewardConfig(correct=correct, form=form, wrong=wrong).of(judged)
+    score = RewardConfig(correct=correct, form=form, wrong=wrong).score(judged)
     return {"score": score, "correct": float(judged.verdict.value == "correct")}
 
 

@@ -125,7 +125,7 @@ def verify_split(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check puzzle sets against those named train: overlap, forced puzzles, labels; exit code 1 if they overlap."""
+    """Check puzzle sets against the training sets: overlap, unique solvability, labels; exit code 1 if they overlap."""
     from dataclasses import asdict
 
     from ramify.adapters.files import files_in, list_files

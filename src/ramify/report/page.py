@@ -35,7 +35,7 @@ class Learned:
     held_out: bool
     tree: Markup
     track: Markup
-    said: str
+    acquired: str
     change: str
     gain: str
     success: float

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from ramify.processes import Report
+from ramify.processes import ProgressCallback
 from ramify.removal import drop_derived
 from ramify.run import Run
 from ramify.sampling.batches import Sampler, SamplerConfig
@@ -19,7 +19,7 @@ def sample_checkpoint(
     step: int,
     config: SamplerConfig,
     build: Callable[[], Sampler],
-    report: Report = lambda stage, done, total: None,
+    report: ProgressCallback = lambda stage, done, total: None,
 ) -> None:
     """Write the completions of all evaluation sets of a run at a step.
 

@@ -2,11 +2,11 @@
 
 from ramify.adapters.puzzles import write_puzzles
 from ramify.experiment import ExperimentConfig
-from ramify.processes import Report
+from ramify.processes import ProgressCallback
 from ramify.run import Run
 
 
-def generate(config: ExperimentConfig, run: Run, report: Report) -> None:
+def generate(config: ExperimentConfig, run: Run, report: ProgressCallback) -> None:
     """Draw the puzzles, or take those that are named, tag them, certify the split."""
     with run.writing():
         write_puzzles(config.task, run, report)

@@ -7,7 +7,7 @@ from typing import Any
 from ramify.errors import RunError
 from ramify.experiment import ExperimentConfig
 from ramify.models.checkpoints import model_path
-from ramify.processes import Report, rank
+from ramify.processes import ProgressCallback, rank
 from ramify.run import Run
 from ramify.sampling.batches import Sampler
 from ramify.sampling.sweep import sample_checkpoint
@@ -16,7 +16,7 @@ from ramify.tasks.base import EVALUATION_SETS
 from ramify.train.existing import CheckpointsConfig
 
 
-def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
+def sample(config: ExperimentConfig, run: Run, report: ProgressCallback) -> None:
     """Sample every checkpoint on every evaluation set; a batch that is on disk is not made again."""
     with run.writing():
         for seed in config.seeds:

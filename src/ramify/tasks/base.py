@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from ramify.config import MOST, Config, Seed
-from ramify.processes import Report
+from ramify.processes import ProgressCallback
 from ramify.records import Attempt, Grade, Item
 
 EVALUATION_SETS = ("test", "length", "held_out", "skills")
@@ -64,7 +64,7 @@ class Prompt(Protocol):
 class Reward(Protocol):
     """What a completion is worth in training."""
 
-    def of(self, grade: Grade) -> float:
+    def score(self, grade: Grade) -> float:
         """The reward of a grade."""
 
 
@@ -147,7 +147,7 @@ class Task(Config, ABC):
     # Puzzles.
 
     @abstractmethod
-    def draw(self, report: Report) -> Split:
+    def draw(self, report: ProgressCallback) -> Split:
         """Make every set of `SETS` and its certificate. Same settings, same puzzles."""
 
     def asked(self) -> dict[str, Counts]:

@@ -86,4 +86,4 @@ class RunCallback(TrainerCallback):
             torch.distributed.barrier()  # each process saves its random numbers
         if state.is_world_process_zero:
             checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            write_text(f"{world_size()}\n", self.run.whole_mark(checkpoint))
+            write_text(f"{world_size()}\n", self.run.completion_marker(checkpoint))

@@ -127,7 +127,7 @@ class GRPOConfig(OnlineConfig):
 
         def judge(row: int, ids: list[int]) -> tuple[float, bool]:
             judged = task.grade(puzzles[row], tokenizer.decode(ids, skip_special_tokens=True))
-            return task.reward.of(judged), judged.verdict == Verdict.CORRECT
+            return task.reward.score(judged), judged.verdict == Verdict.CORRECT
 
         def prompt(row: int) -> Any:
             return task.prompt.to_model_input(puzzles[row])
@@ -194,7 +194,7 @@ def reward_of(
         texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in completion_ids]
         asked = [puzzles[index] for index in puzzle]
         grades = [task.grade(one, text) for one, text in zip(asked, texts, strict=True)]
-        rewards = [task.reward.of(judged) for judged in grades]
+        rewards = [task.reward.score(judged) for judged in grades]
         rows = [
             {
                 "puzzle_id": one.id,
