@@ -303,7 +303,7 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
     """A warning, if hardly any completion holds an answer between the tags."""
     import polars as pl
 
-    from ramify.tables import GRADES
+    from ramify.schemas import GRADES
 
     files = [run.derived_file("grades", seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     verdicts = pl.concat([run.scan(file, GRADES).select("verdict") for file in files])

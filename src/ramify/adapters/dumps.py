@@ -19,7 +19,7 @@ from ramify.adapters.parsed_rows import RowReader, is_usable
 from ramify.adapters.steps import LAST, bare, step_of_file, without_steps
 from ramify.errors import RunError
 from ramify.processes import ProgressCallback
-from ramify.tables import storable
+from ramify.schemas import storable
 from ramify.tasks.countdown.puzzle import Puzzle
 
 MAIN = "test"

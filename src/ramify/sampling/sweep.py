@@ -9,7 +9,8 @@ from ramify.processes import ProgressCallback
 from ramify.removal import drop_derived
 from ramify.run import Run
 from ramify.sampling.batches import Sampler, SamplerConfig
-from ramify.tables import COMPLETIONS, completion_frame, fault, read_table, write_table
+from ramify.schemas import COMPLETIONS, completion_frame
+from ramify.tables import fault, read_table, write_table
 from ramify.tasks.base import EVALUATION_SETS
 
 
