@@ -17,7 +17,7 @@ import polars as pl
 from ramify.errors import ConfigError
 from ramify.experiment import open_run
 from ramify.models.checkpoints import model_path
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.run import Run
 from ramify.schemas import completion_frame
 from ramify.settings import ExperimentConfig

@@ -20,7 +20,7 @@ from ramify.analysis.design import Question, Source, detectable, needed, remedy
 from ramify.analysis.questions import questions
 from ramify.errors import ConfigError, RunError
 from ramify.experiment import open_run
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.run import Run, is_run
 from ramify.schemas import COMPLETIONS, completion_frame
 from ramify.settings import ExperimentConfig

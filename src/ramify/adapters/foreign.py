@@ -19,7 +19,7 @@ import polars as pl
 from ramify.adapters.dumps import MAIN, ROWS, FolderContents, read_folder, settle_last
 from ramify.adapters.import_settings import ImportConfig
 from ramify.errors import RunError
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.removal import drop_completions, drop_derived, drop_estimates
 from ramify.run import Run
 from ramify.schemas import COMPLETIONS, ROLLOUTS, Schema

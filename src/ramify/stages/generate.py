@@ -1,7 +1,7 @@
 """The puzzle sets of a run."""
 
 from ramify.adapters.puzzles import write_puzzles
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.run import Run
 from ramify.settings import ExperimentConfig
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from ramify.errors import RunError
 from ramify.models.checkpoints import model_path
-from ramify.processes import ProgressCallback, rank
+from ramify.processes import rank
+from ramify.progress import ProgressCallback
 from ramify.run import Run
 from ramify.sampling.batches import Sampler
 from ramify.sampling.sweep import sample_checkpoint

@@ -6,7 +6,7 @@ from ramify.analysis import annotate
 from ramify.analysis.metrics import lacking
 from ramify.errors import RunError
 from ramify.layout import DERIVED
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.run import Run
 from ramify.schemas import COMPLETIONS, ESTIMATES
 from ramify.tables import is_current, made_by, write_table

@@ -3,7 +3,7 @@
 from functools import partial
 
 from ramify.models.checkpoints import model_path
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.run import Run
 from ramify.settings import ExperimentConfig
 from ramify.train.base import Job

@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from ramify.config import MOST, Config, Seed
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.records import Attempt, Grade, Item
 
 EVALUATION_SETS = ("test", "length", "held_out", "skills")
