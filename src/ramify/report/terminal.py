@@ -97,7 +97,8 @@ def _effects(view: View) -> list[str]:
     if not lines and len(untold) < len(rows):
         lines = ["  none significant"]
     if untold:
-        lines += textwrap.wrap(f"Not estimated: {'; '.join(untold)}", WIDTH, initial_indent="  ", subsequent_indent="  ")
+        missing = f"Not estimated: {'; '.join(untold)}"
+        lines += textwrap.wrap(missing, WIDTH, initial_indent="  ", subsequent_indent="  ")
     heading = "Features of structure that matter, others held equal (log-odds; false discovery rate 5%)"
     return ["", heading, *lines] if lines else []
 
