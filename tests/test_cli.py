@@ -129,7 +129,8 @@ def test_regrade(tmp_path: Path) -> None:
 
 def test_a_run_folder_of_other_settings_is_refused(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
-    from ramify.experiment import ExperimentConfig, open_run
+    from ramify.experiment import open_run
+    from ramify.settings import ExperimentConfig
 
     open_run(ExperimentConfig.load("quickstart"), tmp_path / "runs")
     done = ramify("generate", "quickstart", "train.steps=3", cwd=tmp_path)

@@ -23,8 +23,9 @@ from ramify.adapters.foreign import import_run
 from ramify.cli import main
 from ramify.doctor import examine
 from ramify.removal import drop_broken_checkpoints, drop_derived, drop_estimates
+from ramify.schemas import ROLLOUTS
 from ramify.storage import saving, write_bytes, write_json, write_text
-from ramify.tables import ROLLOUTS, fault, is_current, made_by, read_table, scan_table, write_table
+from ramify.tables import fault, is_current, made_by, read_table, scan_table, write_table
 
 GOLDEN = Path(__file__).parent / "golden" / "foreign"
 

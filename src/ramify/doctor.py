@@ -10,8 +10,9 @@ import polars as pl
 from ramify.errors import RamifyError, RunError
 from ramify.layout import DERIVED
 from ramify.run import Run
+from ramify.schemas import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, ROLLOUTS, Schema
 from ramify.storage import TEMPORARY
-from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, ROLLOUTS, Schema, is_current, is_stamped, made_by
+from ramify.tables import is_current, is_stamped, made_by
 from ramify.tasks.base import Task
 
 STATES = ("whole", "unchecked", "outdated", "unfinished", "damaged", "stray")

@@ -19,14 +19,15 @@ from ramify.analysis.annotate import annotate
 from ramify.analysis.design import Question, Source, detectable, needed, remedy
 from ramify.analysis.questions import questions
 from ramify.errors import ConfigError, RunError
-from ramify.experiment import ExperimentConfig, open_run
-from ramify.processes import ProgressCallback
+from ramify.experiment import open_run
+from ramify.progress import ProgressCallback
 from ramify.run import Run, is_run
+from ramify.schemas import COMPLETIONS, completion_frame
+from ramify.settings import ExperimentConfig
 from ramify.stages.generate import generate
 from ramify.stages.sample import model_at
-from ramify.tables import COMPLETIONS, completion_frame
 from ramify.tasks.base import EVALUATION_SETS, Task
-from ramify.train.job import TrainerConfig
+from ramify.train.online import OnlineConfig
 
 SAMPLES = 8
 """Completions that the base is asked for a puzzle."""
@@ -279,7 +280,7 @@ def _most(task: Task, name: str, n: int, puzzles: pl.DataFrame) -> int | None:
 
 def _training(config: ExperimentConfig, lengths: Mapping[Source, float]) -> float | None:
     """Tokens that a seed's training samples, about as long as the base's completions of the trained sizes."""
-    if not isinstance(config.train, TrainerConfig) or config.train.kind not in ("grpo", "rloo"):
+    if not isinstance(config.train, OnlineConfig):
         return None
     of_trained = [length for (_, n), length in lengths.items() if n in config.task.train]
     if not of_trained:

@@ -18,9 +18,11 @@ from ramify.errors import ConfigError, RunError
 from ramify.frames import CELL_TYPES, CELLS, attributed, cells, samples
 from ramify.layout import DERIVED, Layout
 from ramify.lock import exclusive
-from ramify.processes import ProgressCallback, rank
+from ramify.processes import rank
+from ramify.progress import ProgressCallback
+from ramify.schemas import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, Schema
 from ramify.storage import read_json, write_json
-from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, Schema, scan_table
+from ramify.tables import scan_table
 from ramify.tasks.base import Task
 from ramify.tasks.registry import task_of
 

@@ -18,8 +18,8 @@ from ramify.adapters.origins import named_origin, origin_of, recur
 from ramify.adapters.parsed_rows import RowReader, is_usable
 from ramify.adapters.steps import LAST, bare, step_of_file, without_steps
 from ramify.errors import RunError
-from ramify.processes import ProgressCallback
-from ramify.tables import storable
+from ramify.progress import ProgressCallback, silent
+from ramify.schemas import storable
 from ramify.tasks.countdown.puzzle import Puzzle
 
 MAIN = "test"
@@ -65,9 +65,7 @@ class _Part:
     has_reward: bool
 
 
-def read_folder(
-    folder: Path, config: ImportConfig, report: ProgressCallback = lambda stage, done, total: None
-) -> FolderContents:
+def read_folder(folder: Path, config: ImportConfig, report: ProgressCallback = silent) -> FolderContents:
     """Read every file of a folder.
 
     Raises:

@@ -19,11 +19,12 @@ import polars as pl
 from ramify.adapters.dumps import MAIN, ROWS, FolderContents, read_folder, settle_last
 from ramify.adapters.import_settings import ImportConfig
 from ramify.errors import RunError
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.removal import drop_completions, drop_derived, drop_estimates
 from ramify.run import Run
+from ramify.schemas import COMPLETIONS, ROLLOUTS, Schema
 from ramify.storage import write_json, write_text
-from ramify.tables import COMPLETIONS, ROLLOUTS, Schema, fault, read_table, stated, write_table
+from ramify.tables import fault, read_table, stated, write_table
 from ramify.tasks.base import Tagged
 from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.tagging import tag_by_solver

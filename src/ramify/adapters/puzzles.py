@@ -10,7 +10,7 @@ from ramify.adapters.files import files_in
 from ramify.adapters.parsed_rows import is_usable
 from ramify.adapters.row_files import read_rows
 from ramify.errors import ConfigError, RunError, require
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.run import Run
 from ramify.storage import write_json
 from ramify.tables import write_table

@@ -97,7 +97,8 @@ def _counted(pattern: Any) -> dict[str, Any]:
 @app.command()
 def generate(source: Source, overrides: Overrides = None, root: Root = Path("runs")) -> None:
     """Make the puzzles of a run and certify their split."""
-    from ramify.experiment import ExperimentConfig, as_begun, begun
+    from ramify.experiment import as_begun, begun
+    from ramify.settings import ExperimentConfig
     from ramify.stages.generate import generate
 
     config = as_begun(ExperimentConfig.load(source, overrides or []), root)

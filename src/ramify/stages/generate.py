@@ -1,9 +1,9 @@
 """The puzzle sets of a run."""
 
 from ramify.adapters.puzzles import write_puzzles
-from ramify.experiment import ExperimentConfig
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.run import Run
+from ramify.settings import ExperimentConfig
 
 
 def generate(config: ExperimentConfig, run: Run, report: ProgressCallback) -> None:

@@ -6,9 +6,10 @@ from ramify.analysis import annotate
 from ramify.analysis.metrics import lacking
 from ramify.errors import RunError
 from ramify.layout import DERIVED
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.run import Run
-from ramify.tables import COMPLETIONS, ESTIMATES, is_current, made_by, write_table
+from ramify.schemas import COMPLETIONS, ESTIMATES
+from ramify.tables import is_current, made_by, write_table
 
 
 def score(run: Run, report: ProgressCallback, groupings: Sequence[str] = (), ray: str | None = None) -> None:

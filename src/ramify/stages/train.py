@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from ramify.experiment import ExperimentConfig
 from ramify.models.checkpoints import model_path
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.run import Run
-from ramify.train.job import Job
+from ramify.settings import ExperimentConfig
+from ramify.train.base import Job
 
 
 def train(config: ExperimentConfig, run: Run, report: ProgressCallback) -> None:

@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from ramify.config import MOST, Config, Seed
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.records import Attempt, Grade, Item
 
 EVALUATION_SETS = ("test", "length", "held_out", "skills")
@@ -62,7 +62,9 @@ class Prompt(Protocol):
 
 
 class Reward(Protocol):
-    """What a completion is worth in training."""
+    """What a completion is worth in training; `label` is the reward in words."""
+
+    label: Any
 
     def score(self, grade: Grade) -> float:
         """The reward of a grade."""
@@ -138,11 +140,6 @@ class Task(Config, ABC):
             if count > MOST:
                 raise ValueError(f"task.{info.field_name}.{size} = {count}: the most puzzles are {MOST:,}")
         return counts
-
-    @classmethod
-    def of_saved(cls, settings: Mapping[str, Any]) -> Self:
-        """The task of settings that a run was saved with; what this version does not know of them is left out."""
-        return cls.check({name: value for name, value in settings.items() if name in cls.model_fields})
 
     # Puzzles.
 

@@ -17,7 +17,7 @@ from ramify.processes import world_size
 from ramify.run import Run
 from ramify.storage import write_text
 from ramify.tables import write_table
-from ramify.train.job import Telemetry
+from ramify.train.base import Telemetry
 
 
 def give_back_memory() -> None:

@@ -35,6 +35,15 @@ class RewardConfig(Config):
             raise ValueError(f"there are {', '.join(REWARDS)}; or give correct, form and wrong")
         return REWARDS[name].model_dump()
 
+    @property
+    def label(self) -> str:
+        """The reward in words.
+
+        >>> REWARDS["paper"].label
+        '1 if correct, 0.1 for form, else 0'
+        """
+        return f"{self.correct:g} if correct, {self.form:g} for form, else {self.wrong:g}"
+
     def score(self, grade: Grade) -> float:
         """The reward of a grade."""
         if grade.verdict is Verdict.CORRECT:

@@ -11,7 +11,7 @@ from ramify.algebra.arrangement import arranged
 from ramify.algebra.parser import parse
 from ramify.algebra.pattern import LETTERS, Pattern
 from ramify.algebra.structure import parts, structure
-from ramify.processes import ProgressCallback
+from ramify.progress import ProgressCallback
 from ramify.records import Attempt, Grade
 from ramify.tasks.base import Split, Tree
 from ramify.tasks.countdown import sets
