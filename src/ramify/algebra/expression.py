@@ -1,4 +1,4 @@
-"""Expressions over integers and + - * /, held in postfix order so that no operation recurses."""
+"""Expressions over integers and + - * /, in postfix order so that no operation recurses."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -18,8 +18,8 @@ class Expression:
 
     Attributes:
         postfix: leaves (int) and operators (str), each operator after its two operands.
-        negated: whether a minus sign is before the whole. The parser folds signs into subtractions, so it is left over
-            only where there is none, as in -(9*2).
+        negated: whether a minus sign precedes the whole expression. The parser folds signs into subtractions, so this
+            happens only where there is none, as in -(9*2).
 
     >>> e = Expression((3, 7, "*", 8, "+"))
     >>> e.text, e.value, e.numbers
@@ -31,26 +31,26 @@ class Expression:
 
     @classmethod
     def leaf(cls, number: int) -> "Expression":
-        """The expression that is one number."""
+        """The expression of a single number."""
         return cls((number,))
 
     def join(self, operator: str, other: "Expression") -> "Expression":
         """`self operator other`.
 
         Raises:
-            ValueError: one of them is negated.
+            ValueError: an operand is negated.
 
         >>> Expression.leaf(8).join("/", Expression.leaf(4).join("/", Expression.leaf(2))).text
         '8/(4/2)'
         """
         if self.negated or other.negated:
-            raise ValueError("an expression with a sign before the whole cannot be an operand")
+            raise ValueError("a negated expression cannot be an operand")
         return Expression((*self.postfix, *other.postfix, operator))
 
     def fold(self, leaf: Callable[[int], T], node: Callable[[str, T, T], T]) -> T:
         """Compute a value bottom-up: `leaf(number)` at leaves, `node(operator, left, right)` above them.
 
-        A sign before the whole is left out.
+        A sign before the whole expression is ignored.
         """
         stack: list[T] = []
         for item in self.postfix:
@@ -68,7 +68,7 @@ class Expression:
 
     @property
     def value(self) -> Fraction | None:
-        """The exact value; None where a division by zero occurs.
+        """The exact value; None if a division by zero occurs.
 
         >>> Expression((1, 2, 2, "-", "/")).value is None
         True
@@ -77,7 +77,7 @@ class Expression:
         return Fraction(-numerator if self.negated else numerator, denominator) if denominator else None
 
     def intermediates(self) -> list[Fraction]:
-        """The values of all operations but the last; empty where a division by zero occurs.
+        """The values of all operations but the last; empty if a division by zero occurs.
 
         >>> [str(value) for value in Expression((87, 96, 48, "/", 21, 25, "/", "-", "/")).intermediates()]
         ['2', '21/25', '29/25']
@@ -96,7 +96,7 @@ class Expression:
 
     @property
     def text(self) -> str:
-        """Plain text with the fewest parentheses that keep the tree.
+        """The text with the fewest parentheses that preserve the tree.
 
         >>> Expression((1, 2, 3, "+", "+")).text
         '1+(2+3)'
@@ -109,7 +109,7 @@ class Expression:
         return text if not self.negated else f"-{text}" if level == _ATOM else f"-({text})"
 
     def uses(self, numbers: tuple[int, ...]) -> bool:
-        """Whether the leaves are exactly these numbers, each as often as it is given."""
+        """Whether the leaves are these numbers, each exactly as often."""
         return len(numbers) * 2 - 1 == len(self.postfix) and Counter(self.numbers) == Counter(numbers)
 
 

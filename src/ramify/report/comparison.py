@@ -8,11 +8,12 @@ from ramify.analysis.derived_metrics import FORCED_GAPS, SHAPE_GAPS, TRANSFER
 from ramify.analysis.metric_record import Metric
 from ramify.analysis.metrics import displayed, metric_of
 from ramify.errors import RunError
+from ramify.report.abstract import abstract
 from ramify.report.figures import Point, interval
 from ramify.report.page import rendered, view_of
 from ramify.report.sections import LINE_STYLES, Line, panel, success_of
 from ramify.report.story import Section
-from ramify.report.view import Row, View, answers, place
+from ramify.report.view import Row, View, place
 from ramify.run import Run
 from ramify.storage import write_text
 
@@ -80,7 +81,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
     return rendered(
         "comparison.html.jinja",
         views=views,
-        answers={view.name: answers(view) for view in views},
+        abstracts={view.name: abstract(view) for view in views},
         sections=[section for section in found if section.figures],
         tests=tests,
         untested=untested,

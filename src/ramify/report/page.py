@@ -12,10 +12,11 @@ import jinja2
 from markupsafe import Markup
 
 from ramify.errors import RunError
+from ramify.report.abstract import abstract, details
 from ramify.report.examples import drawn, learned_puzzle, worst_patterns
 from ramify.report.figures import SHAPE_STYLES, Point, interval, track
 from ramify.report.story import story
-from ramify.report.view import UNSEEN, Row, View, answers, changes, learned, points_of
+from ramify.report.view import UNSEEN, Row, View, changes, learned, points_of
 from ramify.run import Run
 from ramify.settings import ExperimentConfig, ImportedSettings, settings_of
 from ramify.storage import write_text
@@ -82,7 +83,8 @@ def render(run: Run) -> str:
         "page.html.jinja",
         view=view,
         introduction=run.task.INTRODUCTION,
-        answers=answers(view),
+        abstract=abstract(view),
+        details=details(view),
         setting=setting(settings_of(run), run.imported()),
         sections=story(view, certificate),
         order={n: rows for n, rows in order.items() if rows},

@@ -293,7 +293,7 @@ def effects(view: View) -> list[Figure]:
         return []
     both = f"{view.start} (hollow) and last checkpoint" if view.first != view.last else f"step {view.last}"
     heading = f"Which features of structure matter: {both}"
-    heading += f". Not told: {'; '.join(untold)}" if untold else ""
+    heading += f". Not estimated: {'; '.join(untold)}" if untold else ""
     svg = interval_plot(marks, "Structure effects", "log-odds of success", percent=False)
     return [Figure("effects", heading, svg, data_of(view, ["effect", "effect change"], "all"), wide=True)]
 
