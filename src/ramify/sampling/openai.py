@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,6 +29,7 @@ class OpenAISamplerConfig(SamplerConfig):
     """A server, by whose name for it the run's `model` goes; prompts are texts, or messages with task.prompt.chat."""
 
     kind: Literal["openai"] = "openai"
+    SERVED: ClassVar[bool] = True
     base_url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://\S+$")
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable that holds the key; a server that wants none is told `none`."""
