@@ -93,7 +93,7 @@ def test_its_story(known_run: Run) -> None:
         "Right-heavy against left-heavy",
         "Seen against held out",
         "Beyond pass@k",
-        "Which features of structure matter",
+        "Which structural features matter",
         "Where it fails",
         "Data, certificate, and how it was made",
     )

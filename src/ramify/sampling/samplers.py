@@ -1,4 +1,4 @@
-"""The samplers that a run can name."""
+"""The samplers available in settings."""
 
 from typing import Annotated
 
