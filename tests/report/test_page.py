@@ -95,7 +95,7 @@ def test_its_story(known_run: Run) -> None:
         "Beyond pass@k",
         "Which structural features matter",
         "Where it fails",
-        "Data, certificate, and how it was made",
+        "Data, certificate and provenance",
     )
     assert [page.index(f"<h2>{heading}</h2>") for heading in headings] == sorted(
         page.index(f"<h2>{heading}</h2>") for heading in headings
