@@ -93,9 +93,9 @@ def test_its_story(known_run: Run) -> None:
         "Right-heavy against left-heavy",
         "Seen against held out",
         "Beyond pass@k",
-        "Which features of structure matter",
+        "Which structural features matter",
         "Where it fails",
-        "Data, certificate, and how it was made",
+        "Data, certificate and provenance",
     )
     assert [page.index(f"<h2>{heading}</h2>") for heading in headings] == sorted(
         page.index(f"<h2>{heading}</h2>") for heading in headings

@@ -22,11 +22,11 @@ from ramify.report.view import (
 WIDTH = 100
 _MARKS = {"rose": "↑", "fell": "↓"}
 MOST = 9
-"""Patterns that are named; of more, the first learned and the last."""
+"""The number of patterns listed; of more, the first and last acquired are shown."""
 
 
 def story_text(view: View) -> str:
-    """The story of a run as plain text, at most `WIDTH` characters wide."""
+    """The summary of a run as plain text, at most `WIDTH` characters wide."""
     seeds = f"{len(view.seeds)} seeds" if len(view.seeds) > 1 else "one seed"
     lines = [f"What training taught: {view.name} ({seeds}, {view.last} steps)", ""]
     for paragraph in abstract(view):
