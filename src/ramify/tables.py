@@ -19,7 +19,7 @@ from ramify.storage import write_bytes
 SCHEMA_VERSION = "2"
 UNCHECKED_VERSION = "1"
 """Of tables without a hash."""
-ANALYSIS_VERSION = "4"
+ANALYSIS_VERSION = "5"
 """Raised when the same annotated tables give other estimates."""
 
 Versions = Mapping[str, str]
