@@ -1,7 +1,7 @@
-"""What the command line prints: results to stdout; progress, warnings and errors to stderr.
+"""Terminal output: results to stdout; progress, warnings and errors to stderr.
 
-Everything goes through here, so that no text of a file or a server steers the terminal: `say`, `warn` and the tables
-of `console` show control characters as they are written in Python. Progress also goes to the log.
+All output passes through this module, so text from files or servers cannot control the terminal: `say`, `warn` and
+`console` escape control characters as Python does. Progress is also logged.
 """
 
 import logging
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ramify.plan import Plan
 
 MOST_STEPS = 12
-"""Steps that are listed; of more, the first and the last."""
+"""The number of steps listed; of more, the first and the last are shown."""
 MOST_REASONS = 5
 MOST_UNANSWERED = 0.9
 
@@ -36,19 +36,19 @@ log = logging.getLogger("ramify")
 
 
 class _Terminal(Console):
-    """A console that shows texts, whatever they hold, and takes no part of them for markup."""
+    """A console that prints texts literally, without markup."""
 
     def render_str(self, text: str, **settings: Any) -> Text:
         return super().render_str(printable(text), **settings)
 
 
-# Into a pipe a table is as wide as it needs to be.
+# In a pipe, a table has its natural width.
 console = _Terminal(width=None if sys.stdout.isatty() else 140, markup=False, emoji=False)
 
 
 @dataclass
 class Loudness:
-    """What is shown of the work: `--quiet` shows nothing but results and errors, `--verbose` all that is logged."""
+    """The verbosity of the output: `--quiet` shows results and errors only, `--verbose` also the log."""
 
     quiet: bool = False
     verbose: bool = False
@@ -58,7 +58,7 @@ loudness = Loudness()
 
 
 def listen(quiet: bool, verbose: bool) -> None:
-    """Show so much of the work from now on."""
+    """Set the verbosity."""
     loudness.quiet, loudness.verbose = quiet, verbose
     for handler in [each for each in log.handlers if each.get_name() == "stderr"]:
         log.removeHandler(handler)
@@ -76,20 +76,20 @@ def say(*lines: object, end: str = "\n") -> None:
 
 
 def warn(line: object) -> None:
-    """Print what is no result, to stderr."""
+    """Print a message to stderr."""
     print(printable(str(line)), file=sys.stderr, flush=True)
 
 
 @contextmanager
 def progress() -> Iterator[ProgressCallback]:
-    """Yield the callback of the stages: bars with the time left on a terminal, else a line a stage; all on stderr.
+    """Yield a progress callback: bars with the remaining time on a terminal, else one line per stage, on stderr.
 
-    Of several processes only the first shows anything.
+    Of several processes only the first shows progress.
     """
     if rank() > 0:
         yield silent
         return
-    hidden = loudness.quiet or loudness.verbose  # with --verbose the log is shown
+    hidden = loudness.quiet or loudness.verbose  # with --verbose the log shows it
     stages = Bars(warn) if sys.stderr.isatty() and not hidden else Lines(None if hidden else warn)
     try:
         yield stages
@@ -98,7 +98,7 @@ def progress() -> Iterator[ProgressCallback]:
 
 
 def print_summary(run: Any) -> None:
-    """The story of a run."""
+    """Print the summary of a run."""
     from ramify.report.page import view_of
     from ramify.report.terminal import story_text
 
@@ -106,7 +106,7 @@ def print_summary(run: Any) -> None:
 
 
 def print_forecast(name: str, expected: Any) -> None:
-    """What a run will make."""
+    """Print the forecast of a run."""
     table = Table(title=f"{name} would make", show_header=False, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(justify="right")
@@ -129,7 +129,7 @@ def print_forecast(name: str, expected: Any) -> None:
 
 
 def print_plan(found: "Plan") -> None:
-    """What a design can detect, and the recommended one as settings."""
+    """Print what a design can detect, and the recommended design as settings."""
     title = f"{found.name}: {_many(found.seeds, 'seed')}, {_many(found.samples, 'sample')}"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     wanted = f"puzzles for {100 * found.detect:g}"
@@ -182,7 +182,7 @@ def _time(seconds: float) -> str:
 
 
 def import_lines(imported: "Imported") -> Iterator[str]:
-    """What an import did, in some lines."""
+    """The result of an import, in lines of text."""
     steps, unread = imported.steps, imported.unread
     shown = ", ".join(map(str, steps)) if len(steps) <= MOST_STEPS else f"{steps[0]} to {steps[-1]}"
     windows = f", in windows of up to {imported.window} steps that end at" if imported.window > 1 else " at"
@@ -212,7 +212,7 @@ def import_lines(imported: "Imported") -> Iterator[str]:
 
 
 def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
-    """A warning, if hardly any completion holds an answer between the tags."""
+    """Warn if hardly any completion has an answer between the tags."""
     import polars as pl
 
     from ramify.schemas import GRADES
@@ -222,13 +222,13 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
     share = verdicts.select(pl.col("verdict").is_in(["no answer", "truncated"]).mean()).collect().item()
     if share > MOST_UNANSWERED:
         warn(
-            f"warning: {share:.0%} of the completions hold no answer in {tags[0]} {tags[1]} or \\boxed{{}}; "
-            "--answer-tags names others, --answer-pattern finds answers behind words"
+            f"warning: {share:.0%} of the completions have no answer in {tags[0]} {tags[1]} or \\boxed{{}}; "
+            "set other tags by --answer-tags, or a pattern by --answer-pattern"
         )
 
 
 def print_health(found: "list[Checked]") -> None:
-    """How many files of each kind are whole; and of the others each, with what to do."""
+    """Print the number of intact files by kind, and every other file with its remedy."""
     from ramify.doctor import STATES
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -249,7 +249,7 @@ def _many(count: int, word: str) -> str:
 
 
 def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:
-    """The rows of a comparison of two runs or checkpoints."""
+    """Print the comparison of two runs or checkpoints as a table."""
     from ramify.analysis.metrics import displayed
 
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -265,7 +265,7 @@ def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:
 
 
 def print_rules(graded: "pl.DataFrame", disagreements: "pl.DataFrame") -> None:
-    """How many completions are correct to us and to other graders."""
+    """Print how many completions ramify and other graders accept."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("rules", "correct", "correct to them, not to us", "to us, not to them"):
         table.add_column(column, justify="left" if column == "rules" else "right")
@@ -276,7 +276,7 @@ def print_rules(graded: "pl.DataFrame", disagreements: "pl.DataFrame") -> None:
 
 
 def print_checks(checks: list[Any], held_out: bool) -> None:
-    """The faults of puzzle sets, a row a set."""
+    """Print the faults of puzzle sets, one row per set."""
     training = ", ".join(check.name for check in checks if check.trains) or "none (no name has train in it)"
     table = Table(title=f"training: {training}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in (

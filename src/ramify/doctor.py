@@ -1,4 +1,4 @@
-"""What of a run is whole and what is damaged: `ramify doctor`. Nothing is changed."""
+"""Check the files of a run: `ramify doctor`. It changes nothing."""
 
 import json
 from collections.abc import Iterator
@@ -25,20 +25,20 @@ SCHEMAS: dict[str, Schema] = {
     "telemetry": {"pattern": pl.String},
     "rejection": {"puzzle_id": pl.String, "verdict": pl.String},
 }
-_LONGEST_HEADER = 100_000_000  # of safetensors
+_LONGEST_HEADER = 100_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A file of a run, or a folder that stands for one.
+    """The state of a file of a run, or of a checkpoint folder.
 
     Attributes:
-        file: within the run.
-        kind: puzzles, completions, grades, checkpoints, config, ...; "other" for what is not ours.
-        state: whole; unchecked: readable, and from before there were hashes; outdated: another version made it, and
-            scoring makes it again; unfinished: cut off while it was made; damaged; stray: ramify does not look at it.
+        file: path within the run.
+        kind: puzzles, completions, grades, checkpoints, config, ...; "other" for unknown files.
+        state: whole: intact; unchecked: readable, without a hash (earlier versions); outdated: from another version,
+            rebuilt by scoring; unfinished: its writer was interrupted; damaged; stray: unknown to ramify.
         message: what is wrong and what to do about it; "" for a file that is intact.
-        rebuilt: whether the command that made the run, or `ramify report`, makes it again as it is, without being told.
+        rebuilt: whether the command of the run, or `ramify report`, rebuilds it without further action.
     """
 
     file: str
@@ -49,7 +49,7 @@ class Checked:
 
 
 def examine(run: Run) -> list[Checked]:
-    """Every file of a run, in the order of their names; checkpoints as one each."""
+    """Check every file of a run, in the order of names; a checkpoint is one entry."""
     task, found = _task(run), []
     for seed in run.seeds:
         folder = run.checkpoints_folder(seed)
@@ -68,7 +68,7 @@ def examine(run: Run) -> list[Checked]:
 
 
 def _task(run: Run) -> Task | None:
-    """The task of a run; None where its settings cannot be read, which is said of config.json."""
+    """The task of a run; None if its settings cannot be read, which the entry of config.json reports."""
     try:
         return run.task
     except RamifyError:
@@ -98,7 +98,7 @@ def _file(run: Run, task: Task | None, file: Path) -> Checked:
 
 
 def _read(run: Run, task: Task | None, file: Path, kind: str) -> None:
-    """Read a file as its kind is read; raises RunError where that fails."""
+    """Read a file as its kind; raises RunError if that fails."""
     if file.suffix == ".parquet":
         puzzles = task.puzzle_schema() if task else {}
         run.scan(file, puzzles if kind == "puzzles" else SCHEMAS[kind])
@@ -112,7 +112,7 @@ def _read(run: Run, task: Task | None, file: Path, kind: str) -> None:
             try:
                 json.loads(line)
             except (ValueError, RecursionError):
-                raise RunError(f"{file}: damaged, line {number} is not JSON; what reads it leaves that out") from None
+                raise RunError(f"{file}: damaged, line {number} is not JSON; readers skip it") from None
 
 
 def _checkpoint(run: Run, folder: Path, is_whole: bool) -> Checked:
@@ -129,7 +129,7 @@ def _checkpoint(run: Run, folder: Path, is_whole: bool) -> Checked:
 
 
 def _faults(folder: Path) -> Iterator[str]:
-    """What is wrong with the files of a checkpoint, as far as it shows without loading them."""
+    """The faults of the files of a checkpoint that are visible without loading them."""
     for file in sorted(folder.iterdir()):
         if file.suffix == ".json":
             try:
@@ -146,7 +146,7 @@ def _faults(folder: Path) -> Iterator[str]:
 
 
 def _end(head: bytes) -> int:
-    """Where the last tensor ends, by the header of a safetensors file; -1 if it cannot be read."""
+    """The end of the last tensor, by the header of a safetensors file; -1 if the header cannot be read."""
     try:
         tensors = json.loads(head)
         return max((one["data_offsets"][1] for name, one in tensors.items() if name != "__metadata__"), default=0)
