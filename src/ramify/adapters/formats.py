@@ -7,12 +7,14 @@ parses the rows of all formats (`parsed_rows`). Recognition relies only on keys 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ramify.adapters.files import SUFFIXES, is_table, list_files, records_of, suffix_of
 from ramify.adapters.logs import inspect_rows, lm_eval_rows, trace_rows
 from ramify.errors import RunError
+from ramify.plugins import Plugins
 
 _HEAD = 4000
 """Bytes of a document that are read to recognise it."""
@@ -51,6 +53,7 @@ class Chosen(NamedTuple):
     skipped: dict[Path, str]
 
 
+@cache
 def formats() -> dict[str, Format]:
     """The known formats by name, the most specific first."""
     trl = {"text": ("completion",), "reward": ("advantage",)}
@@ -65,9 +68,9 @@ def formats() -> dict[str, Format]:
         Format("nano-aha-moment", "episodes of nano-aha-moment", _named(r"eps_\d+\.json"), trains=lambda row: None),
         Format("reasoning-gym", "results of reasoning-gym", _is_countdown, step=0),
         Format("paper", "outputs of the paper's code", _is_papers, {"text": ("outputs",)}),
-        Format("table", "rows of a table", is_table),
     ]
-    return {one.name: one for one in known}
+    found = Plugins("ramify.formats", "format", Format, {one.name: one for one in known}).known
+    return {**found, "table": Format("table", "rows of a table", is_table)}
 
 
 def find_format(folder: Path, name: str | None = None) -> Chosen:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -73,8 +73,8 @@ class Expression:
         >>> Expression((1, 2, 2, "-", "/")).value is None
         True
         """
-        pair = self.fold(_leaf_value, _node_value)
-        return None if pair is None else -Fraction(*pair) if self.negated else Fraction(*pair)
+        numerator, denominator = self.fold(lambda number: (number, 1), calculate)
+        return Fraction(-numerator if self.negated else numerator, denominator) if denominator else None
 
     def intermediates(self) -> list[Fraction]:
         """The values of all operations but the last; empty if a division by zero occurs.
@@ -87,8 +87,7 @@ class Expression:
         found: list[Fraction] = []
 
         def node(operator: str, left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
-            pair = _node_value(operator, left, right)
-            assert pair is not None
+            pair = calculate(operator, left, right)
             found.append(Fraction(*pair))
             return pair
 
@@ -114,13 +113,18 @@ class Expression:
         return len(numbers) * 2 - 1 == len(self.postfix) and Counter(self.numbers) == Counter(numbers)
 
 
-def _leaf_value(number: int) -> tuple[int, int] | None:
-    return number, 1
+def calculate(operator: str, left: tuple[Any, Any], right: tuple[Any, Any]) -> tuple[Any, Any]:
+    """One operation on two fractions, exactly.
 
+    Args:
+        left, right: numerator and denominator: integers, or arrays of them. A denominator of 0 means undefined.
 
-def _node_value(operator: str, left: tuple[int, int] | None, right: tuple[int, int] | None) -> tuple[int, int] | None:
-    if left is None or right is None:
-        return None
+    Returns:
+        The same, not reduced; undefined where a part is, or the divisor is 0.
+
+    >>> calculate("/", (1, 2), (3, 4)), calculate("+", (1, 2), calculate("/", (1, 1), (0, 1)))
+    ((4, 6), (1, 0))
+    """
     (a, b), (c, d) = left, right
     match operator:
         case "+":
@@ -130,7 +134,7 @@ def _node_value(operator: str, left: tuple[int, int] | None, right: tuple[int, i
         case "*":
             return a * c, b * d
         case _:
-            return None if c == 0 else (a * d, b * c)
+            return a * d, b * c * (d != 0)
 
 
 def _node_text(operator: str, left: tuple[str, int], right: tuple[str, int]) -> tuple[str, int]:

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from pydantic import Field
 
@@ -23,8 +23,14 @@ class Sampler(Protocol):
 
 
 class SamplerConfig(Config):
-    """Sampling settings of every checkpoint."""
+    """Sampling settings of every checkpoint.
 
+    Attributes:
+        SERVED: whether models are named as a server names them, so that there are no files to load.
+    """
+
+    kind: str
+    SERVED: ClassVar[bool] = False
     samples: int = Field(4, ge=1, le=MOST_SAMPLES)
     """Samples per puzzle at the temperature."""
     greedy: bool = True

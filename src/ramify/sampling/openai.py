@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,7 @@ class OpenAISamplerConfig(SamplerConfig):
     """
 
     kind: Literal["openai"] = "openai"
+    SERVED: ClassVar[bool] = True
     base_url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://\S+$")
     api_key_env: str = "OPENAI_API_KEY"
     """The environment variable with the API key; without it, the key is `none`."""

@@ -44,7 +44,7 @@ def evaluation_prompts(config: ExperimentConfig, run: Run) -> list[Any]:
 
 def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path | str:
     """The model to sample at a step: a folder, a hub name, or a model name on a server."""
-    served = config.sample.kind == "openai"
+    served = config.sample.SERVED
     model = config.train.checkpoint(run, seed, step)
     if model is not None:
         return model if served or isinstance(model, Path) else model_path(model)
