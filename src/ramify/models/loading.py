@@ -34,8 +34,7 @@ fast."""
 def load_model(model: str | Path, attention: Attention = "auto", half: bool = False, decoder: Decoder = "auto") -> Any:
     """Load a model on the CPU; a LoRA adapter is merged into its base.
 
-    A Llama with the tiny model's vocabulary gets the tiny model's `generate`, and so does any that is small, without a
-    GPU.
+    A Llama with the tiny model's vocabulary gets the tiny model's `generate`; without a GPU, so does any small Llama.
 
     Args:
         half: whether the weights are bfloat16, for sampling on a GPU; training keeps float32 and computes in bfloat16.
@@ -249,8 +248,8 @@ def new_tokens(model: str | Path, prompts: Iterable[Any], given: int | None, set
     left = context - longest
     if left < 1:
         raise ConfigError(
-            f"{model}: its context of {context} tokens leaves none after the longest prompt of {longest}; take a model "
-            "with a longer context"
+            f"{model}: its context of {context} tokens leaves no token after the longest prompt of {longest}; "
+            "use a model with a longer context"
         )
     if given is not None and given > left:
         raise ConfigError(
