@@ -78,14 +78,12 @@ class Grade:
     pattern: Text | None = None
 
 
-class Attempt(NamedTuple):  # slots: a million of these are created per minute
+class Attempt(NamedTuple):  # not a dataclass: a million are created per minute
     """A candidate solution stated in a completion, in one expression or in steps, as the task defines it.
-
-    In Countdown, an expression that uses each number of the puzzle exactly once.
 
     Attributes:
         expression: the expression, with its `text` and its exact `value` (None if undefined).
-        pattern: the pattern; None if it has none, as -(9*2) in Countdown, which starts with a minus sign.
+        pattern: the pattern; None if it has none, such as -(9*2), which starts with a minus sign.
         hits_target: whether its exact value is the target of the puzzle.
         start, end: its span in the text, from its first step, including stated values.
         is_answer: whether it is in the answer.

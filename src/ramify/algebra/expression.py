@@ -123,7 +123,7 @@ def calculate(operator: str, left: tuple[Any, Any], right: tuple[Any, Any]) -> t
         The same, not reduced; undefined where a part is, or the divisor is 0.
 
     >>> calculate("/", (1, 2), (3, 4)), calculate("+", (1, 2), calculate("/", (1, 1), (0, 1)))
-    ((4, 6), (1, 0))
+    ((4, 6), (2, 0))
     """
     (a, b), (c, d) = left, right
     match operator:

@@ -22,11 +22,12 @@ from ramify.tasks.base import Task
 def annotate(completions: pl.DataFrame, puzzles: Mapping[str, Item], task: Task) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Grade a table of completions and find their attempts.
 
-    >>> from ramify import Completion, CountdownConfig, Puzzle
-    >>> from ramify.tables import completion_frame
+    >>> from ramify import Completion, Puzzle
+    >>> from ramify.schemas import completion_frame
+    >>> from ramify.tasks.registry import default_task
     >>> puzzle = Puzzle((3, 7, 8), 29)
     >>> table = completion_frame([Completion(puzzle.id, 0, "<answer>3*7+8</answer>", 9, False)])
-    >>> grades, attempts = annotate(table, {puzzle.id: puzzle}, CountdownConfig())
+    >>> grades, attempts = annotate(table, {puzzle.id: puzzle}, default_task())
     >>> grades["verdict"].to_list(), attempts["pattern"].to_list()
     (['correct'], ['A*B+C'])
     """

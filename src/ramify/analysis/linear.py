@@ -89,8 +89,8 @@ def is_crossed(cells: SetCells, seeds: Sequence[int]) -> bool:
 def claims_shape(by: str, task: Task) -> bool:
     """Whether claims about the groups of a grouping extend to new patterns of their kind.
 
-    >>> from ramify import CountdownConfig
-    >>> claims_shape("n,shape_class", CountdownConfig()), claims_shape("pattern", CountdownConfig())
+    >>> from ramify.tasks.registry import default_task
+    >>> claims_shape("n,shape_class", default_task()), claims_shape("pattern", default_task())
     (True, False)
     """
     return not task.STRUCTURE.isdisjoint(by.split(","))
