@@ -107,25 +107,23 @@ def print_summary(run: Any) -> None:
 
 def print_forecast(name: str, expected: Any) -> None:
     """Print the forecast of a run."""
-    table = Table(title=f"{name} would make", show_header=False, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=f"forecast of {name}", show_header=False, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(justify="right")
     table.add_column()
     for set_name, count in expected.puzzles.items():
         table.add_row(f"{set_name} puzzles", f"{count:,}", "")
-    short = f"{expected.shortages:,} patterns have fewer than asked" if expected.shortages else ""
+    short = f"{expected.shortages:,} patterns have fewer than requested" if expected.shortages else ""
     if expected.shortages is None:
-        short = "too many puzzles to see here whether all patterns have enough"
+        short = "too many puzzles to check for shortages"
     table.add_row("training steps", f"{expected.steps:,}", short)
     table.add_row("training sequences", f"{expected.training_sequences:,}", _time(expected.training_seconds))
     table.add_row("evaluation completions", f"{expected.evaluation_completions:,}", _time(expected.evaluation_seconds))
-    table.add_row("checkpoints", f"{expected.checkpoints:,}", f"{expected.disk / 2**20:,.0f} MiB in all")
+    table.add_row("checkpoints", f"{expected.checkpoints:,}", f"{expected.disk / 2**20:,.0f} MiB in total")
     for part, limit in expected.max_new_tokens.items():
         table.add_row(f"{part}.max_new_tokens", f"{limit:,}", "")
     console.print(table)
-    console.print(
-        "times are those of a short probe of the base model on this machine as it is now; scoring is not counted"
-    )
+    console.print("times are extrapolated from a short probe of the base model on this machine, without scoring")
 
 
 def print_plan(found: "Plan") -> None:
@@ -137,26 +135,26 @@ def print_plan(found: "Plan") -> None:
         table.add_column(column, justify="left" if column in ("question", "set") else "right", no_wrap=column != wanted)
     for one in found.answers:
         numbers = [f"{one.n}", f"{one.puzzles:,}", f"{one.patterns:,}", f"{one.base:.1%}"]
-        said = one.status if one.needed is None else f"{one.needed:,}"
-        table.add_row(one.question, one.set, *numbers, _points(one.detects), said, _points(one.recommended))
+        wanted_or_status = one.status if one.needed is None else f"{one.needed:,}"
+        table.add_row(one.question, one.set, *numbers, _points(one.detects), wanted_or_status, _points(one.recommended))
     console.print(table)
     puzzles, samples = found.probed
     say(
-        "detects, recommended: the smallest true difference, in points, that is found with 80 % power at 5 %, for new",
-        "puzzles (of shape classes and transfer: new patterns), by the design as configured and by the one below;",
-        f"puzzles for {100 * found.detect:g}: puzzles of that set and n in all, for {100 * found.detect:g} points;",
-        f"base: {_many(samples, 'sample')} of {_many(puzzles, 'puzzle')}; docs/inference.md has the assumptions",
+        "detects, recommended: the smallest true difference, in points, detected with 80 % power at 5 %, for new",
+        "puzzles (for shape classes and transfer: new patterns), by the configured and the recommended design;",
+        f"puzzles for {100 * found.detect:g}: total puzzles of that set and n, for {100 * found.detect:g} points;",
+        f"base: {_many(samples, 'sample')} per puzzle, {_many(puzzles, 'puzzle')}; assumptions: docs/inference.md",
         "",
     )
     design = found.allocation
     if design is None:
         say(
-            f"no recommendation: {found.tokens:,.0f} tokens of evaluation are less than any design takes; give --tokens"
+            f"no recommendation: {found.tokens:,.0f} tokens of evaluation are too few for any design; increase --tokens"
         )
         return
     say(
-        f"# recommended for {found.tokens:,.0f} tokens of evaluation; as configured {found.configured_tokens:,.0f}, "
-        f"this {design.tokens:,.0f}",
+        f"# recommended for {found.tokens:,.0f} tokens of evaluation; configured {found.configured_tokens:,.0f}, "
+        f"recommended {design.tokens:,.0f}",
         f"seeds = {list(range(1, design.seeds + 1))}",
         "[task]",
         "per_pattern = false",
@@ -167,9 +165,9 @@ def print_plan(found: "Plan") -> None:
     say(*(f"{name} = {{ {', '.join(counts)} }}" for name, counts in sets.items()))
     say("[sample]", f"samples = {design.samples}")
     for (name, n), most in found.supply.items():
-        say(f"# {name}.{n}: no more than about {most:,} such puzzles exist, spread evenly over the patterns")
+        say(f"# {name}.{n}: about {most:,} such puzzles exist, equally spread over the patterns")
     if found.training_tokens is not None:
-        say(f"# not counted: the training of a seed samples about {found.training_tokens:,.0f} tokens")
+        say(f"# not included: training of a seed samples about {found.training_tokens:,.0f} tokens")
 
 
 def _points(share: float | None) -> str:
@@ -267,7 +265,7 @@ def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:
 def print_rules(graded: "pl.DataFrame", disagreements: "pl.DataFrame") -> None:
     """Print how many completions ramify and other graders accept."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("rules", "correct", "correct to them, not to us", "to us, not to them"):
+    for column in ("rules", "correct", "correct to them, not ramify", "to ramify, not to them"):
         table.add_column(column, justify="left" if column == "rules" else "right")
     table.add_row("ramify", f"{graded['correct'].sum():,}", "", "")
     for row in disagreements.iter_rows(named=True):

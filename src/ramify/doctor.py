@@ -79,16 +79,16 @@ def _file(run: Run, task: Task | None, file: Path) -> Checked:
     name, kind = str(file.relative_to(run.path)), run.kind(file)
     if not run.is_ours(file):
         unfinished = file.name.startswith(".") and file.name.endswith(TEMPORARY)
-        said = "left by a process that was killed; it can be deleted" if unfinished else "not a file of the run"
-        return Checked(name, kind or "other", "unfinished" if unfinished else "stray", said)
+        message = "left by a process that was killed; it can be deleted" if unfinished else "not a file of the run"
+        return Checked(name, kind or "other", "unfinished" if unfinished else "stray", message)
     rebuilt = kind in (*DERIVED, "estimates", "rejection") or file.parent.suffix == ".parts"
     try:
         _read(run, task, file, kind)
     except RunError as error:
-        said = str(error).removeprefix(f"{file}: ")
+        message = str(error).removeprefix(f"{file}: ")
         if rebuilt:
-            said = f"{said.partition(';')[0]}; {run.again(file)}"
-        return Checked(name, kind, "damaged", said, rebuilt)
+            message = f"{message.partition(';')[0]}; {run.again(file)}"
+        return Checked(name, kind, "damaged", message, rebuilt)
     if file.suffix != ".parquet":
         return Checked(name, kind, "whole")
     derived = kind in (*DERIVED, "estimates")
@@ -120,12 +120,12 @@ def _checkpoint(run: Run, folder: Path, is_whole: bool) -> Checked:
     if not folder.is_dir() or not run.is_checkpoint(folder):
         return Checked(name, "checkpoints", "stray", "not a checkpoint of the run")
     if not is_whole:
-        said = "cut off while it was written; training goes on from the one before and writes it again"
-        return Checked(name, "checkpoints", "unfinished", said, True)
+        message = "writing was interrupted; training resumes from the previous checkpoint and rewrites it"
+        return Checked(name, "checkpoints", "unfinished", message, True)
     wrong = next(_faults(folder), None)
     if wrong is None:
         return Checked(name, "checkpoints", "whole")
-    return Checked(name, "checkpoints", "damaged", f"{wrong}; delete {name}, and the same training makes it again")
+    return Checked(name, "checkpoints", "damaged", f"{wrong}; delete {name}, and the same training recreates it")
 
 
 def _faults(folder: Path) -> Iterator[str]:
@@ -142,7 +142,7 @@ def _faults(folder: Path) -> Iterator[str]:
                 length = int.from_bytes(opened.read(8), "little")
                 head = opened.read(length) if 8 + length <= min(size, _LONGEST_HEADER) else b""
             if not head or _end(head) != size - 8 - length:
-                yield f"{file.name} is cut off or damaged"
+                yield f"{file.name} is truncated or damaged"
 
 
 def _end(head: bytes) -> int:

@@ -11,7 +11,7 @@ from ramify.tasks.base import Task
 
 SAMPLES = {
     "greedy": "whether it is the completion at temperature 0, whose number `sample` is -1",
-    "verdict": "what `grade` says",
+    "verdict": "the verdict of `grade`",
     "correct": "whether it is correct",
     "tokens": "its length in tokens; null if unknown",
     "truncated": "whether the length limit ended it",

@@ -186,14 +186,14 @@ class Run(Layout):
         """The remedy for a missing file, to follow "delete it, and"."""
         kind, imported = self.kind(file), self.import_file.is_file()
         if kind in (*DERIVED, "estimates", "report"):
-            return f"ramify report {self.path} makes it again"
+            return f"ramify report {self.path} rebuilds it"
         if imported and kind in ("puzzles", "completions", "rollouts", "import"):
-            return "the same ramify import reads it again"
+            return "repeat the same ramify import"
         if kind == "completions":
-            return f"ramify sample {self.path}, or the command that made the run, asks for them again"
+            return f"ramify sample {self.path}, or the command of the run, samples them again"
         if kind in ("rollouts", "telemetry"):
-            return "do without it: only training the seed anew would make it again"
-        return "the command that made the run makes it again"
+            return "do without it: only retraining the seed would recreate it"
+        return "the command of the run recreates it"
 
     def trained_patterns(self) -> list[str]:
         """The source patterns of the training puzzles; empty if the run has no training puzzles."""
@@ -228,7 +228,8 @@ class Run(Layout):
         Columns:
             seed, set, step, puzzle_id, sample: the key of the completion; step 0 is the base model.
             greedy: whether it is the completion at temperature 0, one per puzzle, with sample -1.
-            pattern, n, shape_class, split, depth, lookahead, forced, ...: of the puzzle, as `frames.attributed` says.
+            pattern, n, shape_class, split, depth, lookahead, forced, ...: columns of the puzzle, see
+            `frames.attributed`.
             solving: all solving patterns of the puzzle.
             verdict, correct, attempts, answer, answer_pattern, ...: as in `frames.SAMPLES`.
 
@@ -264,7 +265,8 @@ class Run(Layout):
         Columns:
             seed, set, step, puzzle_id: the key of the cell; step 0 is the base model.
             k, correct, ...: as in `frames.CELLS`; the completion at temperature 0 only counts in greedy.
-            pattern, n, shape_class, split, depth, lookahead, forced, ...: of the puzzle, as `frames.attributed` says.
+            pattern, n, shape_class, split, depth, lookahead, forced, ...: columns of the puzzle, see
+            `frames.attributed`.
 
         Raises:
             RunError: no completion is graded.

@@ -48,8 +48,8 @@ def write_bytes(data: bytes, path: Path) -> None:
 def unwritable(path: Path, error: OSError) -> RunError:
     """The error for a file that cannot be written."""
     return RunError(
-        f"{path}: cannot be written: {error.strerror or error}; what was finished stays, and once that is mended the "
-        "same command goes on"
+        f"{path}: cannot be written: {error.strerror or error}; finished work is kept, and the same command resumes "
+        "once this is fixed"
     )
 
 

@@ -38,8 +38,8 @@ def _sample_row(sample: Any, step: Any) -> dict[str, Any]:
     error = value_at(sample, "error")
     choices = [_attached(choice, sample) for choice in _list(value_at(sample, "output"), "choices")]
     if error and not choices:
-        said = error.get("message", error) if isinstance(error, dict) else error
-        return {BROKEN: f"the sample errored: {str(said)[:200]}", "text": str(value_at(sample, "id"))}
+        message = error.get("message", error) if isinstance(error, dict) else error
+        return {BROKEN: f"the sample errored: {str(message)[:200]}", "text": str(value_at(sample, "id"))}
     kept = value_at(sample, "metadata")
     row = {"prompt": _attached(value_at(sample, "input"), sample), "target": value_at(sample, "target"), "step": step}
     return {**row, **(kept if isinstance(kept, dict) else {}), "prompt": row["prompt"], "completion": choices or None}

@@ -46,17 +46,17 @@ def origin_of(
     if named is not None:
         signs.append((2 if named else -2, "its name says so" if not signs else "its name"))
     if recurring is not None:
-        said = "the same puzzles are asked at every step" if recurring else "every step asks other puzzles"
-        signs.append((-2 if recurring else 2, said))
+        sign = "the same puzzles are asked at every step" if recurring else "every step asks other puzzles"
+        signs.append((-2 if recurring else 2, sign))
     total = sum(weight for weight, _ in signs)
     trains = total > 0 if total else (named if named is not None else not has_reward)
-    against = [said for weight, said in signs if (weight > 0) != trains]
+    against = [sign for weight, sign in signs if (weight > 0) != trains]
     if against or abs(total) < 2:
         what, option = ("training", "--evaluation") if trains else ("an evaluation", "--training")
-        pro = [said for weight, said in signs if (weight > 0) == trains]
+        pro = [sign for weight, sign in signs if (weight > 0) == trains]
         because = f", as {' and '.join(pro)}" if pro else ""
         though = f", though {' and '.join(against)}" if against else ""
-        return Origin(trains, f"{where}: taken for completions of {what}{because}{though}; {option} says otherwise")
+        return Origin(trains, f"{where}: assumed to be completions of {what}{because}{though}; {option} overrides this")
     return Origin(trains, None)
 
 

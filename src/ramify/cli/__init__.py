@@ -56,4 +56,4 @@ def _interrupted() -> str:
     if run is None:
         return "interrupted; nothing was left unfinished"
     log.info("interrupted")
-    return f"interrupted; {run.path} keeps {saved(run)}, and the same command goes on from there"
+    return f"interrupted; {run.path} keeps {saved(run)}, and the same command resumes"

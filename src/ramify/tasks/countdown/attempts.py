@@ -203,7 +203,7 @@ class _Search:
         postfix, negated = fold_signs(tuple(pieces)) if NEGATION in pieces else (tuple(pieces), False)
         tree = (*postfix, NEGATION) if negated else postfix
         value = _value(tree)
-        said = _said(template, chosen, values) if stated is None else Fraction(stated.replace("−", "-"))
+        stated_value = _last_stated(template, chosen, values) if stated is None else Fraction(stated.replace("−", "-"))
         wrong = any(result.wrong for result in linked) or not _all_hold(template, segment, values, {}, value)
         wrong = wrong or (stated is not None and not _is(value, stated))
         count = len(template.claims) + (stated is not None) + sum(result.stated for result in linked)
@@ -225,7 +225,7 @@ class _Search:
             )
         self.latest = None
         if len(postfix) < 2 * self.size - 1:
-            known = said if said is not None else Fraction(*value) if value is not None else None
+            known = stated_value if stated_value is not None else Fraction(*value) if value is not None else None
             if known is not None:
                 others = [other for other in self.results.get(known, []) if other.tree != tree]
                 self.results[known] = [result, *others][:_KEPT_RESULTS]
@@ -263,7 +263,7 @@ def _combinations(choices: Sequence[list[_Result]], left: Counter[int]) -> Itera
                 yield [result, *rest]
 
 
-def _said(template: Template, chosen: int, values: Values) -> Value | None:
+def _last_stated(template: Template, chosen: int, values: Values) -> Value | None:
     """The value stated last in a step; None if there is none."""
     if len(template.parts) < 2:
         return None
@@ -290,19 +290,19 @@ def _all_hold(
             if exact is None:
                 return False
         slack = _slack(stated, segment)
-        said = _value(stated, values)
-        if _equal(one, said, slack):
+        claimed = _value(stated, values)
+        if _equal(one, claimed, slack):
             continue
-        if exact is None or part is not template.parts[0] or not _equal(exact, said, slack):
+        if exact is None or part is not template.parts[0] or not _equal(exact, claimed, slack):
             return False
     return True
 
 
 def _is(value: Pair | None, stated: str) -> bool:
     """Whether a stated value is right, possibly rounded."""
-    said = Fraction(stated.replace("−", "-")).as_integer_ratio()
+    stated_value = Fraction(stated.replace("−", "-")).as_integer_ratio()
     _, _, places = stated.partition(".")
-    return _equal(value, said, 10 ** len(places) if places else 0)
+    return _equal(value, stated_value, 10 ** len(places) if places else 0)
 
 
 def _slack(stated: Postfix, segment: Segment) -> int:

@@ -138,12 +138,12 @@ def _infix(tree: Tree, signs: dict[str, str]) -> str:
     return left + signs[tree[1]] + right
 
 
-def _said(value: Fraction | None, off: int = 0) -> str:
+def _number(value: Fraction | None, off: int = 0) -> str:
     return str((value or 0) + off)
 
 
 def _plain(tree: Tree, off: int) -> str:
-    return f"{_infix(tree, _PLAIN)} = {_said(_value(tree), off)}"
+    return f"{_infix(tree, _PLAIN)} = {_number(_value(tree), off)}"
 
 
 def _nested(tree: Tree, off: int) -> str:
@@ -151,7 +151,7 @@ def _nested(tree: Tree, off: int) -> str:
     if isinstance(tree, int):
         return str(tree)
     left, right = (str(side) if isinstance(side, int) else f"({_nested(side, 0)})" for side in (tree[0], tree[2]))
-    return f"{left}{tree[1]}{right}={_said(_value(tree), off)}"
+    return f"{left}{tree[1]}{right}={_number(_value(tree), off)}"
 
 
 def _steps(tree: Tree, off: int) -> str:
@@ -166,7 +166,7 @@ def _steps(tree: Tree, off: int) -> str:
         value = _value(part)
         assert value is not None
         values.append(value)
-        lines.append(f"{left}{part[1]}{right} = {_said(value, off if part is tree else 0)}")
+        lines.append(f"{left}{part[1]}{right} = {_number(value, off if part is tree else 0)}")
         return str(value)
 
     step(tree)
@@ -181,7 +181,7 @@ def _leaves(tree: Tree) -> list[int]:
 
 
 def _latex(tree: Tree, off: int) -> str:
-    return f"\\[ {_in_latex(tree)} = {_said(_value(tree), off)} \\]"
+    return f"\\[ {_in_latex(tree)} = {_number(_value(tree), off)} \\]"
 
 
 def _in_latex(tree: Tree) -> str:
@@ -196,7 +196,7 @@ def _in_latex(tree: Tree) -> str:
 
 
 def _prose(tree: Tree, off: int) -> str:
-    return f"**{_infix(tree, _SIGNS)}** gives {_said(_value(tree), off)}."
+    return f"**{_infix(tree, _SIGNS)}** gives {_number(_value(tree), off)}."
 
 
 _WRITERS: dict[Style, Callable[[Tree, int], str]] = {

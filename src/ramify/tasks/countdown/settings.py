@@ -54,7 +54,7 @@ class CountdownSettings(Task):
     multiset_disjoint: bool = False
     """Whether no training puzzle has the numbers of an evaluation puzzle, whatever its target."""
     prompt: PromptConfig = PromptConfig()
-    """How a puzzle is put to the model; the name of a template stands for its settings."""
+    """Prompt settings, or the name of a template."""
     reward: RewardConfig = RewardConfig()
     """What a completion is worth in training: `pure`, `paper`, or three numbers."""
 

@@ -1,6 +1,6 @@
 r"""Find statements in completions: an expression, and the values stated for it.
 
-The text is cut into segments: runs of mathematics, between words, punctuation and ends of lines (a line goes on after
+The text is cut into segments: runs of mathematics, between words, punctuation and ends of lines (a line continues after
 an operator or an opening bracket, or if the next starts with `=` or similar). The statements of a segment do not depend
 on its numbers, so each segment is read by its shape, in which every number is a hole, and the result is cached: models
 write few shapes. A shape is read token by token with the builder of the parser. A token that cannot continue a
@@ -167,8 +167,8 @@ def segments(text: str, offset: int = 0) -> Iterator[Segment]:
         key = _HOLE.join(pieces[::2])
         shape = _kept_shape(key) if len(key) <= _KEPT else read_shape(key)
         if shape.statements:
-            said = None if shape.statements[-1][0].claims else _STATES.match(text, found.end())
-            yield Segment(start + offset, pieces[1::2], shape, said["value"] if said else None)
+            words = None if shape.statements[-1][0].claims else _STATES.match(text, found.end())
+            yield Segment(start + offset, pieces[1::2], shape, words["value"] if words else None)
 
 
 def read_shape(shape: str) -> Shape:
