@@ -1,4 +1,4 @@
-"""The verdict on a completion: one function for reward, evaluation and analysis."""
+"""The grader: one function for reward, evaluation and analysis."""
 
 import re
 from collections import deque
@@ -14,20 +14,20 @@ from ramify.records import Grade, Verdict
 from ramify.tasks.countdown.puzzle import Puzzle
 
 GRADER_VERSION = "5"
-"""Kept with every table that is made from verdicts or attempts; it changes when any of them could."""
+"""Stored with every table of verdicts or attempts; increased when any of them could change."""
 
 ANSWER_TAGS = ("<answer>", "</answer>")
 
 
 def grade(puzzle: Puzzle, text: str, truncated: bool = False, tags: tuple[str, str] = ANSWER_TAGS) -> Grade:
-    r"""Judge a completion; never raises, evaluates exactly, and takes linear time.
+    r"""Grade a completion; never raises, exact arithmetic, linear time.
 
     Where several verdicts apply, the order is: truncated without an answer, no answer, unparsable, wrong numbers,
-    undefined, wrong value. A stated value that is false is a wrong value, on either side: `3*7+8 = 30`, `30 = 3*7+8`.
+    undefined, wrong value. A false stated value is a wrong value, on either side: `3*7+8 = 30`, `30 = 3*7+8`.
 
     Args:
         truncated: whether the sampler's limit ended the completion.
-        tags: what opens and closes an answer; their case is ignored.
+        tags: the opening and closing answer tag, in any case.
 
     >>> puzzle = Puzzle((3, 7, 8), 29)
     >>> grade(puzzle, "<answer> 3 × 7 + 8 = 29 </answer>").verdict
@@ -57,17 +57,17 @@ def grade(puzzle: Puzzle, text: str, truncated: bool = False, tags: tuple[str, s
 
 
 def _pattern(expression: Expression) -> Pattern | None:
-    """The pattern of an answer; None where a sign is before the whole, or it has over 200 leaves."""
+    """The pattern of an answer; None if it starts with a minus sign or has more than 200 leaves."""
     if expression.negated or len(expression.postfix) > 2 * MAX_SIZE:
         return None
     return Pattern.of(expression)
 
 
 def read_answer(puzzle: Puzzle, answer: str) -> Statement | None:
-    """What an answer says, its expression first; None if it is not one statement.
+    """Parse an answer into a statement, expression first; None if it is not one statement.
 
-    Where a number is stated first, as in `29 = 3*7+8`, the expression is the part behind it that uses the numbers of
-    the puzzle.
+    If a number is stated first, as in `29 = 3*7+8`, the expression is the later part that uses the numbers of the
+    puzzle.
     """
     try:
         statement = parse_statement(answer)
@@ -82,14 +82,14 @@ def read_answer(puzzle: Puzzle, answer: str) -> Statement | None:
 
 
 def answer_span(text: str, tags: tuple[str, str] = ANSWER_TAGS, open_ended: bool = True) -> tuple[int, int] | None:
-    r"""Where the answer stands in a completion; None if there is none.
+    r"""The span of the answer in a completion; None if there is none.
 
     It is the last `<answer>…</answer>`. Without one, it is what begins last: the last `\boxed{…}` (where the end of the
     text cuts it, the one before), or an opening tag that nothing closes, up to the end (a server leaves out the stop
     string).
 
     Args:
-        open_ended: whether an opening tag that nothing closes counts.
+        open_ended: whether an unclosed opening tag counts.
 
     >>> text = "in <answer> tags: <answer>3+5</answer>"
     >>> text[slice(*answer_span(text))]
@@ -117,12 +117,12 @@ def answer_span(text: str, tags: tuple[str, str] = ANSWER_TAGS, open_ended: bool
     if opened is None or not open_ended or (boxed is not None and boxed[0] > opened.end()):
         return boxed
     if before is not None and not text[opened.end() :].strip():
-        return before.end(), opened.start()  # the closing tag was written as an opening one
+        return before.end(), opened.start()  # the closing tag was written as an opening tag
     return opened.end(), _end_of_open_answer(text, opened.end(), tags[1].strip())
 
 
 def _end_of_open_answer(text: str, start: int, closing: str) -> int:
-    """The end of the text, without the beginning of a closing tag: a server may cut a stop string in two."""
+    """The end of the text without a partial closing tag, since a server may cut a stop string."""
     end = start + len(text[start:].rstrip())
     for length in range(min(len(closing) - 1, end - start), 1, -1):
         if text[end - length : end].lower() == closing[:length].lower():
@@ -132,8 +132,8 @@ def _end_of_open_answer(text: str, start: int, closing: str) -> int:
 
 @lru_cache
 def _either(tags: tuple[str, str]) -> re.Pattern[str]:
-    # The longer one is looked for first, for the case that it begins with the other. What both begin with stands in
-    # front of the choice: the search for a literal is several times faster.
+    # The longer one comes first, in case it starts with the other. The common prefix is
+    # factored out, since searching for a literal is several times faster.
     named = [("opening", tags[0].strip()), ("closing", tags[1].strip())]
     pairs = zip(named[0][1], named[1][1], strict=False)
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
