@@ -236,7 +236,7 @@ def test_a_damaged_log_and_mark(known_run: Run, tiny_config: ExperimentConfig) -
     assert log.read_text().splitlines() == ['{"step": 1}', '{"step": 3}']
     checkpoint = known_run.checkpoints_folder(1) / "checkpoint-2"
     write_text("\x00\x01", known_run.completion_marker(checkpoint))
-    with pytest.raises(RunError, match="does not say how many processes"):
+    with pytest.raises(RunError, match="does not contain the number of processes"):
         known_run.saved_by(checkpoint)
 
 
@@ -249,7 +249,7 @@ def test_missing_puzzles_are_made_again(known_run: Run, tiny_config: ExperimentC
     assert file.read_bytes() == before
     write_table(known_run.puzzles("length").head(1), known_run.puzzles_file("length"))
     file.unlink()
-    with pytest.raises(RunError, match="other puzzles than this version of ramify makes"):
+    with pytest.raises(RunError, match="not the puzzles that this version of ramify draws"):
         stages.generate(tiny_config, known_run, silent)
 
 
