@@ -130,7 +130,9 @@ def intervals(parts: Components, seeds: int, known: Prior | None, bounded: bool 
         retrained = variance + parts.shared
         retrained_freedom = np.where(variance > 0, freedom * (retrained / variance) ** 2, freedom)
         total = parts.puzzle + seed_part
-        weak = parts.puzzle**2 / parts.puzzle_freedom + np.where(seed_part > 0, seed_part**2 / freedom, 0.0)
+        # The seed part is a difference of two variances, also where it is cut off at 0, and as uncertain as both.
+        of_difference = np.nan_to_num(variance**2 / freedom + parts.cell**2 / parts.cell_freedom)
+        weak = parts.puzzle**2 / parts.puzzle_freedom + of_difference
         new_freedom = np.where(weak > 0, total**2 / weak, parts.puzzle_freedom)
         low, high = _ends(parts, total, new_freedom, bounded)
         again = _ends(parts, retrained, retrained_freedom, bounded)
