@@ -312,7 +312,7 @@ def test_puzzles_without_a_solution_and_names_that_are_none(tmp_path: Path) -> N
     for name in ("", "a/b", ".."):
         with pytest.raises(RunError, match="only letters, digits"):
             import_run([tmp_path / "u"], name, tmp_path, ImportConfig(), silent)
-    with pytest.raises(ConfigError, match="prompt = Make it: the words of a prompt have"):
+    with pytest.raises(ConfigError, match="prompt = Make it: a prompt template has"):
         ImportConfig.check({"prompt": "Make it"})
 
 
