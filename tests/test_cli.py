@@ -236,7 +236,7 @@ def test_a_folder_among_the_runs_is_not_the_run_that_it_is_made_into(tmp_path: P
     assert done.returncode == 0, done.stderr
     assert Run(tmp_path / "runs" / "mine-verl-import").sampled(1) == [("test", 0), ("test", 50)]
     done = ramify("sample", "runs/mine-verl-import", cwd=tmp_path)
-    assert "an imported run knows no model; sample --checkpoints DIR" in done.stderr
+    assert "an imported run has no model; use ramify sample --checkpoints DIR" in done.stderr
 
 
 def test_a_run_keeps_its_settings(known_run: Run) -> None:

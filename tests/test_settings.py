@@ -185,7 +185,7 @@ def ramify(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     ("wrong", "words"),
     [
         pytest.param("task.puzzles=./nowhere", "no such file or folder", marks=pytest.mark.slow),
-        pytest.param("train.curriculum.shares={9=1}", "nothing to train on has n = 9", marks=pytest.mark.slow),
+        pytest.param("train.curriculum.shares={9=1}", "no training puzzle has n = 9", marks=pytest.mark.slow),
         ("task.hold_out=['A+B','A-B','A*B','A/B']", "no puzzles to train on"),
     ],
 )
