@@ -1,19 +1,24 @@
-"""Pre-train the tiny base model on random search (see traces.py), resumably, with the transformers Trainer.
+"""Pre-train a tiny base model on traces of a task, resumably, with the transformers Trainer.
+
+What a trace is, and its tokens, is up to the settings `traces`: random search (traces.py), or programs that are
+executed carelessly (functions_traces.py).
 
 Micro-batch i is a function of the seed and i alone, so a run that was stopped goes on with the same data.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ramify.config import MOST, Config, Name, Rate, Seed
 from ramify.errors import ConfigError
-from ramify.models.bundled.tokenizer import PAD, TOKEN_IDS, build_tokenizer
-from ramify.models.bundled.traces import Trace, TraceConfig, draw_trace
+from ramify.models.bundled.functions_traces import FunctionsTraceConfig
+from ramify.models.bundled.tokenizer import PAD, TOKEN_IDS, TRACES
+from ramify.models.bundled.traces import Trace, TraceConfig
 from ramify.storage import saving
 
 if TYPE_CHECKING:
@@ -49,7 +54,7 @@ class PretrainConfig(Config):
     seed: Seed = 1
     start: str = ""
     """A model folder to go on from, with a learning rate of its own; random weights where it is empty."""
-    traces: TraceConfig = TraceConfig()
+    traces: Annotated[TraceConfig | FunctionsTraceConfig, Field(discriminator="kind")] = TraceConfig()
     architecture: ArchitectureConfig = ArchitectureConfig()
     """Of a model with random weights; with `start` only its context length is used."""
     steps: int = Field(7000, ge=1, le=100 * MOST)
@@ -76,6 +81,11 @@ class PretrainConfig(Config):
     bf16: bool | None = None
     """Calculate in bfloat16; by default on a GPU."""
 
+    @field_validator("traces", mode="before")
+    @classmethod
+    def _kind(cls, traces: Any) -> Any:
+        return {"kind": "countdown", **traces} if isinstance(traces, dict) else traces
+
 
 class TraceBatches:
     """A map-style dataset of micro-batches; all of them follow from the seed.
@@ -94,7 +104,7 @@ class TraceBatches:
         step, part = divmod(index, self.config.micro_batches)
         traces = self._step(step)
         cuts = [len(traces) * k // self.config.micro_batches for k in (part, part + 1)]
-        batch = collate(traces[cuts[0] : cuts[1]])
+        batch = collate(traces[cuts[0] : cuts[1]], self.config.traces.token_ids)
         if self.config.gap_share:
             self._add_gaps(batch, Random(f"{self.config.seed}/gaps/{index}"))
         return batch
@@ -108,7 +118,7 @@ class TraceBatches:
         positions = torch.arange(width).repeat(rows, 1)
         for row in range(rows):
             if random.random() < self.config.gap_share:
-                ends = (batch["input_ids"][row] == TOKEN_IDS["\n"]).nonzero()[:, 0].tolist()
+                ends = (batch["input_ids"][row] == self.config.traces.token_ids["\n"]).nonzero()[:, 0].tolist()
                 start = random.choice(
                     [int((batch["labels"][row] != IGNORED).int().argmax()), *(end + 1 for end in ends)]
                 )
@@ -117,23 +127,23 @@ class TraceBatches:
 
     def _draw_step(self, step: int) -> list[Trace]:
         random = Random(f"{self.config.seed}/traces/{step}")
-        traces = [draw_trace(self.config.traces, random) for _ in range(self.config.traces_per_step)]
+        traces = [self.config.traces.draw(random) for _ in range(self.config.traces_per_step)]
         return sorted(traces, key=lambda trace: len(trace.prompt) + len(trace.search))
 
 
-def collate(traces: list[Trace]) -> dict[str, "torch.Tensor"]:
-    """Traces as tensors, padded on the right to a multiple of 16; only the search carries loss."""
+def collate(traces: list[Trace], token_ids: Mapping[str, int] = TOKEN_IDS) -> dict[str, "torch.Tensor"]:
+    """Traces as tensors, padded on the right to a multiple of 16; only what follows the prompt carries loss."""
     import torch
 
     longest = max(len(trace.prompt) + len(trace.search) for trace in traces)
     shape = (len(traces), -(-longest // 16) * 16)
     input_ids, labels = torch.zeros(shape, dtype=torch.long), torch.full(shape, IGNORED)
     for row, (prompt, search) in enumerate(traces):
-        ids = torch.tensor([TOKEN_IDS[token] for token in (*prompt, *search)])
+        ids = torch.tensor([token_ids[token] for token in (*prompt, *search)])
         input_ids[row, : len(ids)] = ids
         labels[row, len(prompt) : len(ids)] = ids[len(prompt) :]
     # Without a mask, transformers takes a gap in the positions for the beginning of another sequence.
-    return {"input_ids": input_ids, "labels": labels, "attention_mask": (input_ids != TOKEN_IDS[PAD]).long()}
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": (input_ids != token_ids[PAD]).long()}
 
 
 def pretrain(config: PretrainConfig, folder: Path) -> Path:
@@ -154,7 +164,7 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
 
     gpu = torch.cuda.is_available()
     set_seed(config.seed)
-    tokenizer = build_tokenizer()
+    tokenizer = config.traces.tokenizer()
     # Eager attention is faster than fused attention at these lengths on a CPU.
     if config.start:
         context = config.architecture.max_position_embeddings
@@ -164,13 +174,14 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
             )
     else:
         architecture = LlamaConfig(
-            vocab_size=len(TOKEN_IDS),
+            vocab_size=len(config.traces.token_ids),
             tie_word_embeddings=True,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
             bos_token_id=None,
             attn_implementation="eager",  # type: ignore[call-arg]  # taken by the parent class
             **config.architecture.model_dump(),
+            **{TRACES: config.traces.kind},
         )
         model = TinyForCausalLM(architecture)
     if gpu if config.compile is None else config.compile:
