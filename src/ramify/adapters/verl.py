@@ -20,7 +20,7 @@ from ramify.models.checkpoints import model_path
 from ramify.run import Run
 from ramify.storage import write_text
 from ramify.tables import write_table
-from ramify.tasks.countdown.grading import ANSWER_TAGS
+from ramify.tasks.answers import ANSWER_TAGS
 from ramify.tasks.countdown.rewards import RewardConfig
 
 REWARD_FILE = '''"""The reward of this training; verl calls `compute_score`. It needs ramify where verl runs."""

@@ -10,11 +10,12 @@ from pydantic import Field
 from ramify.errors import ConfigError
 from ramify.tasks.base import Task
 from ramify.tasks.countdown.task import CountdownConfig
+from ramify.tasks.functions.task import FunctionsConfig
 
 GROUP = "ramify.tasks"
 DEFAULT = "countdown"
 """The kind of settings that name none."""
-BUILT_IN: dict[str, type[Task]] = {"countdown": CountdownConfig}
+BUILT_IN: dict[str, type[Task]] = {"countdown": CountdownConfig, "functions": FunctionsConfig}
 
 
 @cache

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from ramify.models.bundled.tokenizer import END, PAD
+from ramify.tasks.answers import ANSWER_TAGS
 from ramify.tasks.functions.language import FUNCTIONS
-from ramify.tasks.functions.written import ANSWER_TAGS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

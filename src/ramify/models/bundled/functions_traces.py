@@ -4,8 +4,8 @@ A trace is a program and its execution, a step a line, each a function with the 
 
     zip(rev(401),sort(73))>rev(401)=104
     sort(73)=37
-    zip(104,73)=77
-    <answer>77</answer>
+    zip(104,73)=83
+    <answer>83</answer>
 
 What a step states is always true. A program of one function is executed as it stands, so the base learns the
 functions. In a composed one, two things go wrong most of the time. In a share of the traces the outermost function is
@@ -16,7 +16,7 @@ form, reads trees of every depth, and executes a composed program only by chance
 No program that is reserved for evaluation occurs, neither as a prompt, nor as a part of one, nor as a step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -27,10 +27,10 @@ from ramify.config import Config
 from ramify.models.bundled.functions_tokenizer import TOKEN_IDS, build_tokenizer
 from ramify.models.bundled.tokenizer import END
 from ramify.models.bundled.traces import Trace
+from ramify.tasks.answers import ANSWER_TAGS
 from ramify.tasks.functions.counting import Stratum, strata
 from ramify.tasks.functions.drawing import draw_leaves, draw_pattern, is_held_back
 from ramify.tasks.functions.language import LONGEST, Program, Step, apply
-from ramify.tasks.functions.written import ANSWER_TAGS
 from ramify.tasks.reservation import is_reserved
 
 if TYPE_CHECKING:
@@ -86,6 +86,10 @@ class FunctionsTraceConfig(Config):
 
         >>> trace = FunctionsTraceConfig(shares={2: 1}).draw(Random("example"))
         >>> print("".join(trace.prompt + trace.search))
+        cat(comp(25446),sort(719))>comp(25446)=74553
+        sort(719)=179
+        cat(25446,719)=254467
+        <answer>254467</answer><eos>
         """
         depth = random.choices(list(self.shares), list(self.shares.values()))[0]
         listed = _strata(depth, self.leaves, self.functions)
@@ -127,7 +131,7 @@ def _careless(program: Program, config: FunctionsTraceConfig, random: Random) ->
     steps: list[Step] = []
     seen = 0
 
-    def node(name: str, operands: "list[tuple[str, str | None]]") -> tuple[str, str | None]:
+    def node(name: str, operands: Sequence[tuple[str, str | None]]) -> tuple[str, str | None]:
         """Below: the first leaf and, where the function was executed, its value."""
         nonlocal seen
         seen += 1

@@ -181,8 +181,8 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
             bos_token_id=None,
             attn_implementation="eager",  # type: ignore[call-arg]  # taken by the parent class
             **config.architecture.model_dump(),
-            **{TRACES: config.traces.kind},
         )
+        setattr(architecture, TRACES, config.traces.kind)
         model = TinyForCausalLM(architecture)
     if gpu if config.compile is None else config.compile:
         model.compile(dynamic=True)

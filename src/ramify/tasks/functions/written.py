@@ -2,19 +2,15 @@
 
 from collections.abc import Sequence
 
+from ramify.tasks.answers import ANSWER_TAGS
 from ramify.tasks.functions.language import Step
 
-ANSWER_TAGS = ("<answer>", "</answer>")
 
-
-def written(
-    steps: Sequence[Step], answer: str, equals: str = "=", tags: tuple[str, str] = ANSWER_TAGS, before: str = ""
-) -> str:
+def written(steps: Sequence[Step], answer: str, equals: str = "=", tags: tuple[str, str] = ANSWER_TAGS) -> str:
     """The text of steps and an answer.
 
     Args:
         equals: what stands between a call and its value.
-        before: what stands on a line of its own before the answer.
 
     >>> from ramify.tasks.functions.language import Program
     >>> print(written(Program.parse("inc(rev(401))").steps(), "215"))
@@ -23,4 +19,4 @@ def written(
     <answer>215</answer>
     """
     lines = [f"{step.call}{equals}{step.result}" for step in steps]
-    return "\n".join([*lines, *([before] if before else []), f"{tags[0]}{answer}{tags[1]}"])
+    return "\n".join([*lines, f"{tags[0]}{answer}{tags[1]}"])
