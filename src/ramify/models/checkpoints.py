@@ -10,8 +10,9 @@ from ramify.errors import RunError
 _STEP = re.compile(
     r"(?:global_step|checkpoint|ckpt|step|iteration|iter|completions|eps)[-_=]?(\d{1,12})(?!\d)", re.IGNORECASE
 )
-BUNDLED = {"bundled": "base", "bundled-naive": "base-naive"}
-"""Models that come with the package; the naive one never saw the families that the study holds out."""
+BUNDLED = {"bundled": "base", "bundled-naive": "base-naive", "bundled-functions": "functions"}
+"""Models that come with the package; the naive one never saw the families that the study holds out, and the
+last one is of composed functions."""
 _MODEL_FILES = ("config.json", "adapter_config.json")
 
 

@@ -20,6 +20,8 @@ LISTED = 2000
 """Patterns of a stratum that are listed; of a larger one, patterns are drawn by number."""
 TRIES = 1000
 """Programs that are drawn of a pattern before it counts as having none."""
+LIVE_TRIES = 100
+"""Programs of a pattern among which one has to be live."""
 MISSES = 20_000
 """Patterns of a stratum that are drawn in vain before it counts as exhausted."""
 
@@ -257,7 +259,7 @@ class _Source:
 
     def _program(self, pattern: Program, taken: set[tuple[str, ...]]) -> Program | None:
         """A live program of a pattern that may be in the set, and is not taken; None where no try finds one."""
-        for _ in range(TRIES):
+        for _ in range(TRIES if _has_live(pattern, self.config.digits) else 0):
             program = draw_leaves(pattern, self.config.digits, self.random)
             if program.postfix in taken:
                 continue
@@ -267,3 +269,10 @@ class _Source:
             elif is_reserved(program.text) and is_live(program):
                 return program
         return None
+
+
+@lru_cache(maxsize=1 << 16)
+def _has_live(pattern: Program, digits: tuple[int, int]) -> bool:
+    """Whether a live program of a pattern is found soon; of sort(rev(A)) there is none."""
+    random = Random(pattern.text)
+    return any(is_live(draw_leaves(pattern, digits, random)) for _ in range(LIVE_TRIES))
