@@ -27,7 +27,7 @@ from ramify.models.bundled.tokenizer import build_tokenizer
 from ramify.models.checkpoints import find_checkpoints, model_path
 from ramify.report.figures import Point, interval
 from ramify.sampling.hf import HFSamplerConfig
-from ramify.tables import completion_frame
+from ramify.schemas import completion_frame
 from ramify.tasks.countdown.catalog import patterns
 from ramify.tasks.countdown.sets import make_puzzles
 from ramify.tasks.countdown.task import CountdownConfig

@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ramify.experiment import ExperimentConfig, open_run
+from ramify.experiment import open_run
 from ramify.models.checkpoints import model_path
 from ramify.models.compiled import decoder
 from ramify.models.compiled.tiny import TinyForCausalLM
 from ramify.models.loading import load_model, load_tokenizer, new_tokens, prompt_ids
+from ramify.settings import ExperimentConfig
 from ramify.stages.generate import generate
 from ramify.train import compact
 from ramify.train.job import Job

@@ -89,7 +89,9 @@ def main() -> None:
             parts += [*shape_gaps(cells, every), *timing(cells, every)]
             table = pl.concat(list(told(parts, None))).filter(pl.col("step") == world.steps[-1])
             true = truths(world, puzzles, own, of_patterns)
-            index = {(p.metric, p.by, p.names[i]): p.of.between[-1, i] for p in parts for i in range(len(p.names))}
+            index = {
+                (p.metric, p.by, name): p.components.between[-1, i] for p in parts for i, name in enumerate(p.names)
+            }
             for row in table.filter(pl.col("value").is_not_null() & pl.col("low").is_not_null()).iter_rows(named=True):
                 key = row["metric"], row["by"], row["group"]
                 if key not in true:

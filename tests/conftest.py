@@ -8,9 +8,10 @@ import pytest
 from ramify import ExperimentConfig, Run
 from ramify.experiment import open_run
 from ramify.records import Completion
+from ramify.schemas import completion_frame
 from ramify.stages.generate import generate
 from ramify.stages.score import score
-from ramify.tables import completion_frame, write_table
+from ramify.tables import write_table
 from ramify.tasks.base import EVALUATION_SETS
 
 HOSTILE = "<script>alert('x')</script> & </div><b>\"bold\"</b> <answer>1+1</answer>"

@@ -36,9 +36,9 @@ with atheris.instrument_imports(include=["ramify"]) if IS_GUIDED else contextlib
     from ramify.algebra.pattern import Pattern
     from ramify.config import Config
     from ramify.errors import ConfigError, RunError
-    from ramify.experiment import ExperimentConfig
     from ramify.models.bundled.pretrain import PretrainConfig
     from ramify.records import Verdict
+    from ramify.settings import ExperimentConfig
     from ramify.tasks.countdown.attempts import find_attempts
     from ramify.tasks.countdown.catalog import patterns
     from ramify.tasks.countdown.grading import grade

@@ -61,14 +61,14 @@ def test_config_is_a_start() -> None:
     [
         (["run", "quickstart", "train.stepz=3"], "did you mean steps?"),
         (["run", "quickstart", "task.test.3=-5"], "cannot be negative"),
-        (["run", "quickstart", "task.test.12=5"], "2 to 6 numbers"),
+        (["run", "quickstart", "task.test.12=5"], "n is 2 to 6"),
         (["run", "quickstart", "task.target=[5,0]"], "smallest <= largest"),
         (["run", "quickstart", "train.steps=many"], "train.steps = many"),
         (["run", "quickstart", "train.micro_batch=100"], "must divide"),
         (["run", "quickstart", "model=./nowhere"], "no model folder"),
         (["run", "quickstart", "train"], "setting=value"),
         (["run", "quickstart", "name=../elsewhere"], "name = ../elsewhere"),
-        (["run", "quickstar"], "there are base, base-context, base-gpu, base-last, base-naive, paper"),
+        (["run", "quickstar"], "there are base, base-context, base-gpu, base-last, base-naive"),
         (["run", "nowhere.toml"], "no such file"),
         (["sample", "nowhere"], "not a run folder"),
         (["plan", "nowhere"], "no such preset"),
@@ -129,7 +129,8 @@ def test_regrade(tmp_path: Path) -> None:
 
 def test_a_run_folder_of_other_settings_is_refused(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
-    from ramify.experiment import ExperimentConfig, open_run
+    from ramify.experiment import open_run
+    from ramify.settings import ExperimentConfig
 
     open_run(ExperimentConfig.load("quickstart"), tmp_path / "runs")
     done = ramify("generate", "quickstart", "train.steps=3", cwd=tmp_path)

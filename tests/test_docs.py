@@ -71,7 +71,8 @@ def test_commands_exist(page: str, command: str) -> None:
     options = [word.partition("=")[0] for word in words[1:] if word.startswith("--")]
     assert set(options) - {"--help"} <= known
     overrides = [word for word in words[1:] if re.match(r"[a-z_]+(\.[a-z_0-9]+)*=", word)]
-    if words[0] in ("run", "train", "generate", "sample") and overrides:
+    another = page.startswith("docs/adding-")  # the task of a package that is not installed; followed by tests/tasks
+    if words[0] in ("run", "train", "generate", "sample") and overrides and not another:
         source = words[1] if words[1] in presets() else "sweep" if words[0] == "sample" else "quickstart"
         ExperimentConfig.load(source, overrides)
 

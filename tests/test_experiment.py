@@ -14,7 +14,8 @@ from ramify.config import presets
 from ramify.forecast import forecast
 from ramify.models.checkpoints import model_path
 from ramify.records import Completion
-from ramify.tables import completion_frame, read_table, write_table
+from ramify.schemas import completion_frame
+from ramify.tables import read_table, write_table
 
 EXPERIMENTS = [name for name in presets() if not name.startswith("base")]
 STUDY = [name for name in EXPERIMENTS if name.startswith("study-")]

@@ -23,8 +23,9 @@ from ramify.adapters.foreign import import_run
 from ramify.cli import main
 from ramify.doctor import examine
 from ramify.removal import drop_broken_checkpoints, drop_derived, drop_estimates
+from ramify.schemas import ROLLOUTS
 from ramify.storage import saving, write_bytes, write_json, write_text
-from ramify.tables import ROLLOUTS, fault, is_current, made_by, read_table, scan_table, write_table
+from ramify.tables import fault, is_current, made_by, read_table, scan_table, write_table
 
 GOLDEN = Path(__file__).parent / "golden" / "foreign"
 
@@ -173,7 +174,7 @@ def test_a_column_that_is_missing_or_of_another_type(known_run: Run) -> None:
     file = known_run.derived_file("grades", 1, "test", 4)
     frame = read_table(file)
     for wrong in (frame.drop("verdict"), frame.with_columns(verdict=pl.lit(1))):
-        write_table(wrong, file)
+        write_table(wrong, file, versions=made_by(known_run.task.GRADER_VERSION))
         drop_estimates(known_run)
         with pytest.raises(RunError, match="its column verdict is missing or of another type"):
             stages.score(known_run, silent)
@@ -234,7 +235,7 @@ def test_a_damaged_log_and_mark(known_run: Run, tiny_config: ExperimentConfig) -
     _cut_log(log, 4)
     assert log.read_text().splitlines() == ['{"step": 1}', '{"step": 3}']
     checkpoint = known_run.checkpoints_folder(1) / "checkpoint-2"
-    write_text("\x00\x01", known_run.whole_mark(checkpoint))
+    write_text("\x00\x01", known_run.completion_marker(checkpoint))
     with pytest.raises(RunError, match="does not say how many processes"):
         known_run.saved_by(checkpoint)
 
@@ -275,7 +276,7 @@ def test_doctor(known_run: Run, ramify: Callable) -> None:
     broken = run.checkpoints_folder(1) / "checkpoint-2"
     write_text("{}", broken / "config.json")
     whole = run.checkpoints_folder(1) / "checkpoint-4"
-    write_text("1\n", run.whole_mark(whole))
+    write_text("1\n", run.completion_marker(whole))
     write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{}", whole / "model.safetensors")
     files = {str(file) for file in run.path.rglob("*")}
     code, out, _ = ramify("doctor", run.path, "--json")
@@ -289,9 +290,9 @@ def test_doctor(known_run: Run, ramify: Callable) -> None:
         "seed-1/checkpoints/checkpoint-2": ("unfinished", True),
         "seed-1/checkpoints/checkpoint-4": ("damaged", False),
     }
-    assert "makes it again" in found["seed-1/grades/test/step-000000.parquet"]["said"]
-    assert "do without it" in found["seed-1/rollouts/step-000001.parquet"]["said"]
-    assert "model.safetensors is cut off" in found["seed-1/checkpoints/checkpoint-4"]["said"]
+    assert "makes it again" in found["seed-1/grades/test/step-000000.parquet"]["message"]
+    assert "do without it" in found["seed-1/rollouts/step-000001.parquet"]["message"]
+    assert "model.safetensors is cut off" in found["seed-1/checkpoints/checkpoint-4"]["message"]
     assert {str(file) for file in run.path.rglob("*")} == files
     assert "seed-old: not a folder of the run" in ramify("doctor", run.path)[1]
 

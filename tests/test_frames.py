@@ -6,7 +6,7 @@ import pytest
 from ramify import CountdownConfig, Run, RunError
 from ramify.analysis.cells import set_cells
 from ramify.frames import CELLS, SAMPLES, cells
-from ramify.tables import ATTEMPTS
+from ramify.schemas import ATTEMPTS
 
 STRUCTURE = {"subtractions", "divisions", "inverses", "function_class", "known", "fractional", "largest"}
 STRUCTURE |= {*CountdownConfig.puzzle_schema()}

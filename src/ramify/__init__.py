@@ -7,9 +7,9 @@ from ramify.algebra.structure import Structure, skills, structure
 from ramify.analysis.metric_record import Metric, Ratio
 from ramify.analysis.metrics import pass_at_k
 from ramify.errors import ConfigError, MissingExtraError, RamifyError, RunError
-from ramify.experiment import ExperimentConfig
 from ramify.records import Attempt, Completion, Grade, Verdict
 from ramify.run import Run
+from ramify.settings import ExperimentConfig
 from ramify.tasks.countdown.attempts import find_attempts
 from ramify.tasks.countdown.catalog import patterns
 from ramify.tasks.countdown.families import family, twins

@@ -93,6 +93,22 @@ class Config(BaseModel):
         except ValidationError as error:
             raise ConfigError(_sentence(cls, error)) from None
 
+    @classmethod
+    def of_saved(cls, settings: Mapping[str, Any]) -> Self:
+        """Validate settings that another version may have saved; settings that this one does not have are left out.
+
+        >>> class Training(Config):
+        ...     steps: int = 10
+        >>> Training.of_saved({"steps": 20, "dropped": True})
+        Training(steps=20)
+        """
+        _check_values(settings)
+        try:
+            return cls.model_validate(settings)
+        except ValidationError as error:
+            unknown = [each["loc"] for each in error.errors() if each["type"] == "extra_forbidden"]
+        return cls.check(_without(settings, [tuple(_place(cls, location)[0]) for location in unknown]))
+
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that change when any setting changes."""
@@ -311,6 +327,16 @@ def _place(cls: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list[
         parts.append(part)
         options = _below(options, part) or options
     return parts, options
+
+
+def _without(settings: Mapping[str, Any], places: list[tuple[str, ...]]) -> dict[str, Any]:
+    """Settings without those at some places."""
+    kept = {}
+    for key, value in settings.items():
+        below = [place[1:] for place in places if place[0] == str(key)]
+        if () not in below:
+            kept[key] = _without(value, below) if below else value
+    return kept
 
 
 def _kind(model: type[BaseModel]) -> str:

@@ -6,10 +6,9 @@ of `console` show control characters as they are written in Python. Progress als
 
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -17,7 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ramify.processes import LINE, Report, rank
+from ramify.errors import printable
+from ramify.processes import rank
+from ramify.progress import LINE, Bars, Lines, ProgressCallback, silent
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,8 +31,6 @@ MOST_STEPS = 12
 """Steps that are listed; of more, the first and the last."""
 MOST_REASONS = 5
 MOST_UNANSWERED = 0.9
-MOST_BARS = 8
-"""Bars on a terminal; of more stages, those that ended are lines above them."""
 
 log = logging.getLogger("ramify")
 
@@ -81,108 +80,21 @@ def warn(line: object) -> None:
     print(printable(str(line)), file=sys.stderr, flush=True)
 
 
-@dataclass
-class Stage:
-    """How far a stage is."""
-
-    name: str
-    started: float = field(default_factory=time.monotonic)
-    done: int = -1
-    total: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.done} of {self.total} ({time.monotonic() - self.started:.0f} s)"
-
-
-class _Lines:
-    """A line a stage, when it ends; `stop` tells of those that did not."""
-
-    def __init__(self) -> None:
-        self.stages: dict[str, Stage] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        now = self.stages.setdefault(stage, Stage(stage))
-        before, now.done, now.total = now.done, done, total
-        if before < 0:
-            log.info("%s: begins, %d of %d", stage, done, total)
-        elif total and done < total and done * 10 // total > before * 10 // total:
-            log.info("%s", now)
-        if done == total > before:
-            log.info("%s", now)
-            self.ended(now)
-
-    def ended(self, stage: Stage) -> None:
-        if not (loudness.quiet or loudness.verbose):  # with --verbose the log is shown
-            warn(stage)
-
-    def stop(self) -> None:
-        for stage in self.stages.values():
-            if stage.done < stage.total:
-                log.info("%s, stopped", stage)
-                self.ended(stage)
-
-
-class _Bars(_Lines):
-    """A bar a stage; one that ends stays as it is."""
-
-    def __init__(self, bars: Any) -> None:
-        super().__init__()
-        self.bars = bars
-        self.tasks: dict[str, Any] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if not self.tasks:
-            self.bars.start()  # where there is nothing to do, nothing is shown
-        if stage not in self.tasks:
-            self.tasks[stage] = self.bars.add_task(printable(stage), total=total)
-        self.bars.update(self.tasks[stage], completed=done, total=total)
-        super().__call__(stage, done, total)
-
-    def ended(self, stage: Stage) -> None:
-        if stage.done == stage.total and stage.name in self.tasks and len(self.tasks) > MOST_BARS:
-            warn(stage)  # above the bars
-            self.bars.remove_task(self.tasks.pop(stage.name))
-
-    def stop(self) -> None:
-        super().stop()
-        self.bars.stop()
-
-
 @contextmanager
-def progress() -> Iterator[Report]:
-    """Yields what the stages report to: bars with the time left on a terminal, else a line a stage; all on stderr.
+def progress() -> Iterator[ProgressCallback]:
+    """Yield the callback of the stages: bars with the time left on a terminal, else a line a stage; all on stderr.
 
     Of several processes only the first shows anything.
     """
     if rank() > 0:
-        yield lambda stage, done, total: None
+        yield silent
         return
-    stages = _Lines() if loudness.quiet or loudness.verbose or not sys.stderr.isatty() else _Bars(_bars())
+    hidden = loudness.quiet or loudness.verbose  # with --verbose the log is shown
+    stages = Bars(warn) if sys.stderr.isatty() and not hidden else Lines(None if hidden else warn)
     try:
         yield stages
     finally:
         stages.stop()
-
-
-def _bars() -> Any:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description:<26}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True))
 
 
 def print_summary(run: Any) -> None:
@@ -279,11 +191,11 @@ def import_lines(imported: "Imported") -> Iterator[str]:
         f"{_many(imported.files, 'file')} ({imported.format}){windows} step{'s' * (len(steps) > 1)} {shown}"
     )
     if imported.rollouts:
-        yield f"{_many(imported.rollouts, 'training completion')} beside them, for what training had to learn from"
-    if imported.sourceless:
+        yield f"{_many(imported.rollouts, 'training completion')} kept for the training signal"
+    if imported.unlabelled:
         yield (
-            f"{_many(imported.sourceless, 'puzzle')} solved by several patterns, without a label that fits: counted "
-            "where no source pattern is asked for"
+            f"{_many(imported.unlabelled, 'puzzle')} unlabelled: several patterns solve them, and no label names "
+            "the source pattern; groupings by source pattern leave them out"
         )
     if imported.unsolvable:
         yield f"{_many(imported.unsolvable, 'puzzle')} without any solution"
@@ -303,7 +215,7 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
     """A warning, if hardly any completion holds an answer between the tags."""
     import polars as pl
 
-    from ramify.tables import GRADES
+    from ramify.schemas import GRADES
 
     files = [run.derived_file("grades", seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
     verdicts = pl.concat([run.scan(file, GRADES).select("verdict") for file in files])
@@ -328,22 +240,8 @@ def print_health(found: "list[Checked]") -> None:
         table.add_row(kind, *(f"{count:,}" if count else "" for count in counts))
     console.print(table)
     for one in found:
-        if one.said:
-            print(printable(f"{one.file}: {one.said}"))
-
-
-def printable(text: str) -> str:
-    r"""A text with what would steer a terminal shown as an escape; it may quote a file or a server.
-
-    >>> print(printable("red\x1b[31m, back\u202eward"))
-    red\x1b[31m, back\u202eward
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
+        if one.message:
+            print(printable(f"{one.file}: {one.message}"))
 
 
 def _many(count: int, word: str) -> str:
@@ -352,13 +250,17 @@ def _many(count: int, word: str) -> str:
 
 def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:
     """The rows of a comparison of two runs or checkpoints."""
+    from ramify.analysis.metrics import displayed
+
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("set", by, "metric", "difference", "95 % interval", "p", "q", "n"):
         table.add_column(column, justify="left" if column in ("set", by, "metric") else "right", no_wrap=True)
     for row in found.filter(found["value"].is_not_null()).iter_rows(named=True):
         ends = "" if row["low"] is None else f"[{row['low']:+.3f}, {row['high']:+.3f}]"
         tests = ["" if row[name] is None else f"{row[name]:.3g}" for name in ("p", "q")]
-        table.add_row(row["set"], row["group"], row["metric"], f"{row['value']:+.3f}", ends, *tests, str(row["n"]))
+        table.add_row(
+            row["set"], row["group"], displayed(row["metric"]), f"{row['value']:+.3f}", ends, *tests, str(row["n"])
+        )
     console.print(table)
 
 
@@ -385,7 +287,7 @@ def print_checks(checks: list[Any], held_out: bool) -> None:
         "in training",
         "same numbers",
         "unsolvable",
-        "forced",
+        "uniquely solvable",
         "patterns",
     ):
         table.add_column(column, justify="left" if column == "set" else "right")
@@ -410,7 +312,7 @@ def print_checks(checks: list[Any], held_out: bool) -> None:
         ]
         table.add_row(*row, *([f"{check.solved_by_held_out:,}"] if held_out else []))
     console.print(table)
+    console.print("in training: also a training puzzle; same numbers: as one, with any target; uniquely solvable: by")
     console.print(
-        "in training: also a training puzzle; same numbers: as one, with any target; forced: one pattern (with"
+        "one pattern (with its twins) alone; patterns: mean number that solve it; mislabelled: its pattern does not"
     )
-    console.print("its twins) alone solves it; patterns: mean number that solve it; mislabelled: its pattern does not")

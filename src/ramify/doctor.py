@@ -7,11 +7,13 @@ from pathlib import Path
 
 import polars as pl
 
-from ramify.errors import RunError
+from ramify.errors import RamifyError, RunError
 from ramify.layout import DERIVED
 from ramify.run import Run
+from ramify.schemas import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, ROLLOUTS, Schema
 from ramify.storage import TEMPORARY
-from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, ROLLOUTS, Schema, is_current, is_stamped, made_by
+from ramify.tables import is_current, is_stamped, made_by
+from ramify.tasks.base import Task
 
 STATES = ("whole", "unchecked", "outdated", "unfinished", "damaged", "stray")
 SCHEMAS: dict[str, Schema] = {
@@ -35,20 +37,20 @@ class Checked:
         kind: puzzles, completions, grades, checkpoints, config, ...; "other" for what is not ours.
         state: whole; unchecked: readable, and from before there were hashes; outdated: another version made it, and
             scoring makes it again; unfinished: cut off while it was made; damaged; stray: ramify does not look at it.
-        said: what is wrong and what to do, in a sentence; "" of what is whole.
+        message: what is wrong and what to do about it; "" for a file that is intact.
         rebuilt: whether the command that made the run, or `ramify report`, makes it again as it is, without being told.
     """
 
     file: str
     kind: str
     state: str
-    said: str = ""
+    message: str = ""
     rebuilt: bool = False
 
 
 def examine(run: Run) -> list[Checked]:
     """Every file of a run, in the order of their names; checkpoints as one each."""
-    found = []
+    task, found = _task(run), []
     for seed in run.seeds:
         folder = run.checkpoints_folder(seed)
         whole = run.checkpoints(seed)
@@ -61,11 +63,19 @@ def examine(run: Run) -> list[Checked]:
             continue
         for file in [child] if child.is_file() else sorted(child.rglob("*")):
             if "checkpoints" not in file.relative_to(run.path).parts and not file.is_dir():
-                found.append(_file(run, file))
+                found.append(_file(run, task, file))
     return sorted(found, key=lambda one: one.file)
 
 
-def _file(run: Run, file: Path) -> Checked:
+def _task(run: Run) -> Task | None:
+    """The task of a run; None where its settings cannot be read, which is said of config.json."""
+    try:
+        return run.task
+    except RamifyError:
+        return None
+
+
+def _file(run: Run, task: Task | None, file: Path) -> Checked:
     name, kind = str(file.relative_to(run.path)), run.kind(file)
     if not run.is_ours(file):
         unfinished = file.name.startswith(".") and file.name.endswith(TEMPORARY)
@@ -73,7 +83,7 @@ def _file(run: Run, file: Path) -> Checked:
         return Checked(name, kind or "other", "unfinished" if unfinished else "stray", said)
     rebuilt = kind in (*DERIVED, "estimates", "rejection") or file.parent.suffix == ".parts"
     try:
-        _read(run, file, kind)
+        _read(run, task, file, kind)
     except RunError as error:
         said = str(error).removeprefix(f"{file}: ")
         if rebuilt:
@@ -81,15 +91,17 @@ def _file(run: Run, file: Path) -> Checked:
         return Checked(name, kind, "damaged", said, rebuilt)
     if file.suffix != ".parquet":
         return Checked(name, kind, "whole")
-    if kind in (*DERIVED, "estimates") and not is_current(file, made_by(run.task.GRADER_VERSION, kind == "estimates")):
+    derived = kind in (*DERIVED, "estimates")
+    if task and derived and not is_current(file, made_by(task.GRADER_VERSION, kind == "estimates")):
         return Checked(name, kind, "outdated", f"another version of ramify made it; {run.again(file)}", True)
     return Checked(name, kind, "whole" if is_stamped(file) else "unchecked")
 
 
-def _read(run: Run, file: Path, kind: str) -> None:
+def _read(run: Run, task: Task | None, file: Path, kind: str) -> None:
     """Read a file as its kind is read; raises RunError where that fails."""
     if file.suffix == ".parquet":
-        run.scan(file, run.task.puzzle_schema() if kind == "puzzles" else SCHEMAS[kind])
+        puzzles = task.puzzle_schema() if task else {}
+        run.scan(file, puzzles if kind == "puzzles" else SCHEMAS[kind])
         return
     readers = {"config": lambda: run.config, "certificate": run.certificate, "manifest": run.manifest}
     readers["import"] = run.imported

@@ -49,6 +49,20 @@ _MODULES = {
 }
 
 
+def printable(text: str) -> str:
+    r"""A text with what would steer a terminal shown as an escape; it may quote a file or a server.
+
+    >>> print(printable("red\x1b[31m, back\u202eward"))
+    red\x1b[31m, back\u202eward
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 MOST_SAID = 200
 """Characters of another library's message."""
 

@@ -8,27 +8,26 @@ batch of evaluation, of bounded size, scaled up. A trained model may write longe
 import time
 from dataclasses import dataclass
 from itertools import pairwise
-from math import gcd
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import polars as pl
 
 from ramify.errors import ConfigError
-from ramify.experiment import ExperimentConfig, open_run
+from ramify.experiment import open_run
 from ramify.models.checkpoints import model_path
-from ramify.processes import Report, world_size
+from ramify.progress import ProgressCallback
 from ramify.run import Run
+from ramify.schemas import completion_frame
+from ramify.settings import ExperimentConfig
 from ramify.stages.generate import generate
 from ramify.stages.sample import evaluation_prompts, model_at
-from ramify.tables import completion_frame, write_table
+from ramify.tables import write_table
 from ramify.tasks.base import EVALUATION_SETS, SETS, Task
-from ramify.train.job import Job, TrainerConfig
-from ramify.train.online import SAMPLED, OnlineConfig
-from ramify.train.rft import RFTConfig
-from ramify.train.sft import SFTConfig
+from ramify.train.base import Job
+from ramify.train.job import TrainerConfig
+from ramify.train.online import SAMPLED
 
 PROBED_STEPS = 3
 MOST_DRAWN = 20_000
@@ -67,7 +66,7 @@ class Forecast:
     max_new_tokens: dict[str, int]
 
 
-def forecast(config: ExperimentConfig, report: Report) -> Forecast:
+def forecast(config: ExperimentConfig, report: ProgressCallback) -> Forecast:
     """Make puzzles, probe training and sampling, and throw all of it away.
 
     Raises:
@@ -96,12 +95,11 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
         asked = sum(sets[name] for name in EVALUATION_SETS) * per_puzzle * seeds * len(steps)
         train_seconds, checkpoint_bytes, sequences = 0.0, 0, 0
         if isinstance(config.train, TrainerConfig):
-            step_seconds, checkpoint_bytes = _probe_trainer(config, run, report)
+            step_seconds, checkpoint_bytes = _probe_trainer(config, config.train, run, report)
             sequences = config.train.sequences_per_step * steps[-1] * seeds
             train_seconds = step_seconds * steps[-1] * seeds
-            if isinstance(config.train, RFTConfig):
-                train_seconds += sets["train"] * config.train.samples_per_puzzle * seeds / rate
-    rollouts = sequences if config.train.kind in ("grpo", "rloo") else 0
+        train_seconds += config.train.samples_before(sets["train"]) * seeds / rate
+    rollouts = sequences if config.train.WRITES_ROLLOUTS else 0
     saved = len(steps) - 1 if config.trains else 0
     disk = puzzle_bytes + checkpoint_bytes * saved * seeds + int(bytes_each * (2 * asked + rollouts))
     return Forecast(
@@ -125,14 +123,11 @@ def forecast(config: ExperimentConfig, report: Report) -> Forecast:
 def _limited(config: ExperimentConfig, run: Run) -> ExperimentConfig:
     """The same settings with the tokens that the model's context leaves."""
     model = model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
-    changed: dict[str, Any] = {"sample": config.sample.resolved(model, evaluation_prompts(config, run))}
-    if isinstance(config.train, OnlineConfig | RFTConfig):
-        from ramify.models.loading import new_tokens
-
-        said = map(config.task.prompt.to_model_input, config.task.puzzles_in(run.puzzles("train")))
-        given = config.train.max_new_tokens
-        limit = new_tokens(model_path(config.model), said, given, "train.max_new_tokens")
-        changed["train"] = config.train.model_copy(update={"max_new_tokens": limit})
+    prompts = map(config.task.prompt.to_model_input, config.task.puzzles_in(run.puzzles("train")))
+    changed = {
+        "sample": config.sample.resolved(model, evaluation_prompts(config, run)),
+        "train": config.train.resolved(model_path(config.model), prompts),
+    }
     return config.model_copy(update=changed)
 
 
@@ -156,15 +151,11 @@ def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
     return len(found) / seconds / factor, factor * file.stat().st_size / len(found)
 
 
-def _probe_trainer(config: ExperimentConfig, run: Run, report: Report) -> tuple[float, int]:
+def _probe_trainer(
+    config: ExperimentConfig, planned: TrainerConfig, run: Run, report: ProgressCallback
+) -> tuple[float, int]:
     """Seconds a step, and bytes a checkpoint."""
-    changed = {"steps": PROBED_STEPS, "save_steps": PROBED_STEPS, "report_to": ()}
-    trainer: Any = config.train.model_copy(update=changed)
-    if isinstance(trainer, RFTConfig):  # its steps, on other texts; what it samples is counted apart
-        shared = {name: getattr(trainer, name) for name in SFTConfig.model_fields if name != "kind"}
-        trainer = SFTConfig(**shared)
-    sequences = trainer.sequences_per_step
-    trainer = _shortened(trainer)
+    trainer = planned.probe(PROBED_STEPS, PROBED_COMPLETIONS, PROBED_TOKENS)
     ends: list[float] = []
 
     def on_step(step: int) -> None:
@@ -174,33 +165,16 @@ def _probe_trainer(config: ExperimentConfig, run: Run, report: Report) -> tuple[
     report("probing training", 0, PROBED_STEPS)
     trainer.train(Job(run, config.seeds[0], model_path(config.model), config.task, on_step))
     seconds = median(after - before for before, after in pairwise(ends))
-    factor = sequences / trainer.sequences_per_step
-    if isinstance(trainer, OnlineConfig):  # as in evaluation; a lower bound, since longer ones cost more than that
-        limit = trainer.max_new_tokens or 1
+    factor = planned.sequences_per_step / trainer.sequences_per_step
+    if trainer.WRITES_ROLLOUTS:  # as in evaluation; a lower bound, since longer ones cost more than that
+        limit = getattr(trainer, "max_new_tokens", None) or 1
         ended = [
             run.scan(run.rollouts_file(config.seeds[0], step), SAMPLED).select(pl.col("tokens") >= limit).collect()
             for step in range(1, PROBED_STEPS + 1)
         ]
-        longer = (getattr(config.train, "max_new_tokens", limit) or limit) / limit
+        longer = (getattr(planned, "max_new_tokens", None) or limit) / limit
         factor *= 1 + (longer - 1) * float(pl.concat(ended)["tokens"].to_numpy().mean())
     return seconds * factor, _size(run.checkpoints(config.seeds[0])[PROBED_STEPS])
-
-
-def _shortened(trainer: TrainerConfig) -> TrainerConfig:
-    """A trainer whose step is bounded: fewer puzzles, and shorter completions where they are sampled."""
-    if trainer.sequences_per_step <= PROBED_COMPLETIONS * world_size():
-        changed: dict[str, int] = {}
-    elif isinstance(trainer, OnlineConfig):
-        samples = min(trainer.samples_per_prompt, PROBED_COMPLETIONS)
-        prompts = max(1, PROBED_COMPLETIONS // samples)
-        changed = {"samples_per_prompt": samples, "prompts_per_step": prompts, "micro_batch": samples}
-    else:
-        changed = {"examples_per_step": PROBED_COMPLETIONS, "micro_batch": PROBED_COMPLETIONS}
-    if isinstance(trainer, OnlineConfig):
-        changed["max_new_tokens"] = min(trainer.max_new_tokens or PROBED_TOKENS, PROBED_TOKENS)
-    if "micro_batch" in changed:
-        changed["micro_batch"] = gcd(changed["micro_batch"], trainer.micro_batch)
-    return trainer.model_copy(update=changed)
 
 
 def _few(task: Task) -> Task:

@@ -143,10 +143,10 @@ class Layout:
     def checkpoints(self, seed: int) -> dict[int, Path]:
         """The whole checkpoints, by step."""
         folders = numbered(self.checkpoints_folder(seed), "checkpoint-")
-        return {step: folder for step, folder in folders.items() if self.whole_mark(folder).is_file()}
+        return {step: folder for step, folder in folders.items() if self.completion_marker(folder).is_file()}
 
     @staticmethod
-    def whole_mark(checkpoint: Path) -> Path:
+    def completion_marker(checkpoint: Path) -> Path:
         """The file that says that a checkpoint is complete."""
         return checkpoint / "whole"
 

@@ -4,10 +4,12 @@ import time
 from pathlib import Path
 
 from ramify.errors import ConfigError, require
-from ramify.experiment import ExperimentConfig, as_begun, begun
+from ramify.experiment import as_begun, begun
 from ramify.manifest import manifest
-from ramify.processes import Report, world_size
+from ramify.processes import world_size
+from ramify.progress import ProgressCallback
 from ramify.run import Run
+from ramify.settings import ExperimentConfig
 from ramify.stages.generate import generate
 from ramify.stages.sample import sample
 from ramify.stages.score import score
@@ -15,7 +17,7 @@ from ramify.stages.train import train
 from ramify.storage import write_json
 
 
-def run_all(config: ExperimentConfig, root: Path, report: Report) -> Run:
+def run_all(config: ExperimentConfig, root: Path, report: ProgressCallback) -> Run:
     """Every stage in order; called again, it goes on where it was cut off."""
     if config.trains:
         require("training", "train")

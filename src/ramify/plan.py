@@ -19,14 +19,15 @@ from ramify.analysis.annotate import annotate
 from ramify.analysis.design import Question, Source, detectable, needed, remedy
 from ramify.analysis.questions import questions
 from ramify.errors import ConfigError, RunError
-from ramify.experiment import ExperimentConfig, open_run
-from ramify.processes import Report
+from ramify.experiment import open_run
+from ramify.progress import ProgressCallback
 from ramify.run import Run, is_run
+from ramify.schemas import COMPLETIONS, completion_frame
+from ramify.settings import ExperimentConfig
 from ramify.stages.generate import generate
 from ramify.stages.sample import model_at
-from ramify.tables import COMPLETIONS, completion_frame
 from ramify.tasks.base import EVALUATION_SETS, Task
-from ramify.train.job import TrainerConfig
+from ramify.train.online import OnlineConfig
 
 SAMPLES = 8
 """Completions that the base is asked for a puzzle."""
@@ -91,7 +92,7 @@ class Plan:
     probed: tuple[int, int]
 
 
-def plan(source: str, overrides: list[str], detect: float, tokens: int | None, report: Report) -> Plan:
+def plan(source: str, overrides: list[str], detect: float, tokens: int | None, report: ProgressCallback) -> Plan:
     """Ask the base, or read what it was asked in a run, and calculate.
 
     Args:
@@ -148,7 +149,7 @@ def calculated(
         len(config.steps(config.seeds[0])),
         config.sample.greedy,
     )
-    configured = costs.of({source: counts[source] for source in moved}, seeds, samples)
+    configured = costs.total_tokens({source: counts[source] for source in moved}, seeds, samples)
     budget = configured if tokens is None else tokens
     found = allocate(asked, costs, budget, detect)
     if found is None and tokens is not None:
@@ -174,7 +175,7 @@ def _answer(one: Question, detect: float, seeds: int, samples: int, recommended:
     )  # fmt: skip
 
 
-def _probed(config: ExperimentConfig, report: Report) -> tuple[pl.DataFrame, dict[Source, float]]:
+def _probed(config: ExperimentConfig, report: ProgressCallback) -> tuple[pl.DataFrame, dict[Source, float]]:
     """Draw puzzles in a folder that is thrown away, and ask the base some of them."""
     with TemporaryDirectory() as folder:
         run = open_run(config.model_copy(update={"task": _drawn(config.task)}), Path(folder) / "run")
@@ -199,7 +200,7 @@ def _probed(config: ExperimentConfig, report: Report) -> tuple[pl.DataFrame, dic
     return _joined(config, sets, {name: completion_frame(some) for name, some in found.items()})
 
 
-def _read(config: ExperimentConfig, run: Run, report: Report) -> tuple[pl.DataFrame, dict[Source, float]]:
+def _read(config: ExperimentConfig, run: Run, report: ProgressCallback) -> tuple[pl.DataFrame, dict[Source, float]]:
     """What the base was asked in a run, by all seeds together; greedy completions do not count."""
     sets, found = {}, {}
     base = config.steps(config.seeds[0])[0]
@@ -279,7 +280,7 @@ def _most(task: Task, name: str, n: int, puzzles: pl.DataFrame) -> int | None:
 
 def _training(config: ExperimentConfig, lengths: Mapping[Source, float]) -> float | None:
     """Tokens that a seed's training samples, about as long as the base's completions of the trained sizes."""
-    if not isinstance(config.train, TrainerConfig) or config.train.kind not in ("grpo", "rloo"):
+    if not isinstance(config.train, OnlineConfig):
         return None
     of_trained = [length for (_, n), length in lengths.items() if n in config.task.train]
     if not of_trained:

@@ -1,15 +1,6 @@
-"""Which of several processes this is, where torchrun started more than one; and how work tells of its progress."""
+"""Which of several processes this is, where torchrun started more than one."""
 
-import logging
 import os
-from collections.abc import Callable
-
-Report = Callable[[str, int, int], None]
-"""Told of progress: what is being done, how much of it is done, how much there is."""
-LINE = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-"""How a line of the log looks."""
-logging.getLogger("ramify").addHandler(logging.NullHandler())
-logging.getLogger("ramify").setLevel(logging.INFO)
 
 
 def world_size() -> int:

@@ -18,9 +18,11 @@ from ramify.errors import ConfigError, RunError
 from ramify.frames import CELL_TYPES, CELLS, attributed, cells, samples
 from ramify.layout import DERIVED, Layout
 from ramify.lock import exclusive
-from ramify.processes import Report, rank
+from ramify.processes import rank
+from ramify.progress import ProgressCallback
+from ramify.schemas import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, Schema
 from ramify.storage import read_json, write_json
-from ramify.tables import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, Schema, scan_table
+from ramify.tables import scan_table
 from ramify.tasks.base import Task
 from ramify.tasks.registry import task_of
 
@@ -104,7 +106,7 @@ class Run(Layout):
             yield
 
     @contextmanager
-    def scoring(self, report: Report) -> Iterator[None]:
+    def scoring(self, report: ProgressCallback) -> Iterator[None]:
         """Wait for whoever makes the derived tables, and keep others from it: so the last estimates rest on all."""
         with exclusive(self.scoring_file, "", lambda holder: report(f"waiting for {holder}, which scores", 0, 1)):
             yield
@@ -325,7 +327,7 @@ class Run(Layout):
         Raises:
             RunError: its mark is damaged.
         """
-        mark = self.whole_mark(checkpoint)
+        mark = self.completion_marker(checkpoint)
         said = mark.read_text(errors="replace").strip() or "1"
         if re.fullmatch(r"[0-9]{1,6}", said) is None:
             raise RunError(f"{mark}: damaged, it does not say how many processes wrote it; delete {checkpoint}")
@@ -336,7 +338,10 @@ class Run(Layout):
         if not self.import_file.is_file():
             return None
         remedy = f"delete it, and {self.again(self.import_file)}"
-        return read_json(self.import_file, ("format", "asked", "asked_again", "steps", "window"), remedy)
+        saved = read_json(self.import_file, ("format", "asked", "asked_again", "steps", "window"), remedy)
+        if "sourceless" in saved:  # the name of the count in earlier versions
+            saved["unlabelled"] = saved.pop("sourceless")
+        return saved
 
 
 def is_run(folder: Path) -> bool:

@@ -6,7 +6,8 @@ import shlex
 import sys
 
 from ramify.manifest import version
-from ramify.processes import LINE, rank
+from ramify.processes import rank
+from ramify.progress import LINE
 from ramify.run import Run
 
 

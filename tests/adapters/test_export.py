@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ramify import ExperimentConfig, Run, RunError
+from ramify import ConfigError, ExperimentConfig, Run, RunError
 from ramify.adapters.export import KINDS, export
 from ramify.adapters.verl import compute_score
 from ramify.config import digest_of
@@ -77,8 +77,15 @@ def test_what_verl_cannot_be_told_is_refused(known_run: Run, tmp_path: Path) -> 
 
 def test_names_in_a_run_of_others_do_nothing(known_run: Run, tmp_path: Path) -> None:
     saved = json.loads((known_run.path / "config.json").read_text())
-    saved["config"] |= {"model": "$(touch pwned)'`touch pwned`", "name": "x\ntouch pwned"}
-    known_run.config_file.write_text(json.dumps({**saved, "digest": digest_of(saved["config"])}))
+
+    def write(**settings: str) -> None:
+        config = saved["config"] | settings
+        known_run.config_file.write_text(json.dumps({**saved, "config": config, "digest": digest_of(config)}))
+
+    write(name="x\ntouch pwned")
+    with pytest.raises(ConfigError, match="name = x"):
+        export("verl", known_run, tmp_path / "out")
+    write(model="$(touch pwned)'`touch pwned`")
     export("verl", known_run, tmp_path / "out")
     printer = tmp_path / "printer"
     printer.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")

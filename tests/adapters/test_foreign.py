@@ -185,7 +185,7 @@ def test_labels_that_do_not_fit_are_none(tmp_path: Path) -> None:
     sources = dict(found.run.puzzles("test").select("puzzle_id", "pattern").iter_rows())
     assert sources[EASY.id] == "A*B+C"  # the only one that solves it
     assert sources[HARD.id] is None
-    assert found.sourceless >= 1
+    assert found.unlabelled >= 1
     assert "several patterns" in "\n".join(import_lines(found))
     score(found.run, silent)
     estimates = found.run.estimates()
@@ -304,7 +304,7 @@ def test_puzzles_without_a_solution_and_names_that_are_none(tmp_path: Path) -> N
     rows = [{"numbers": [1, 1], "target": 50, "completion": "x", "step": 0}]
     lines(tmp_path / "u" / "a.jsonl", rows)
     found = imported(tmp_path / "u", tmp_path)
-    assert (found.sourceless, found.unsolvable) == (0, 1)
+    assert (found.unlabelled, found.unsolvable) == (0, 1)
     score(found.run, silent)
     render(found.run)
     with pytest.raises(RunError, match="a folder stands for a seed, and one is given twice"):

@@ -57,7 +57,7 @@ def test_a_model_goes_out_and_is_loaded(known_run: Run, tmp_path: Path) -> None:
     checkpoint = known_run.checkpoints_folder(1) / "checkpoint-4"
     shutil.copytree(model_path("bundled"), checkpoint)
     (checkpoint / "optimizer.pt").write_bytes(b"not for the hub")
-    known_run.whole_mark(checkpoint).touch()
+    known_run.completion_marker(checkpoint).touch()
     assert export("model", known_run, tmp_path / "model").endswith(f"model={tmp_path / 'model'}")
     card = (tmp_path / "model" / "README.md").read_text()
     assert "| test | 3 | mean@4 | 50.0% |" in card

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from ramify import ConfigError, RunError
 from ramify.adapters.completions import last_reply
-from ramify.adapters.dumps import Found, read_folder
+from ramify.adapters.dumps import FolderContents, read_folder
 from ramify.adapters.files import list_files, rows_of_document
 from ramify.adapters.formats import find_format
 from ramify.adapters.import_settings import ImportConfig
@@ -33,7 +33,7 @@ def lines(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def read(folder: Path, **settings: Any) -> Found:
+def read(folder: Path, **settings: Any) -> FolderContents:
     return read_folder(folder, ImportConfig.check(settings))
 
 

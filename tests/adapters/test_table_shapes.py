@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from ramify.adapters.dumps import Found, read_folder, settle_last
+from ramify.adapters.dumps import FolderContents, read_folder, settle_last
 from ramify.adapters.import_settings import ImportConfig
 
 ASKED = "Using the numbers [8, 3, 7], create an equation that equals 29. Answer in <answer> tags."
@@ -214,13 +214,13 @@ SHAPES: dict[str, tuple[Callable[[Path], None], int]] = {
 }
 
 
-def read(folder: Path, **settings: Any) -> Found:
+def read(folder: Path, **settings: Any) -> FolderContents:
     found = read_folder(folder, ImportConfig.check(settings))
     settle_last([found])
     return found
 
 
-def frame_of(found: Found) -> pl.DataFrame:
+def frame_of(found: FolderContents) -> pl.DataFrame:
     return pl.concat([frame for frames in found.rows.values() for frame in frames])
 
 

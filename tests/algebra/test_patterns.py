@@ -187,7 +187,7 @@ def test_the_binary_tree_is_the_left_fold_of_the_text(size: int) -> None:
 
 
 def expressions() -> st.SearchStrategy[Expression]:
-    leaf = st.integers(1, 99).map(Expression.of)
+    leaf = st.integers(1, 99).map(Expression.leaf)
     return st.recursive(
         leaf,
         lambda inner: st.builds(lambda a, op, b: a.join(op, b), inner, st.sampled_from("+-*/"), inner),
@@ -199,7 +199,7 @@ def expressions() -> st.SearchStrategy[Expression]:
 @settings(max_examples=150, deadline=None)
 def test_the_pattern_survives_commuting_and_reassociating(expression: Expression, random) -> None:
     def leaf(number: int) -> Expression:
-        return Expression.of(number)
+        return Expression.leaf(number)
 
     def node(op: str, left: Expression, right: Expression) -> Expression:
         if op in "+*" and random.random() < 0.5:

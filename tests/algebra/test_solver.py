@@ -32,7 +32,7 @@ def check(size: int, puzzles: int, largest: int, seed: str) -> None:
             assert witness.value == target
             assert witness.uses(numbers)
         many = solve_many([numbers], [target])
-        assert [patterns(size)[index] for index in many.of(0)] == list(found)
+        assert [patterns(size)[index] for index in many.solving(0)] == list(found)
         assert many.multiplicity[0] == len({brute.labelled_class(tree) for tree in trees}), (numbers, target)
 
 
@@ -76,7 +76,7 @@ def test_many_at_once_agree_with_one_at_a_time(size: int) -> None:
     many = solve_many(numbers, targets)
     for row in range(0, 600, 10):
         expected = list(solve(numbers[row].tolist(), int(targets[row])))
-        assert [patterns(size)[index] for index in many.of(row)] == expected
+        assert [patterns(size)[index] for index in many.solving(row)] == expected
     assert (solve_many(numbers, targets, threads=1).multiplicity == many.multiplicity).all()
 
 
@@ -99,7 +99,7 @@ def test_beyond_float64_integers_take_over() -> None:
             assert scaled == {p for p in solve(numbers, target) if not set(p.text) & set("*/")}
     many = solve_many([[big, 2, 3], [3, 7, 8]], [big + 5, 29])
     assert many.multiplicity.tolist() == [1, 1]
-    assert many.of(1) == [1]
+    assert many.solving(1) == [1]
 
 
 def test_integers_agree_with_floats(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from ramify import Run, solve
 from ramify.cli import app
-from ramify.tables import ESTIMATES
+from ramify.schemas import ESTIMATES
 
 SOLVABLE = [(3, 7, 8, 29), (1, 2, 3, 6), (2, 5, 9, 43), (4, 6, 7, 31), (2, 3, 11, 17), (5, 6, 8, 22)]
 UNSOLVABLE = [(1, 1, 1, 50), (1, 1, 2, 77), (2, 2, 2, 99), (1, 2, 1, 60), (1, 3, 1, 88), (2, 1, 2, 95)]

@@ -22,8 +22,9 @@ from ramify.analysis.timing import timing
 from ramify.analysis.transfer import transfer
 from ramify.analysis.uses import attempted
 from ramify.frames import CELLS
+from ramify.schemas import ATTEMPTS, GRADES
 from ramify.stages.score import score
-from ramify.tables import ATTEMPTS, GRADES, read_table, write_table
+from ramify.tables import read_table, write_table
 
 
 def one(frame: pl.DataFrame, **wanted: object) -> dict:

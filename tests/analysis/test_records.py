@@ -11,7 +11,8 @@ from ramify.analysis.metric_record import SHARE, UNBOUNDED
 from ramify.analysis.metrics import BUILT_IN, METRICS, installed, lacking, measured, metric_of
 from ramify.report.page import render, view_of
 from ramify.report.terminal import story_text
-from ramify.tables import ESTIMATES, read_table, write_table
+from ramify.schemas import ESTIMATES
+from ramify.tables import read_table, write_table
 
 
 def test_every_row_is_as_its_record_says(known_run: Run) -> None:

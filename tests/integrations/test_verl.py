@@ -14,9 +14,9 @@ from ramify import Puzzle, Run, grade
 from ramify.adapters import verl
 from ramify.adapters.foreign import import_run
 from ramify.adapters.import_settings import ImportConfig
-from ramify.experiment import ExperimentConfig
 from ramify.models.checkpoints import model_path
 from ramify.pipeline import run_all
+from ramify.settings import ExperimentConfig
 from ramify.tables import read_table
 
 pytestmark = pytest.mark.slow

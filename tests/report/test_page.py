@@ -112,7 +112,7 @@ def test_three_sentences_answer(known_run: Run) -> None:
     assert order.startswith("Of 17 seen patterns at n = 3, each by its own interval: 17 not acquired; corrected for")
     assert "none gained for sure" in order
     assert "First" not in order
-    assert "execution (stated values right) at n = 4 changed by +50.0 points" in failures
+    assert "arithmetic accuracy (stated values right) at n = 4 changed by +50.0 points" in failures
 
 
 def test_what_few_puzzles_cannot_tell_is_said_and_no_headline() -> None:

@@ -12,7 +12,8 @@ PAGE = Path(__file__).parents[2] / "docs/adding-a-task.md"
 RUN = """
 from pathlib import Path
 import polars as pl
-from ramify.experiment import ExperimentConfig, open_run
+from ramify.experiment import open_run
+from ramify.settings import ExperimentConfig
 from ramify.report.page import write_report
 from ramify.sampling.oracle import play, succeeding
 from ramify.stages.generate import generate

@@ -95,7 +95,7 @@ def test_taken_puzzles_are_not_given_twice() -> None:
 def test_propagation_lists_every_instance(size: int) -> None:
     numbers, target = (1, 4), (1, 6)
     for pattern in patterns(size)[:: {3: 1, 4: 3, 5: 23}[size]]:
-        propagation = Propagation.of(pattern, numbers, target)
+        propagation = Propagation.for_pattern(pattern, numbers, target)
         rows = np.array(list(product(range(1, 5), repeat=size)))
         top, bottom = values(pattern, rows)
         safe = np.where(bottom == 0, 1, bottom)
@@ -118,7 +118,7 @@ def test_the_rarest_patterns_have_puzzles(text: str) -> None:
     pattern = Pattern.parse(text)
     drawn = draw_distinct(pattern, 1, generator(text), everything, set()).puzzles
     assert len(drawn) == 1
-    assert Propagation.of(pattern, (1, 99), (1, 99)) is not None
+    assert Propagation.for_pattern(pattern, (1, 99), (1, 99)) is not None
 
 
 def test_distinct_puzzles_are_counted() -> None:

@@ -18,8 +18,8 @@ from ramify.adapters.origins import named_origin, origin_of, recur
 from ramify.adapters.parsed_rows import RowReader, is_usable
 from ramify.adapters.steps import LAST, bare, step_of_file, without_steps
 from ramify.errors import RunError
-from ramify.processes import Report
-from ramify.tables import storable
+from ramify.progress import ProgressCallback, silent
+from ramify.schemas import storable
 from ramify.tasks.countdown.puzzle import Puzzle
 
 MAIN = "test"
@@ -31,7 +31,7 @@ ROWS = {"puzzle_id": pl.String, "step": pl.Int64, "text": pl.String, "truncated"
 
 
 @dataclass
-class Found:
+class FolderContents:
     """What was read of one folder.
 
     Attributes:
@@ -65,7 +65,7 @@ class _Part:
     has_reward: bool
 
 
-def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stage, done, total: None) -> Found:
+def read_folder(folder: Path, config: ImportConfig, report: ProgressCallback = silent) -> FolderContents:
     """Read every file of a folder.
 
     Raises:
@@ -73,7 +73,7 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
     """
     folder = folder.absolute() if not folder.exists() else folder.resolve()
     form, files, others, skipped = find_format(folder, config.format)
-    found = Found(form, len(files), others)
+    found = FolderContents(form, len(files), others)
     found.skipped = [f"{file.relative_to(folder)}: {reason}" for file, reason in skipped.items()]
     reader = config.reader(dict(form.columns))
     parts: list[_Part] = []
@@ -92,7 +92,7 @@ def read_folder(folder: Path, config: ImportConfig, report: Report = lambda stag
             first = records, failed
     report(f"reading {form.name}", len(files), len(files))
     if not parts and not found.unread:
-        raise RunError(f"{folder}: the files of {form.said} there are empty")
+        raise RunError(f"{folder}: the files of {form.label} there are empty")
     if not parts:
         raise RunError(_nothing(folder, found, reader, first))
     _settle_steps(parts, found)
@@ -151,13 +151,13 @@ def _read_file(
 
 
 def _nothing(
-    folder: Path, found: Found, reader: RowReader, first: tuple[list[dict[str, Any]], Exception] | None
+    folder: Path, found: FolderContents, reader: RowReader, first: tuple[list[dict[str, Any]], Exception] | None
 ) -> str:
     """Why not one row could be read, and what would help."""
     row = next((row for row in found.unread if row["row"]), found.unread[0])
     name = Path(row["file"])
     where = f"{name.relative_to(folder)}, " if name != folder else ""
-    said = f"{folder}: not one of {len(found.unread):,} rows could be read as {found.format.said}: {where}"
+    said = f"{folder}: not one of {len(found.unread):,} rows could be read as {found.format.label}: {where}"
     if first is None:
         return f"{folder}: {where}{row['error']}"
     records, error = first
@@ -165,7 +165,7 @@ def _nothing(
     return f"{said}row {row['row']}: {row['error']}; {found_in(records)}{how}"
 
 
-def _settle_steps(parts: list[_Part], found: Found) -> None:
+def _settle_steps(parts: list[_Part], found: FolderContents) -> None:
     """Rows without a step are one checkpoint where no row has one, and cannot be read beside others that do."""
     without = sum(int((part.frame["step"] == NO_STEP).sum()) for part in parts)
     if without and without == sum(part.frame.height for part in parts):
@@ -182,7 +182,7 @@ def _settle_steps(parts: list[_Part], found: Found) -> None:
             part.frame = part.frame.filter(pl.col("step") != NO_STEP)
 
 
-def _settle_origins(parts: list[_Part], found: Found, folder: Path, training: bool | None) -> None:
+def _settle_origins(parts: list[_Part], found: FolderContents, folder: Path, training: bool | None) -> None:
     """Say of every part whether training made it; those of a folder that do not say are weighed together."""
     undecided: dict[Path, list[_Part]] = defaultdict(list)
     for part in parts:
@@ -222,7 +222,7 @@ def _by_step(parts: list[_Part]) -> dict[int, set[str]]:
     return asked
 
 
-def settle_last(found: Iterable[Found]) -> None:
+def settle_last(found: Iterable[FolderContents]) -> None:
     """Give what is called `final` the step after the last that is known."""
     frames = [frame for one in found for some in one.rows.values() for frame in some]
     steps = {step for frame in frames for step in frame["step"].unique()}

@@ -9,6 +9,8 @@ from ramify.adapters import hub, verl
 from ramify.adapters.rows import write_rows
 from ramify.errors import RunError
 from ramify.run import Run
+from ramify.sampling.hf import HFSamplerConfig
+from ramify.settings import ExperimentConfig, settings_of
 from ramify.storage import write_text
 
 TASKSET = """\"\"\"Puzzles for verifiers, which looks for tasksets by the names of modules.\"\"\"
@@ -47,8 +49,9 @@ def _verl(run: Run, folder: Path) -> str:
 
 def _lm_eval(run: Run, folder: Path) -> str:
     """A task for each set."""
-    sample = run.config.get("sample", {})
-    samples = sample.get("samples", 4)
+    settings = settings_of(run)
+    sample = settings.sample if isinstance(settings, ExperimentConfig) else HFSamplerConfig()
+    samples = sample.samples
     budgets = [2**power for power in range(1, samples.bit_length()) if 2**power <= samples]
     metrics = "\n".join(
         f"  - {{metric: {name}, aggregation: mean, higher_is_better: true}}"
@@ -58,15 +61,15 @@ def _lm_eval(run: Run, folder: Path) -> str:
     tasks = []
     for name, data in _rows(run, folder).items():
         tasks.append(f"ramify_{name}")
-        settings = {
+        filled = {
             "task": tasks[-1],
             "data": data,
             "samples": samples,
-            "temperature": float(sample.get("temperature", 1.0)),
-            "max_new_tokens": sample.get("max_new_tokens") or max(run.limits().values(), default=1024),
+            "temperature": sample.temperature,
+            "max_new_tokens": sample.max_new_tokens or max(run.limits().values(), default=1024),
             "metrics": metrics,
         }
-        write_text(source.joinpath("task.yaml").read_text().format(**settings), folder / f"{tasks[-1]}.yaml")
+        write_text(source.joinpath("task.yaml").read_text().format(**filled), folder / f"{tasks[-1]}.yaml")
     write_text(source.joinpath("countdown.py").read_text(), folder / "countdown.py")
     return (
         f"lm_eval run --model hf --model_args pretrained=MODEL --tasks {','.join(tasks)} "

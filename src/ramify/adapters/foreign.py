@@ -16,14 +16,15 @@ from typing import Any
 
 import polars as pl
 
-from ramify.adapters.dumps import MAIN, ROWS, Found, read_folder, settle_last
+from ramify.adapters.dumps import MAIN, ROWS, FolderContents, read_folder, settle_last
 from ramify.adapters.import_settings import ImportConfig
 from ramify.errors import RunError
-from ramify.processes import Report
+from ramify.progress import ProgressCallback
 from ramify.removal import drop_completions, drop_derived, drop_estimates
 from ramify.run import Run
+from ramify.schemas import COMPLETIONS, ROLLOUTS, Schema
 from ramify.storage import write_json, write_text
-from ramify.tables import COMPLETIONS, ROLLOUTS, Schema, fault, read_table, stated, write_table
+from ramify.tables import fault, read_table, stated, write_table
 from ramify.tasks.base import Tagged
 from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.tagging import tag_by_solver
@@ -42,7 +43,7 @@ class Imported:
     Attributes:
         completions, puzzles: how many the report is about.
         rollouts: training completions beside them.
-        sourceless: of these puzzles, those that several patterns solve and no label tells apart.
+        unlabelled: of these puzzles, those that several patterns solve and no label tells apart.
         unsolvable: of these puzzles, those without a solution.
         steps: the checkpoints, or the last steps of the windows.
         window: steps in a window, at most; 1 where each stands alone.
@@ -58,7 +59,7 @@ class Imported:
     completions: int
     rollouts: int
     puzzles: int
-    sourceless: int
+    unlabelled: int
     unsolvable: int
     steps: list[int]
     window: int
@@ -68,7 +69,9 @@ class Imported:
     notes: list[str]
 
 
-def import_run(folders: Sequence[Path], name: str, root: Path, config: ImportConfig, report: Report) -> Imported:
+def import_run(
+    folders: Sequence[Path], name: str, root: Path, config: ImportConfig, report: ProgressCallback
+) -> Imported:
     """Read folders (a seed each) and write a run; done again, it takes in what is new and leaves the rest as it is.
 
     Raises:
@@ -98,7 +101,9 @@ def _complete(saved: dict[str, Any]) -> dict[str, Any]:
     return {**saved, "imported": {"folders": folders, **config.model_dump(mode="json")}}
 
 
-def _write(run: Run, found: Sequence[Found], evaluated: bool, config: ImportConfig, report: Report) -> Imported:
+def _write(
+    run: Run, found: Sequence[FolderContents], evaluated: bool, config: ImportConfig, report: ProgressCallback
+) -> Imported:
     """Write what was found."""
     unread = [row for one in found for row in one.unread]
     write_text("".join(json.dumps(row, default=str) + "\n" for row in unread), run.unread_file)
@@ -133,7 +138,7 @@ def _write(run: Run, found: Sequence[Found], evaluated: bool, config: ImportConf
         list(dict.fromkeys(note for one in found for note in one.notes)),
     )
     told = {part.name: getattr(done, part.name) for part in fields(done) if part.name != "run"}
-    about = {"format": found[0].format.said, "asked": EVALUATED if evaluated else TRAINED, "asked_again": evaluated}
+    about = {"format": found[0].format.label, "asked": EVALUATED if evaluated else TRAINED, "asked_again": evaluated}
     write_json({**told, **about}, run.import_file)
     return done
 
@@ -144,7 +149,7 @@ def _told(config: ImportConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude=later)
 
 
-def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: Report) -> list[Found]:
+def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: ProgressCallback) -> list[FolderContents]:
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise RunError(f"{', '.join(map(str, folders))}: a folder stands for a seed, and one is given twice")
     if re.fullmatch(r"\w[\w.-]*", name) is None:
@@ -154,7 +159,7 @@ def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: Rep
     return found
 
 
-def _set_names(found: Sequence[Found], evaluated: bool) -> dict[str, str]:
+def _set_names(found: Sequence[FolderContents], evaluated: bool) -> dict[str, str]:
     """The names that sets have in the run: the one with most completions is the main one."""
     sizes: Counter[str] = Counter()
     for one in found:
@@ -165,7 +170,9 @@ def _set_names(found: Sequence[Found], evaluated: bool) -> dict[str, str]:
     return {own: MAIN if own == main else own for own in sizes}
 
 
-def _write_puzzles(run: Run, found: Sequence[Found], names: dict[str, str], report: Report) -> dict[str, list[Tagged]]:
+def _write_puzzles(
+    run: Run, found: Sequence[FolderContents], names: dict[str, str], report: ProgressCallback
+) -> dict[str, list[Tagged]]:
     """Solve the puzzles of each set, training's alone under `train`; a label that another contradicts is none."""
     together: dict[str, dict[str, list[Puzzle]]] = defaultdict(lambda: defaultdict(list))
     for one in found:
@@ -191,11 +198,11 @@ def _write_puzzles(run: Run, found: Sequence[Found], names: dict[str, str], repo
     return tagged
 
 
-def _is_evaluated(found: Sequence[Found]) -> bool:
+def _is_evaluated(found: Sequence[FolderContents]) -> bool:
     return any(not trains for one in found for trains, _ in one.rows)
 
 
-def _windows(found: Sequence[Found], every: int | None) -> dict[int, int]:
+def _windows(found: Sequence[FolderContents], every: int | None) -> dict[int, int]:
     """For each step, the last step of its window: of `every` steps, or else so many that there are `WINDOWS`."""
     frames = (part for one in found for frames in one.rows.values() for part in frames)
     steps = sorted({step for part in frames for step in part["step"].unique()})

@@ -25,7 +25,7 @@ class Format:
     """A way to keep completions.
 
     Attributes:
-        said: what it is, for people.
+        label: its name in messages and in the report.
         is_own: whether a file is one of its own.
         columns: what it calls a role, looked at before the usual names.
         rows: the rows of a file.
@@ -34,7 +34,7 @@ class Format:
     """
 
     name: str
-    said: str
+    label: str
     is_own: Callable[[Path], bool]
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rows: Callable[[Path], list[dict[str, Any]]] = records_of
@@ -87,14 +87,14 @@ def find_format(folder: Path, name: str | None = None) -> Chosen:
             others = {other: len(set(some) - set(files)) for other, some in there.items() if other != "table"}
             return Chosen(known[chosen], files, {other: n for other, n in others.items() if n}, listing.skipped)
     if name and there:
-        raise RunError(f"{folder}: no {known[name].said} there; --format {next(iter(there))} reads what is there")
+        raise RunError(f"{folder}: no {known[name].label} there; --format {next(iter(there))} reads what is there")
     skipped = "".join(f"; {file.name} is {reason}" for file, reason in list(listing.skipped.items())[:1])
     names = [file.name for file in listing.files[:3]]
     has = (
         f"the folder has {', '.join(names)}{', ...' * (len(listing.files) > 3)}" if names else "the folder has no files"
     )
     raise RunError(
-        f"{folder}: no {known[name].said if name else 'completions'} there; looked for {', '.join(SUFFIXES)}, .eval; "
+        f"{folder}: no {known[name].label if name else 'completions'} there; looked for {', '.join(SUFFIXES)}, .eval; "
         f"{has}{skipped} (TRL keeps completions with log_completions, verl with trainer.validation_data_dir)"
     )
 

@@ -16,6 +16,7 @@ import polars as pl
 from ramify.errors import RunError, reason, require
 from ramify.models.checkpoints import BUNDLED, is_model
 from ramify.run import Run
+from ramify.settings import ExperimentConfig, settings_of
 from ramify.storage import write_text
 from ramify.tables import write_table
 
@@ -40,7 +41,7 @@ def write_dataset(run: Run, folder: Path, license_id: str | None = None) -> Path
         write_table(frame, folder / "data" / f"{name}.parquet", run.task.puzzle_schema())
     if run.certificate_file.is_file():
         shutil.copy(run.certificate_file, folder / "certificate.json")
-    ours = run.imported() is None and not run.config.get("task", {}).get("puzzles")
+    ours = run.imported() is None and not run.task.puzzles
     write_text(_dataset_card(run, frames, license_id or (LICENSE if ours else UNKNOWN)), folder / "README.md")
     return folder
 
@@ -60,7 +61,8 @@ def write_model(run: Run, step: int, seed: int, folder: Path, license_id: str | 
     for file in sorted(checkpoints[step].iterdir()):
         if file.suffix in (".safetensors", ".json", ".jinja") and file.name != "trainer_state.json":
             shutil.copy(file, folder / file.name)
-    ours = run.config.get("model") in BUNDLED
+    settings = settings_of(run)
+    ours = isinstance(settings, ExperimentConfig) and settings.model in BUNDLED
     write_text(_model_card(run, step, seed, license_id or (LICENSE if ours else UNKNOWN)), folder / "README.md")
     return folder
 
@@ -91,7 +93,10 @@ def push(folder: Path, name: str, private: bool = True) -> str:
 
 def _dataset_card(run: Run, frames: dict[str, pl.DataFrame], license_id: str) -> str:
     files = "".join(f"  - split: {name}\n    path: data/{name}.parquet\n" for name in frames)
-    lines = ["| set | puzzles | n | patterns | forced | solving patterns, mean |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| set | puzzles | n | patterns | uniquely solvable | solving patterns, mean |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, frame in frames.items():
         sizes = ", ".join(map(str, sorted(frame["n"].unique())))
         cells = (name, f"{len(frame):,}", sizes, f"{frame['pattern'].drop_nulls().n_unique():,}")
@@ -136,7 +141,9 @@ def _mean(values: pl.Series) -> float:
 
 
 def _model_card(run: Run, step: int, seed: int, license_id: str) -> str:
-    config = run.config
+    settings = settings_of(run)
+    if not isinstance(settings, ExperimentConfig):  # its checkpoints are not here
+        raise RunError(f"{run.path}: an imported run has no checkpoints of its own")
     rows = ""
     if run.estimates_file.is_file():
         wanted = pl.col("metric").str.starts_with("mean@") & ~pl.col("metric").str.contains(" ") & (pl.col("by") == "n")
@@ -153,15 +160,15 @@ pipeline_tag: text-generation
 tags: [countdown, reinforcement-learning, ramify]
 ---
 
-# {config["name"]}, step {step}, seed {seed}
+# {settings.name}, step {step}, seed {seed}
 
-Base model: `{config.get("model")}`. Trained on Countdown puzzles with ramify;
+Base model: `{settings.model}`. Trained on Countdown puzzles with ramify;
 settings digest `{run.digest}`.
 
 {rows}
 
 ```json
-{json.dumps(config.get("train", {}), indent=2)}
+{json.dumps(settings.train.model_dump(mode="json"), indent=2)}
 ```
 """
 

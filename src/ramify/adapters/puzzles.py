@@ -10,7 +10,7 @@ from ramify.adapters.files import files_in
 from ramify.adapters.parsed_rows import is_usable
 from ramify.adapters.row_files import read_rows
 from ramify.errors import ConfigError, RunError, require
-from ramify.processes import Report
+from ramify.progress import ProgressCallback
 from ramify.run import Run
 from ramify.storage import write_json
 from ramify.tables import write_table
@@ -21,7 +21,7 @@ from ramify.tasks.countdown.tagging import tag_by_solver
 from ramify.tasks.registry import DEFAULT
 
 
-def write_puzzles(task: Task, run: Run, report: Report) -> None:
+def write_puzzles(task: Task, run: Run, report: ProgressCallback) -> None:
     """Write the sets and their certificate, unless they are there.
 
     Raises:
@@ -46,7 +46,7 @@ def write_puzzles(task: Task, run: Run, report: Report) -> None:
     write_json(counted, run.certificate_file)
 
 
-def _taken(source: str, report: Report) -> Split:
+def _taken(source: str, report: ProgressCallback) -> Split:
     """Sets that are there already, solved, with the certificate beside them, or else with what is counted now."""
     found, folder = load_sets(source)
     sets = {}

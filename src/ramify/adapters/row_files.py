@@ -10,7 +10,7 @@ from ramify.adapters.formats import find_format
 from ramify.adapters.parsed_rows import RowReader
 from ramify.errors import RunError
 from ramify.records import Verdict
-from ramify.tables import storable
+from ramify.schemas import storable
 from ramify.tasks.countdown.puzzle import Puzzle
 
 

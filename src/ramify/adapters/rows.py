@@ -10,7 +10,7 @@ from ramify.run import Run
 from ramify.storage import write_text
 from ramify.tasks.answers import ANSWER_TAGS
 from ramify.tasks.countdown.grading import grade
-from ramify.tasks.countdown.prompts import WORDS, PromptConfig
+from ramify.tasks.countdown.prompts import PromptConfig
 from ramify.tasks.countdown.puzzle import Puzzle
 
 
@@ -33,11 +33,11 @@ def puzzle_rows(run: Run, name: str) -> list[dict[str, Any]]:
 
 def prompt_of(run: Run) -> PromptConfig:
     """How a run asks its puzzles."""
-    found = run.config.get("task", {}).get("prompt", {})
-    if run.imported() is not None:  # which may not tell, so in words that are known
-        own = {"template": WORDS, "answer_tags": found["answer_tags"]}
-        found = own if tuple(found["answer_tags"]) != ANSWER_TAGS else {"template": "tinyzero"}
-    return PromptConfig.check(found)
+    asked: PromptConfig = run.task.prompt
+    if run.imported() is None:
+        return asked
+    # An import does not tell how puzzles were asked, so they are in words that are known.
+    return PromptConfig.check({"template": "tinyzero"}) if asked.answer_tags == ANSWER_TAGS else asked
 
 
 def write_rows(run: Run, name: str, path: Path) -> int:

@@ -17,6 +17,7 @@ from ramify.config import Config
 from ramify.errors import require
 from ramify.models.checkpoints import is_model
 from ramify.processes import rank
+from ramify.progress import silent
 from ramify.run import Run
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.sweep import sample_checkpoint
@@ -60,7 +61,7 @@ def countdown_reward(
     if log_extra is not None:
         log_extra("puzzle_id", [puzzle and puzzle.id for puzzle in puzzles])
     asked = zip(puzzles, map(last_reply, completions), strict=True)
-    return [None if one is None else reward.of(grade(one, text, tags=answer_tags)) for one, text in asked]
+    return [None if one is None else reward.score(grade(one, text, tags=answer_tags)) for one, text in asked]
 
 
 def _puzzle(numbers: Any, target: Any) -> Puzzle | None:
@@ -113,7 +114,7 @@ class Diagnosis:
         self.run = Run.open(path, settings, _complete)
         self._lock = ExitStack()  # from the beginning of training to its end, or that of the process
         with self.run.writing():
-            write_puzzles(self.task, self.run, lambda stage, done, total: None)
+            write_puzzles(self.task, self.run, silent)
         self._puzzles = self.task.puzzles_in(self.run.puzzles("train"))
         self._samples = 1
 

@@ -18,10 +18,13 @@ from ramify.adapters.rows import grade_row, prompt_of, puzzle_rows
 from ramify.errors import RunError
 from ramify.models.checkpoints import model_path
 from ramify.run import Run
+from ramify.settings import ExperimentConfig, settings_of
 from ramify.storage import write_text
 from ramify.tables import write_table
 from ramify.tasks.answers import ANSWER_TAGS
 from ramify.tasks.countdown.rewards import RewardConfig
+from ramify.train.base import Trainer
+from ramify.train.online import GRPOConfig, OnlineConfig
 
 REWARD_FILE = '''"""The reward of this training; verl calls `compute_score`. It needs ramify where verl runs."""
 
@@ -69,7 +72,7 @@ def compute_score(
     if not isinstance(row, Mapping) or "numbers" not in row or "target" not in row:
         raise ValueError(f"ground_truth = {str(row)[:80]}: needs numbers and target")
     judged = grade_row(row, solution_str)
-    score = RewardConfig(correct=correct, form=form, wrong=wrong).of(judged)
+    score = RewardConfig(correct=correct, form=form, wrong=wrong).score(judged)
     return {"score": score, "correct": float(judged.verdict.value == "correct")}
 
 
@@ -79,11 +82,10 @@ def export(run: Run, folder: Path) -> Path:
     Raises:
         RunError: the run has no training puzzles, or its trainer has no counterpart in verl.
     """
-    kind = run.config.get("train", {}).get("kind")
-    if kind not in ("grpo", "rloo"):
-        has = f"train.kind = {kind}" if kind else "it was imported"
-        raise RunError(f"{run.path}: {has}; verl can be told to run what has settings of grpo or rloo")
-    _check(run)
+    settings = settings_of(run)
+    if not isinstance(settings, ExperimentConfig):
+        raise RunError(f"{run.path}: it was imported; verl runs what has settings of grpo or rloo")
+    _check(run, settings.train)
     names = [name for name in ("train", *run.evaluation_sets()) if run.puzzles_file(name).is_file()]
     frames = {name: frame for name in names if (frame := dataset(run, name)).height}
     if "train" not in frames:
@@ -91,21 +93,23 @@ def export(run: Run, folder: Path) -> Path:
     for name, frame in frames.items():
         write_table(frame, folder / f"{name}.parquet")
     write_text(REWARD_FILE, folder / "reward.py")
-    write_text(_script(run, frames), folder / "launch.sh")
+    write_text(_script(run, settings, frames), folder / "launch.sh")
     (folder / "launch.sh").chmod(0o755)
     return folder
 
 
-def _check(run: Run) -> None:
-    """Raise RunError where a setting would be lost."""
-    train = run.config["train"]
-    curriculum = train.get("curriculum") or {}
+def _check(run: Run, train: Trainer) -> None:
+    """Raise RunError where verl has no such trainer, or a setting would be lost."""
+    if not isinstance(train, OnlineConfig):
+        raise RunError(f"{run.path}: train.kind = {train.kind}; verl runs what has settings of grpo or rloo")
+    curriculum = train.curriculum
     lost = {
-        "curriculum": bool(curriculum.get("shares") or curriculum.get("later") or curriculum.get("by_success")),
-        "dynamic_sampling": bool(train.get("dynamic_sampling")),
-        "lora": train.get("lora") is not None,
-        "scale_rewards = batch": train.get("scale_rewards") == "batch",
+        "curriculum": bool(curriculum.shares or curriculum.later or curriculum.by_success),
+        "lora": train.lora is not None,
     }
+    if isinstance(train, GRPOConfig):
+        lost["dynamic_sampling"] = train.dynamic_sampling > 0
+        lost["scale_rewards = batch"] = train.scale_rewards == "batch"
     for name, is_set in lost.items():
         if is_set:
             raise RunError(f"{run.path}: train.{name} has no counterpart in what is exported; export a run without it")
@@ -131,80 +135,80 @@ def _truth(row: dict[str, Any]) -> dict[str, Any]:
     return kept if tuple(row["answer_tags"]) == ANSWER_TAGS else {**kept, "answer_tags": row["answer_tags"]}
 
 
-def overrides(run: Run, frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
+def overrides(run: Run, settings: ExperimentConfig, frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
     """The settings of a run in verl's words; a value that begins with $ is one of the shell's."""
-    config, train, sample = run.config, run.config["train"], run.config["sample"]
-    prompt, reward = prompt_of(run), config["task"]["reward"]
+    train: Any = settings.train
+    sample, prompt, reward = settings.sample, prompt_of(run), settings.task.reward
     longest = max(len(row["prompt"][0]["content"]) for frame in frames.values() for row in frame.to_dicts())
-    rows, sequences = len(frames["train"]), train["prompts_per_step"]
+    rows, sequences = len(frames["train"]), train.prompts_per_step
     if rows < sequences:
         raise RunError(f"{run.path}: {rows} training puzzles; verl needs the {sequences} of a step at least")
     evaluated = ",".join(f"$HERE/{name}.parquet" for name in frames if name != "train")
     own = "reward.custom_reward_function"
     policy = "actor_rollout_ref"
     found = {
-        "algorithm.adv_estimator": train["kind"],
+        "algorithm.adv_estimator": train.kind,
         "data.train_files": "$HERE/train.parquet",
         "data.val_files": f"[{evaluated}]",
         "data.train_batch_size": sequences,
         "data.max_prompt_length": max(256, math.ceil(longest / 2 / 64) * 64),
-        "data.max_response_length": train["max_new_tokens"] or 1024,
+        "data.max_response_length": train.max_new_tokens or 1024,
         f"{policy}.model.path": "$MODEL",
-        f"{policy}.actor.optim.lr": train["learning_rate"],
-        f"{policy}.actor.optim.lr_warmup_steps": train["warmup_steps"],
-        f"{policy}.actor.grad_clip": train["max_grad_norm"],
+        f"{policy}.actor.optim.lr": train.learning_rate,
+        f"{policy}.actor.optim.lr_warmup_steps": train.warmup_steps,
+        f"{policy}.actor.grad_clip": train.max_grad_norm,
         f"{policy}.actor.ppo_mini_batch_size": sequences,
         f"{policy}.actor.use_dynamic_bsz": True,
         f"{policy}.rollout.name": "vllm",
-        f"{policy}.rollout.n": train["samples_per_prompt"],
-        f"{policy}.rollout.temperature": train["temperature"],
+        f"{policy}.rollout.n": train.samples_per_prompt,
+        f"{policy}.rollout.temperature": train.temperature,
         f"{policy}.rollout.tensor_model_parallel_size": 1,
-        f"{policy}.rollout.val_kwargs.n": sample["samples"],
+        f"{policy}.rollout.val_kwargs.n": sample.samples,
         f"{policy}.rollout.val_kwargs.do_sample": True,
-        f"{policy}.rollout.val_kwargs.temperature": sample["temperature"],
-        "trainer.total_training_steps": train["steps"],
-        "trainer.total_epochs": math.ceil(train["steps"] / (rows // sequences)) + 1,
-        "trainer.save_freq": train["save_steps"],
-        "trainer.test_freq": train["save_steps"],
+        f"{policy}.rollout.val_kwargs.temperature": sample.temperature,
+        "trainer.total_training_steps": train.steps,
+        "trainer.total_epochs": math.ceil(train.steps / (rows // sequences)) + 1,
+        "trainer.save_freq": train.save_steps,
+        "trainer.test_freq": train.save_steps,
         "trainer.val_before_train": True,
         "trainer.rollout_data_dir": "$HERE/rollouts",
         "trainer.validation_data_dir": "$HERE/validation",
         "trainer.default_local_dir": "$HERE/checkpoints",
         "trainer.project_name": "ramify",
-        "trainer.experiment_name": config["name"],
+        "trainer.experiment_name": settings.name,
         "trainer.n_gpus_per_node": "$GPUS",
         "trainer.nnodes": "$NODES",
         "trainer.logger": "[console]",
         f"{own}.path": "$HERE/reward.py",
         f"{own}.name": "compute_score",
-        **{f"+{own}.reward_kwargs.{name}": reward[name] for name in ("correct", "form", "wrong")},
+        **{f"+{own}.reward_kwargs.{name}": getattr(reward, name) for name in ("correct", "form", "wrong")},
     }
-    if train["kind"] == "rloo":  # its KL term is in the reward
-        found |= {"algorithm.use_kl_in_reward": train["beta"] > 0, "algorithm.kl_ctrl.kl_coef": train["beta"]}
+    if train.kind == "rloo":  # its KL term is in the reward
+        found |= {"algorithm.use_kl_in_reward": train.beta > 0, "algorithm.kl_ctrl.kl_coef": train.beta}
     else:
-        found[f"{policy}.actor.use_kl_loss"] = train["beta"] > 0
-        found[f"{policy}.actor.kl_loss_coef"] = train["beta"]
+        found[f"{policy}.actor.use_kl_loss"] = train.beta > 0
+        found[f"{policy}.actor.kl_loss_coef"] = train.beta
         found[f"{policy}.actor.kl_loss_type"] = "low_var_kl"
-        found["algorithm.norm_adv_by_std_in_grpo"] = train["scale_rewards"] != "none"
-        found[f"{policy}.actor.loss_agg_mode"] = AGGREGATED[train["loss_type"]]
+        found["algorithm.norm_adv_by_std_in_grpo"] = train.scale_rewards != "none"
+        found[f"{policy}.actor.loss_agg_mode"] = AGGREGATED[train.loss_type]
     if not prompt.chat:
         found[f"{policy}.model.custom_chat_template"] = AS_IT_IS
     return {key: str(value) for key, value in found.items()}
 
 
-def _script(run: Run, frames: Mapping[str, pl.DataFrame]) -> str:
+def _script(run: Run, settings: ExperimentConfig, frames: Mapping[str, pl.DataFrame]) -> str:
     words = [
         f'{key}="{value}"' if "$" in value else shlex.quote(f"{key}={value}")
-        for key, value in overrides(run, frames).items()
+        for key, value in overrides(run, settings, frames).items()
     ]
     listed = " \\\n    ".join(words)
-    name = re.sub(r"[^\w.-]", "-", run.config["name"])
+    name = re.sub(r"[^\w.-]", "-", settings.name)
     return f"""#!/usr/bin/env bash
 # {name}, trained by verl 0.9: ./launch.sh, and any override after it. To see what it taught:
 #   ramify import . --name {name}-verl
 set -euo pipefail
 HERE="$(cd "$(dirname "${{BASH_SOURCE[0]}}")" && pwd)"
-MODEL=${{MODEL:-{shlex.quote(str(model_path(run.config["model"])))}}}
+MODEL=${{MODEL:-{shlex.quote(str(model_path(settings.model)))}}}
 GPUS="${{GPUS:-1}}"
 NODES="${{NODES:-1}}"
 "${{PYTHON:-python3}}" -m verl.trainer.main_ppo \\

@@ -25,7 +25,7 @@ def arranged(expression: Expression) -> Expression:
 
 
 def _leaf(number: int) -> _Group:
-    return _Group("leaf", [(LEAF, Expression.of(number))], [])
+    return _Group("leaf", [(LEAF, Expression.leaf(number))], [])
 
 
 def _node(operator: str, left: _Group, right: _Group) -> _Group:

@@ -30,7 +30,7 @@ class Expression:
     negated: bool = False
 
     @classmethod
-    def of(cls, number: int) -> "Expression":
+    def leaf(cls, number: int) -> "Expression":
         """The expression that is one number."""
         return cls((number,))
 
@@ -40,7 +40,7 @@ class Expression:
         Raises:
             ValueError: one of them is negated.
 
-        >>> Expression.of(8).join("/", Expression.of(4).join("/", Expression.of(2))).text
+        >>> Expression.leaf(8).join("/", Expression.leaf(4).join("/", Expression.leaf(2))).text
         '8/(4/2)'
         """
         if self.negated or other.negated:

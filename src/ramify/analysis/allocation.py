@@ -36,7 +36,7 @@ class Costs:
     checkpoints: int
     greedy: bool
 
-    def of(self, counts: Mapping[Source, float], seeds: int, samples: int) -> float:
+    def total_tokens(self, counts: Mapping[Source, float], seeds: int, samples: int) -> float:
         """Tokens that all seeds and checkpoints take."""
         once = sum(count * self.tokens[source] for source, count in {**counts, **self.fixed}.items())
         return once * (samples + self.greedy) * seeds * self.checkpoints
@@ -79,7 +79,7 @@ def allocate(questions: Sequence[Question], costs: Costs, tokens: float, detect:
     counts = {source: _rounded(count) for source, count in wanted.items()}
     detects = tuple(detectable(one, seeds, SAMPLES, counts) for one in questions)
     short = tuple(source for source, count in wanted.items() if count >= costs.most.get(source, np.inf))
-    return Allocation(seeds, SAMPLES, counts, costs.of(counts, seeds, SAMPLES), detects, short)
+    return Allocation(seeds, SAMPLES, counts, costs.total_tokens(counts, seeds, SAMPLES), detects, short)
 
 
 def _losses(asked: Sequence[Question], detect: float, seeds: int, counts: Mapping[Source, float]) -> list[float]:
@@ -93,7 +93,7 @@ def _with_seeds(
     wanted: dict[Source, float] = {
         source: min(FEWEST, costs.most.get(source, FEWEST)) for one in asked for source in one.sources
     }
-    if not asked or costs.of(wanted, seeds, SAMPLES) > tokens:
+    if not asked or costs.total_tokens(wanted, seeds, SAMPLES) > tokens:
         return
     yields = [(one, parts(one, seeds, SAMPLES, min(detectable(one, seeds, SAMPLES), 1.0))) for one in asked]
 
@@ -102,10 +102,10 @@ def _with_seeds(
         return sum(log(1 + least(one, part, seeds, at) / detect) for one, part in touched)
 
     while True:
-        spent, best = costs.of(wanted, seeds, SAMPLES), (0.0, wanted)
+        spent, best = costs.total_tokens(wanted, seeds, SAMPLES), (0.0, wanted)
         for source, count in wanted.items():
             more = {**wanted, source: min(count * GROWTH, costs.most.get(source, MOST_PUZZLES))}
-            cost = costs.of(more, seeds, SAMPLES) - spent
+            cost = costs.total_tokens(more, seeds, SAMPLES) - spent
             if 0 < cost <= tokens - spent:
                 best = max(best, ((loss(wanted, source) - loss(more, source)) / cost, more), key=lambda one: one[0])
         if best[0] <= 0:

@@ -14,7 +14,8 @@ import polars as pl
 
 from ramify.errors import RunError, require
 from ramify.records import Attempt, Item
-from ramify.tables import ATTEMPTS, COMPLETIONS, GRADES, made_by, read_table, write_table
+from ramify.schemas import ATTEMPTS, COMPLETIONS, GRADES
+from ramify.tables import made_by, read_table, write_table
 from ramify.tasks.base import Task
 
 

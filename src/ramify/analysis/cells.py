@@ -15,7 +15,7 @@ from ramify.analysis.estimators import BLOCKS
 from ramify.errors import RunError
 from ramify.frames import CELLS
 from ramify.run import Run
-from ramify.tables import ATTEMPTS
+from ramify.schemas import ATTEMPTS
 from ramify.tasks.base import Task
 
 

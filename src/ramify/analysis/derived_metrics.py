@@ -59,7 +59,11 @@ UNLOCK = Metric("null-set unlock rate", "Null-set unlock rate", "share", SHARE, 
 # Of structure (`shapes`, `composition`, `effects`).
 def _gaps(suffix: str) -> dict[str, Metric]:
     names = {shape: f"{shape} gap{suffix}" for shape in ("right-heavy", "balanced")}
-    return {shape: Metric(name, name.capitalize(), "change", CHANGE) for shape, name in names.items()}
+    shown = {shape: name.replace("forced", "uniquely solvable") for shape, name in names.items()}
+    return {
+        shape: Metric(name, shown[shape].capitalize(), "change", CHANGE, shown_as=shown[shape])
+        for shape, name in names.items()
+    }
 
 
 SHAPE_GAPS, FORCED_GAPS = _gaps(""), _gaps(", forced")

@@ -25,8 +25,8 @@ from ramify.run import Run
 
 ALWAYS = ("all", "n", "pattern")
 """The groupings that every task has; the others are in `Task.GROUPINGS`."""
-SOURCELESS = {"all", "n", "forced", "multiplicity"}
-"""What puzzles without a source pattern can be grouped by."""
+UNLABELLED = {"all", "n", "forced", "multiplicity"}
+"""Groupings of puzzles without a source pattern."""
 AVERAGED = ("crossed", "seed means")
 """How metrics are pooled whose pooled rows may be means over seeds."""
 
@@ -99,7 +99,7 @@ def _by_label(cells: SetCells, groupings: Sequence[str]) -> Iterator[tuple[SetCe
     if cells.labelled is cells:
         yield cells, list(groupings)
         return
-    any_puzzle = [by for by in groupings if SOURCELESS.issuperset(by.split(","))]
+    any_puzzle = [by for by in groupings if UNLABELLED.issuperset(by.split(","))]
     yield cells, any_puzzle
     yield cells.labelled, [by for by in groupings if by not in any_puzzle]
 

@@ -53,7 +53,7 @@ class Part(NamedTuple):
     by: str
     steps: Sequence[int]
     names: Sequence[str]
-    of: Components
+    components: Components
     seeds: int
     bounded: bool = False
     tested: bool = False
@@ -239,14 +239,14 @@ def told(parts: Sequence[Part], seed: int | None, family: Mapping[str, str] = FA
         others = alike.get((metric, family.get(by, by), seeds), members)
         # The base is one model: it has no seed part.
         if by in FINE:
-            members = [part._replace(of=_moderated_by_step(part.of)) for part in members]
+            members = [part._replace(components=_moderated_by_step(part.components)) for part in members]
             others = members
-        trained = [_some(part.of, np.array(part.steps) > 0).flat() for part in others]
+        trained = [_some(part.components, np.array(part.steps) > 0).flat() for part in others]
         known = prior(stacked(trained), seeds, sum(len(part.names) for part in others))
         for part in members:
-            shape = part.of.value.shape
-            found = intervals(part.of.flat(), seeds, known, part.bounded)
-            base = intervals(part.of.flat(), seeds, None, part.bounded)
+            shape = part.components.value.shape
+            found = intervals(part.components.flat(), seeds, known, part.bounded)
+            base = intervals(part.components.flat(), seeds, None, part.bounded)
             is_base = np.repeat(np.array(part.steps) == 0, len(part.names))
             low, high, again_low, again_high, p = (
                 np.where(is_base, one, other).reshape(shape) for one, other in zip(base, found, strict=True)
@@ -254,11 +254,11 @@ def told(parts: Sequence[Part], seed: int | None, family: Mapping[str, str] = FA
             if part.status is not None:  # too little for a claim about new patterns
                 silent = part.status != None  # noqa: E711
                 low, high, p = (np.where(silent, np.nan, one) for one in (low, high, p))
-            n = part.of.n if part.measured is None else part.measured
+            n = part.components.n if part.measured is None else part.measured
             table = rows(
-                metric, part.set, seed, by, part.steps, part.names, [part.of.value, low, high],
+                metric, part.set, seed, by, part.steps, part.names, [part.components.value, low, high],
                 n=n, p=p if part.tested else np.nan, status=part.status,
-                retrained=(again_low, again_high), patterns=part.of.patterns,
+                retrained=(again_low, again_high), patterns=part.components.patterns,
             )  # fmt: skip
             yield table.filter(pl.col("value").is_not_null()) if by in FINE else table
 

@@ -61,6 +61,7 @@ class Metric:
         shown: where. "changes": first and last checkpoint in the report; "compare": tests of `ramify compare`;
             "terminal": the story in the terminal; "figure": a figure of the report; "comparison": one of several runs.
         full_scale: whether its figure shows all of 0 to 1, rather than what the values need.
+        shown_as: the name in reports and comparisons, where it differs from the column `metric`.
 
     Raises:
         ValueError: a field has a value that is not listed here.
@@ -80,6 +81,7 @@ class Metric:
     compute: Callable[[int], Ratio] | None = None
     shown: tuple[Place, ...] = ()
     full_scale: bool = False
+    shown_as: str = ""
 
     def __post_init__(self) -> None:
         for field in ("bounds", "groupings", "gain", "shown"):
@@ -164,6 +166,7 @@ class Metric:
             compute=None,
             shown=(),
             full_scale=False,
+            shown_as=self.shown_as and self.shown_as + GAIN,
         )
 
 

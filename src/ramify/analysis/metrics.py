@@ -162,8 +162,9 @@ METRICS = (
     Metric("hit given attempted", "Hit, if one is tried", "share", SHARE, _BOTH, _COARSE, compute=hit_given_attempted),
     Metric("correct given hit", "Correct, if one hits", "share", SHARE, _BOTH, _COARSE, compute=correct_given_hit),
     Metric(
-        "execution", "Execution: attempts whose stated values are right", "share", SHARE, _BOTH, _COARSE,
+        "execution", "Arithmetic accuracy: attempts whose stated values are right", "share", SHARE, _BOTH, _COARSE,
         compute=execution, shown=("changes", "compare", "terminal", "figure", "comparison"), full_scale=True,
+        shown_as="arithmetic accuracy",
     ),
     Metric(
         "attempts", "Attempts a completion", "mean", POSITIVE, gain=_COARSE, compute=attempts,
@@ -223,6 +224,15 @@ def metric_of(name: str) -> Metric:
     found = _found(name, BUILT_IN) or _found(name, installed())
     every = (COARSE, *FINE)
     return found or Metric(name, name, "share", UNBOUNDED, every, every)
+
+
+def displayed(name: str) -> str:
+    """The name of a metric in reports and comparisons.
+
+    >>> displayed("execution gain"), displayed("mean@8")
+    ('arithmetic accuracy gain', 'mean@8')
+    """
+    return metric_of(name).shown_as or name
 
 
 def lacking(names: Collection[str]) -> list[str]:

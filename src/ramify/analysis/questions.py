@@ -71,12 +71,12 @@ def questions(
     frame = Probed(puzzles, counts, available)
     found: list[Question] = []
     for name, size in counts:
-        here = frame.of((name, size))
+        here = frame.puzzles_of((name, size))
         if name not in (SEEN, LONGER, HELD_OUT) or here.is_empty():
             continue
         found.append(_question(frame, "gain", [(1.0, here)]))
         if name == HELD_OUT:
-            found += _contrast(frame, "transfer", here, frame.of((SEEN, size)), task.MATCHED_BY)
+            found += _contrast(frame, "transfer", here, frame.puzzles_of((SEEN, size)), task.MATCHED_BY)
             continue
         for shape in CLASSES:
             of = here.filter(pl.col("shape_class") == shape)
@@ -97,13 +97,13 @@ class Probed(NamedTuple):
     counts: Mapping[Source, float]
     available: Mapping[Source, int]
 
-    def of(self, source: Source) -> pl.DataFrame:
+    def puzzles_of(self, source: Source) -> pl.DataFrame:
         """The puzzles of a set and size."""
         return self.puzzles.filter((pl.col("set") == source[0]) & (pl.col("n") == source[1]))
 
     def level(self, of: pl.DataFrame) -> float:
         """The base's success in a group, or in a wider one that was asked enough; never quite 0 or 1."""
-        wider = self.of((of["set"][0], of["n"][0]))
+        wider = self.puzzles_of((of["set"][0], of["n"][0]))
         alike = wider.filter(pl.col("shape_class").is_in(of["shape_class"].unique().implode()))
         for some in (of, alike, wider):
             asked = some.filter(pl.col("k") > 0)
@@ -145,7 +145,7 @@ def _question(
     """
     places = [(str(of["set"][0]), int(of["n"][0])) for _, of in groups]
     sources = tuple(dict.fromkeys(places))
-    factors = [frame.counts[place] / len(frame.of(place)) for place in places]
+    factors = [frame.counts[place] / len(frame.puzzles_of(place)) for place in places]
     sizes = np.array([len(of) * factor for (_, of), factor in zip(groups, factors, strict=True)])
     weights = np.array([weight for weight, _ in groups])
     of_size = frame.puzzles.filter((pl.col("n") == places[0][1]) & pl.col("set").is_in([place[0] for place in places]))

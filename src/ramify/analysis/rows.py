@@ -10,7 +10,7 @@ from ramify.analysis.derived_metrics import SHAPE_GAPS, TRANSFER
 from ramify.analysis.estimators import Z
 from ramify.analysis.metric_record import Metric
 from ramify.analysis.metrics import MEAN, metric_of
-from ramify.tables import ESTIMATES
+from ramify.schemas import ESTIMATES
 
 KEYS = ["metric", "set", "step", "by", "group"]
 PRIMARY = (

@@ -10,7 +10,7 @@ from ramify.analysis.derived_metrics import SIGNAL, ZERO_ADVANTAGE, ZERO_ADVANTA
 from ramify.analysis.estimators import wilson_limits
 from ramify.analysis.rows import rows
 from ramify.run import Run
-from ramify.tables import ROLLOUTS
+from ramify.schemas import ROLLOUTS
 
 FEWEST_PATTERNS = 8
 

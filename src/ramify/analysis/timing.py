@@ -68,7 +68,7 @@ def _timed(name: str, curve: Curves, groups: Grouping, codes: np.ndarray, refere
         part = noise[-1] * ((1 - of_puzzles) / size) ** 2
     status = np.array([[UNCLEAR if one else None for one in unclear]], dtype=object)
 
-    def of(values: np.ndarray, weights: np.ndarray | None, noise: np.ndarray) -> Components:
+    def parts(values: np.ndarray, weights: np.ndarray | None, noise: np.ndarray) -> Components:
         return components(
             values, groups, codes, weights, by_pattern=by_pattern, noise=np.nan_to_num(noise),
             scale=np.broadcast_to(np.nan_to_num(spread, nan=1.0), (values.shape[1], len(groups.names))),
@@ -76,9 +76,13 @@ def _timed(name: str, curve: Curves, groups: Grouping, codes: np.ndarray, refere
 
     seeds, later = len(curve.numerator), curve.steps[1:-1]
     every = np.broadcast_to(status, (len(later), len(groups.names)))
-    yield Part(GAIN_FRACTION.name, name, groups.by, later, groups.names, of(relative, None, part), seeds, status=every)
+    yield Part(
+        GAIN_FRACTION.name, name, groups.by, later, groups.names, parts(relative, None, part), seeds, status=every
+    )
     last = curve.steps[-1:]
-    yield Part(TIMING.name, name, groups.by, last, groups.names, of(timed[:, None], None, shared), seeds, status=status)
+    yield Part(
+        TIMING.name, name, groups.by, last, groups.names, parts(timed[:, None], None, shared), seeds, status=status
+    )
     if reference is None:
         return
     index = {group: number for number, group in enumerate(groups.names)}
@@ -94,7 +98,7 @@ def _timed(name: str, curve: Curves, groups: Grouping, codes: np.ndarray, refere
         row[mine], row[other] = 1.0, -1.0
     names = [groups.names[mine] for mine, _ in pairs]
     missing = np.array([[UNCLEAR if unclear[mine] or unclear[other] else None for mine, other in pairs]], dtype=object)
-    found = of(timed[:, None], weights, shared)
+    found = parts(timed[:, None], weights, shared)
     yield Part(TIMING_DIFFERENCE.name, name, groups.by, last, names, found, seeds, tested=True, status=missing)
 
 

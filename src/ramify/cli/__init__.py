@@ -5,8 +5,8 @@ import traceback
 from io import TextIOWrapper
 
 from ramify.cli.app import app
-from ramify.console import log, loudness, printable, warn
-from ramify.errors import RamifyError
+from ramify.console import log, loudness, warn
+from ramify.errors import RamifyError, printable
 
 # In the order of the help.
 # isort: off

@@ -97,7 +97,8 @@ def _counted(pattern: Any) -> dict[str, Any]:
 @app.command()
 def generate(source: Source, overrides: Overrides = None, root: Root = Path("runs")) -> None:
     """Make the puzzles of a run and certify their split."""
-    from ramify.experiment import ExperimentConfig, as_begun, begun
+    from ramify.experiment import as_begun, begun
+    from ramify.settings import ExperimentConfig
     from ramify.stages.generate import generate
 
     config = as_begun(ExperimentConfig.load(source, overrides or []), root)
@@ -125,7 +126,7 @@ def verify_split(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check puzzle sets against those named train: overlap, forced puzzles, labels; exit code 1 if they overlap."""
+    """Check puzzle sets against the training sets: overlap, unique solvability, labels; exit code 1 if they overlap."""
     from dataclasses import asdict
 
     from ramify.adapters.files import files_in, list_files

@@ -20,8 +20,8 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be made, and how long.")] = False,
 ) -> None:
     """Puzzles, training, sampling, scoring, report: all of it; the same command goes on where it was cut off."""
-    from ramify.experiment import ExperimentConfig
     from ramify.pipeline import run_all
+    from ramify.settings import ExperimentConfig
 
     config = ExperimentConfig.load(source, overrides or [])
     if scale != 1:
@@ -44,7 +44,8 @@ def run(
 def train(source: Source, overrides: Overrides = None, root: Root = Path("runs")) -> None:
     """Train every seed of a run (its puzzles are made first), going on from the last checkpoint."""
     from ramify.errors import require
-    from ramify.experiment import ExperimentConfig, as_begun, begun
+    from ramify.experiment import as_begun, begun
+    from ramify.settings import ExperimentConfig
     from ramify.stages.generate import generate
     from ramify.stages.train import train
 
@@ -69,9 +70,9 @@ def sample(
     root: Root = Path("runs"),
 ) -> None:
     """Sample every checkpoint of a run on every evaluation set; or those in a folder, trained elsewhere."""
-    from ramify.experiment import ExperimentConfig
     from ramify.run import Run
     from ramify.run_log import log_to
+    from ramify.settings import ExperimentConfig
     from ramify.stages.sample import sample
 
     if checkpoints is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from ramify.analysis.compare import Side, compare
 from ramify.analysis.derived_metrics import FORCED_GAPS, SHAPE_GAPS, TRANSFER
 from ramify.analysis.metric_record import Metric
-from ramify.analysis.metrics import metric_of
+from ramify.analysis.metrics import displayed, metric_of
 from ramify.errors import RunError
 from ramify.report.figures import Point, interval
 from ramify.report.page import rendered, view_of
@@ -49,7 +49,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
         for n in views[0].groups(views[0].mean, name, "n")
         for figure in panel(
             f"{metric.slug}-{name}-n{n}",
-            f"{place(name, n)}, {views[0].name_of(metric, name, 'n', n)}",
+            f"{place(name, n)}, {displayed(views[0].name_of(metric, name, 'n', n))}",
             lines(metric, name, "n", n),
             metric.in_percent,
         )
@@ -57,9 +57,9 @@ def render_comparison(runs: Sequence[Run]) -> str:
     gaps = [
         figure
         for metric, name, words in (
-            (SHAPE_GAPS["right-heavy"], "test", "Right-heavy − left-heavy of equal make"),
-            (FORCED_GAPS["right-heavy"], "test", "The same, forced puzzles alone"),
-            (TRANSFER, "held_out", "Transfer: held out − seen of equal make"),
+            (SHAPE_GAPS["right-heavy"], "test", "Right-heavy − left-heavy of matched structure"),
+            (FORCED_GAPS["right-heavy"], "test", "The same, uniquely solvable puzzles"),
+            (TRANSFER, "held_out", "Transfer: held out − matched seen patterns"),
         )
         for figure in panel(metric.slug, words, lines(metric, name, "all", "all"))
     ]
@@ -85,6 +85,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
         tests=tests,
         untested=untested,
         difference=_difference,
+        displayed=displayed,
     )
 
 

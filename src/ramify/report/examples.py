@@ -11,7 +11,7 @@ from ramify.report.figures import SHAPE_STYLES, interval
 from ramify.report.svg import tree
 from ramify.report.view import UNSEEN, View
 from ramify.run import Run
-from ramify.tables import ATTEMPTS, COMPLETIONS, GRADES
+from ramify.schemas import ATTEMPTS, COMPLETIONS, GRADES
 from ramify.tasks.base import Task
 
 WORST = 4

@@ -17,8 +17,10 @@ from ramify.report.figures import SHAPE_STYLES, Point, interval, track
 from ramify.report.story import story
 from ramify.report.view import UNSEEN, Row, View, answers, changes, learned, points_of
 from ramify.run import Run
+from ramify.settings import ExperimentConfig, ImportedSettings, settings_of
 from ramify.storage import write_text
 from ramify.tasks.base import Task
+from ramify.train.existing import CheckpointsConfig
 
 TEMPLATES = ("base.html.jinja", "page.html.jinja", "comparison.html.jinja", "figures.html.jinja")
 LEARNED_IN = ("test", "held_out", "length")
@@ -35,7 +37,7 @@ class Learned:
     held_out: bool
     tree: Markup
     track: Markup
-    said: str
+    acquired: str
     change: str
     gain: str
     success: float
@@ -55,7 +57,8 @@ def _asked(run: Run) -> str:
     imported, certificate = run.imported(), run.certificate()
     if imported is not None:
         return str(imported["asked"])
-    elsewhere = run.config.get("train", {}).get("kind") == "checkpoints"
+    settings = settings_of(run)
+    elsewhere = isinstance(settings, ExperimentConfig) and isinstance(settings.train, CheckpointsConfig)
     untold = certificate is not None and not certificate["puzzles"].get("train")
     return "puzzles that training may have seen" if elsewhere and untold else UNSEEN
 
@@ -80,7 +83,7 @@ def render(run: Run) -> str:
         view=view,
         introduction=run.task.INTRODUCTION,
         answers=answers(view),
-        setting=setting(run.config, run.imported()),
+        setting=setting(settings_of(run), run.imported()),
         sections=story(view, certificate),
         order={n: rows for n, rows in order.items() if rows},
         totals=totals,
@@ -98,41 +101,26 @@ def render(run: Run) -> str:
     )
 
 
-KINDS = {"sft": "supervised fine-tuning on one solution a puzzle", "rft": "fine-tuning on its own right completions"}
+def setting(settings: ExperimentConfig | ImportedSettings, imported: dict[str, Any] | None = None) -> str:
+    r"""What was trained and how, in a sentence.
 
-
-def setting(config: dict[str, Any], imported: dict[str, Any] | None = None) -> str:
-    """What was trained and how, in a sentence, as far as the settings say it.
-
-    >>> setting({"model": "bundled", "train": {"kind": "grpo", "steps": 30}, "task": {"train": {"3": 1440}}})
-    'The model (bundled) was trained by GRPO: 30 steps, 1,440 puzzles of n = 3.'
-    >>> setting({"model": "bundled", "train": {"kind": "none"}})
+    >>> print(setting(ExperimentConfig.load(overrides=["task.train={3=1440}"])).replace(": ", ":\n"))
+    The model (bundled) was trained by GRPO:
+    30 steps of 64 puzzles × 8 samples, 1,440 puzzles of n = 3, reward 1 if correct, 0 for form, else 0.
+    >>> setting(ExperimentConfig.load(overrides=["train.kind=none"]))
     'The model (bundled) was not trained.'
     """
-    train, task = config.get("train", {}), config.get("task", {})
     if imported:
         return f"Read from {imported['format']}: {imported['asked']}."
-    if "model" not in config or "kind" not in train:
+    if isinstance(settings, ImportedSettings):
         return ""
-    if train["kind"] == "none":
-        return f"The model ({config['model']}) was not trained."
-    if train["kind"] == "checkpoints":
-        return f"The checkpoints ({train.get('folder') or 'by their names'}) were trained elsewhere."
-    parts = [f"{train['steps']} steps" if "steps" in train else ""]
-    if "prompts_per_step" in train and "samples_per_prompt" in train:
-        parts[0] += f" of {train['prompts_per_step']} puzzles × {train['samples_per_prompt']} samples"
-    if "examples_per_step" in train:
-        parts[0] += f" of {train['examples_per_step']} examples"
-    puzzles = {n: count for n, count in task.get("train", {}).items() if count}
-    each = " a pattern" if task.get("per_pattern") else ""
-    parts.append(" and ".join(f"{count:,} puzzles{each} of n = {n}" for n, count in puzzles.items()))
-    reward = task.get("reward", {})
-    if reward and train["kind"] not in KINDS:
-        paid = [f"{reward.get(name, 0):g} {words}" for name, words in (("correct", "if correct"), ("form", "for form"))]
-        parts.append(f"reward {', '.join(paid)}, else {reward.get('wrong', 0):g}")
-    said = ", ".join(part for part in parts if part)
-    name = KINDS.get(train["kind"], train["kind"].upper())
-    return f"The model ({config['model']}) was trained by {name}: {said}."
+    parts = [settings.train.describe(settings.model)]
+    if settings.train.TRAINS:
+        asked = settings.task.asked().get("train", {})
+        parts += [" and ".join(f"{count:,} puzzles of n = {n}" for n, count in asked.items())]
+    if settings.train.WRITES_ROLLOUTS:
+        parts += [f"reward {settings.task.reward.label}"]
+    return f"{', '.join(part for part in parts if part)}."
 
 
 def _learned(task: Task, view: View, n: int) -> list[Learned]:

@@ -166,7 +166,7 @@ def gaps(view: View) -> list[Figure]:
     together, strata = [], []
     for name, trained in (("test", "trained n"), ("length", "longer n")):
         for shape in ("right-heavy", "balanced"):
-            for suffix, words in (("", "all puzzles"), (", forced", "forced puzzles")):
+            for suffix, words in (("", "all puzzles"), (", forced", "uniquely solvable puzzles")):
                 row = view.at_end(f"{shape} gap{suffix}", name, "all", "all")
                 if row is not None and row["value"] is not None:
                     points = [] if row["low"] is None else [_point(row)]
@@ -181,7 +181,7 @@ def gaps(view: View) -> list[Figure]:
     if not any(mark.points for mark in marks):
         return []
     axis = f"{view.mean}, difference to left-heavy at step {view.last}"
-    svg = interval_plot(marks, "Gaps to left-heavy patterns of equal make", axis)
+    svg = interval_plot(marks, "Gaps to left-heavy patterns of matched structure", axis)
     metrics = [f"{shape} gap{suffix}" for shape in ("right-heavy", "balanced") for suffix in ("", ", forced")]
     legend = [("right-heavy − left-heavy", "right"), ("balanced − left-heavy", "balanced")]
     heading, data = "Like with like: the gap to left-heavy patterns", data_of(view, metrics, None)
@@ -211,7 +211,7 @@ def seen(view: View) -> list[Figure]:
         ]
         found += panel(f"seen-n{n}", f"n = {n}, {view.mean}, all patterns", lines)
     line = Line(view, "transfer", "held_out", "all", "all", "held out − seen", "fourth")
-    found += panel("transfer", "Gain of held-out minus gain of seen patterns of equal make", [line])
+    found += panel("transfer", "Gain of held-out minus gain of matched seen patterns", [line])
     marks = []
     for by in ("all", "n", "pattern"):
         for group in view.groups("transfer", "held_out", by):
@@ -224,7 +224,7 @@ def seen(view: View) -> list[Figure]:
         svg = interval_plot(marks, "Transfer by pattern", axis)
         data = data_of(view, ["transfer"], "held_out")
         found.append(
-            Figure("transfer-by-pattern", "Each held-out pattern against seen ones of equal make", svg, data, wide=True)
+            Figure("transfer-by-pattern", "Each held-out pattern against matched seen ones", svg, data, wide=True)
         )
     return found
 

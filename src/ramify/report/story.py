@@ -27,15 +27,16 @@ pattern stands for all ways to write it: 43-(14+98) is A-B-C. It is acquired at 
 success stays above half of its gain, if the interval of the gain excludes 0; not acquired means not detected: a small
 gain is found late or never, so acquisition steps do not give an order. Lines behind dots are 95 % intervals."""
 SHAPES = """By the shape of the pattern that a puzzle was drawn from. The curves mix all patterns of a shape; the gaps
-compare those of equal {alike} (balanced patterns: of equal {balanced}). A forced
-puzzle can be solved by its own pattern alone; elsewhere another pattern may stand in for it. Intervals are for new
-patterns of these classes."""
+compare those of equal {alike} (balanced patterns: of equal {balanced}). A uniquely
+solvable puzzle can be solved by its own pattern alone; elsewhere another pattern may stand in for it. Intervals are
+for new patterns of these classes."""
 SEEN = """{held} The curves compare all patterns; transfer compares held-out patterns with all seen ones of
 equal {alike}. Below 0: what was not trained
 gained less."""
 BEYOND = """What is tried, and whether it is calculated right. Success can rise by guessing, by trying more, or by
 trying better; and a model may solve by a substitute what it cannot solve by the pattern that was meant. Attempts and
-execution leave the answer out; attempt rate, hit rate and coverage count it, unless it repeats what was tried."""
+arithmetic accuracy leave the answer out; attempt rate, hit rate and coverage count it, unless it repeats an earlier
+attempt."""
 EFFECTS = """One logistic model of success over all puzzles, all seeds and both checkpoints: each coefficient with the
 others held equal, in log-odds for a unit (one division more, twice as many solutions, twice the largest intermediate
 value; a shape class against left-heavy). Intervals are for other patterns (clustered by pattern). Lookahead is the

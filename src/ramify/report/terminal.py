@@ -43,7 +43,7 @@ def story_text(view: View) -> str:
         label, last = row.label if row.label != last else "", row.label
         before, after = (interval(point, row.in_percent) for point in (row.before, row.after))
         lines.append(
-            f"  {label:<18} {row.metric:<10} {before:<22} → {after:<22} {_MARKS.get(row.verdict, '')}".rstrip()
+            f"  {label:<18} {row.displayed:<19} {before:<22} → {after:<22} {_MARKS.get(row.verdict, '')}".rstrip()
         )
     lines += _truncated(view) + _order(view) + _gaps(view) + _effects(view)
     return "\n".join(lines)
@@ -74,9 +74,9 @@ def _order(view: View) -> list[str]:
 
 def _gaps(view: View) -> list[str]:
     named = {
-        "right-heavy − left-heavy of equal make": ("right-heavy gap", "test"),
-        "the same, forced puzzles alone": ("right-heavy gap, forced", "test"),
-        "held out − seen of equal make, gain": ("transfer", "held_out"),
+        "right-heavy − left-heavy of matched structure": ("right-heavy gap", "test"),
+        "the same, uniquely solvable puzzles": ("right-heavy gap, forced", "test"),
+        "held out − matched seen patterns, gain": ("transfer", "held_out"),
     }
     rows = {label: view.at_end(metric, name, "all", "all") for label, (metric, name) in named.items()}
     found = []

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from ramify.analysis.metric_record import GAIN, Metric, Place
-from ramify.analysis.metrics import BUILT_IN, GREEDY, MEAN, PASS, metric_of
+from ramify.analysis.metrics import BUILT_IN, GREEDY, MEAN, PASS, displayed, metric_of
 from ramify.report.figures import Point, interval
 from ramify.tasks.base import Task
 from ramify.tasks.registry import default_task
@@ -185,6 +185,11 @@ class Change:
         return metric_of(self.metric).in_percent
 
     @property
+    def displayed(self) -> str:
+        """The name of the metric for readers."""
+        return displayed(self.metric)
+
+    @property
     def verdict(self) -> str:
         """`rose`, `fell`, or `no clear change` where the interval of the gain holds 0."""
         if self.gain is None or self.gain["low"] is None:
@@ -344,7 +349,7 @@ def _failures(view: View) -> str:
         forced = view.at_end("right-heavy gap, forced", "test", "all", "all")
         alone = ""
         if forced and tells(forced, POINTS):
-            alone = f"; on forced puzzles alone {points_of(forced)}, {counted(forced)}"
+            alone = f"; on uniquely solvable puzzles alone {points_of(forced)}, {counted(forced)}"
         said.append(
             f"right-heavy minus left-heavy at equal {view.alike(view.task.STRATA['right-heavy'])} "
             f"{points_of(gap)}{adjusted_p(gap)} ({counted(gap)}{alone})"
@@ -361,7 +366,7 @@ def _failures(view: View) -> str:
     transfer = view.at_end("transfer", "held_out", "all", "all")
     if transfer and tells(transfer, POINTS):
         said.append(
-            "the gain of the held-out family minus that of seen patterns of equal make is "
+            "the gain of the held-out family minus that of matched seen patterns is "
             f"{points_of(transfer)}{adjusted_p(transfer)}, {counted(transfer)}"
         )
     substitution = view.points("substitution", "test", "all", "all")
@@ -370,7 +375,7 @@ def _failures(view: View) -> str:
     for name in ("length", "test"):
         sizes = view.groups("execution gain", name, "n")
         if sizes and (row := view.at_end("execution gain", name, "n", sizes[-1])) and tells(row, POINTS):
-            said.append(f"execution (stated values right) at n = {sizes[-1]} changed by {points_of(row)}")
+            said.append(f"arithmetic accuracy (stated values right) at n = {sizes[-1]} changed by {points_of(row)}")
             break
     return f"Structure and limits: {'; '.join(said)}." if said else ""
 

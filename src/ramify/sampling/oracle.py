@@ -6,7 +6,8 @@ from typing import Any
 
 from ramify.records import Completion
 from ramify.run import Run
-from ramify.tables import completion_frame, write_table
+from ramify.schemas import completion_frame
+from ramify.tables import write_table
 from ramify.tasks.base import Task
 
 Model = Callable[[Any, int, int, int], Iterable[Completion]]

@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 import polars as pl
 
-from ramify.processes import Report
+from ramify.progress import ProgressCallback, silent
 from ramify.removal import drop_derived
 from ramify.run import Run
 from ramify.sampling.batches import Sampler, SamplerConfig
-from ramify.tables import COMPLETIONS, completion_frame, fault, read_table, write_table
+from ramify.schemas import COMPLETIONS, completion_frame
+from ramify.tables import fault, read_table, write_table
 from ramify.tasks.base import EVALUATION_SETS
 
 
@@ -19,7 +20,7 @@ def sample_checkpoint(
     step: int,
     config: SamplerConfig,
     build: Callable[[], Sampler],
-    report: Report = lambda stage, done, total: None,
+    report: ProgressCallback = silent,
 ) -> None:
     """Write the completions of all evaluation sets of a run at a step.
 

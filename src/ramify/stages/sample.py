@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from ramify.errors import RunError
-from ramify.experiment import ExperimentConfig
 from ramify.models.checkpoints import model_path
-from ramify.processes import Report, rank
+from ramify.processes import rank
+from ramify.progress import ProgressCallback
 from ramify.run import Run
 from ramify.sampling.batches import Sampler
 from ramify.sampling.sweep import sample_checkpoint
+from ramify.settings import ExperimentConfig
 from ramify.storage import write_json
 from ramify.tasks.base import EVALUATION_SETS
-from ramify.train.existing import CheckpointsConfig
 
 
-def sample(config: ExperimentConfig, run: Run, report: Report) -> None:
+def sample(config: ExperimentConfig, run: Run, report: ProgressCallback) -> None:
     """Sample every checkpoint on every evaluation set; a batch that is on disk is not made again."""
     with run.writing():
         for seed in config.seeds:
@@ -45,8 +45,8 @@ def evaluation_prompts(config: ExperimentConfig, run: Run) -> list[Any]:
 def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path | str:
     """What the sampler loads: a folder, a hub name, or a server's name for it."""
     served = config.sample.kind == "openai"
-    if isinstance(config.train, CheckpointsConfig) and step in config.train.saved_steps(seed):
-        model = config.train.checkpoint(run, seed, step)
+    model = config.train.checkpoint(run, seed, step)
+    if model is not None:
         return model if served or isinstance(model, Path) else model_path(model)
     if step == 0:
         return config.model if served else model_path(config.model)

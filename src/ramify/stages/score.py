@@ -6,12 +6,13 @@ from ramify.analysis import annotate
 from ramify.analysis.metrics import lacking
 from ramify.errors import RunError
 from ramify.layout import DERIVED
-from ramify.processes import Report
+from ramify.progress import ProgressCallback
 from ramify.run import Run
-from ramify.tables import COMPLETIONS, ESTIMATES, is_current, made_by, write_table
+from ramify.schemas import COMPLETIONS, ESTIMATES
+from ramify.tables import is_current, made_by, write_table
 
 
-def score(run: Run, report: Report, groupings: Sequence[str] = (), ray: str | None = None) -> None:
+def score(run: Run, report: ProgressCallback, groupings: Sequence[str] = (), ray: str | None = None) -> None:
     """Grade every completion, find its attempts, and make the estimates; tables of another grader are made again.
 
     Args:
@@ -46,7 +47,7 @@ def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
     return len(work), jobs, known
 
 
-def _score(run: Run, report: Report, groupings: Sequence[str], ray: str | None) -> None:
+def _score(run: Run, report: ProgressCallback, groupings: Sequence[str], ray: str | None) -> None:
     from ramify.analysis.estimate import estimate  # scipy takes a while to import
 
     total, jobs, known = _to_score(run)  # another process may just have done it

@@ -2,14 +2,14 @@
 
 from functools import partial
 
-from ramify.experiment import ExperimentConfig
 from ramify.models.checkpoints import model_path
-from ramify.processes import Report
+from ramify.progress import ProgressCallback
 from ramify.run import Run
-from ramify.train.job import Job
+from ramify.settings import ExperimentConfig
+from ramify.train.base import Job
 
 
-def train(config: ExperimentConfig, run: Run, report: Report) -> None:
+def train(config: ExperimentConfig, run: Run, report: ProgressCallback) -> None:
     """Train each seed to its last step, going on from its last whole checkpoint."""
     if not config.trains:
         return
@@ -25,5 +25,5 @@ def train(config: ExperimentConfig, run: Run, report: Report) -> None:
             config.train.train(Job(run, seed, model_path(config.model), config.task, on_step))
 
 
-def _stepped(report: Report, stage: str, total: int, step: int) -> None:
+def _stepped(report: ProgressCallback, stage: str, total: int, step: int) -> None:
     report(stage, step, total)

@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from ramify.config import MOST, Config, Seed
-from ramify.processes import Report
+from ramify.progress import ProgressCallback
 from ramify.records import Attempt, Grade, Item
 
 EVALUATION_SETS = ("test", "length", "held_out", "skills")
@@ -62,9 +62,11 @@ class Prompt(Protocol):
 
 
 class Reward(Protocol):
-    """What a completion is worth in training."""
+    """What a completion is worth in training; `label` is the reward in words."""
 
-    def of(self, grade: Grade) -> float:
+    label: Any
+
+    def score(self, grade: Grade) -> float:
         """The reward of a grade."""
 
 
@@ -139,15 +141,10 @@ class Task(Config, ABC):
                 raise ValueError(f"task.{info.field_name}.{size} = {count}: the most puzzles are {MOST:,}")
         return counts
 
-    @classmethod
-    def of_saved(cls, settings: Mapping[str, Any]) -> Self:
-        """The task of settings that a run was saved with; what this version does not know of them is left out."""
-        return cls.check({name: value for name, value in settings.items() if name in cls.model_fields})
-
     # Puzzles.
 
     @abstractmethod
-    def draw(self, report: Report) -> Split:
+    def draw(self, report: ProgressCallback) -> Split:
         """Make every set of `SETS` and its certificate. Same settings, same puzzles."""
 
     def asked(self) -> dict[str, Counts]:

@@ -50,7 +50,7 @@ def check_kind(kind: object) -> None:
     if isinstance(reason, str):
         raise ConfigError(f"task.kind = {kind}: {reason}")
     if kind not in task_classes():
-        raise ConfigError(f"task.kind = {kind}: there is no such task; there are {', '.join(task_classes())}")
+        raise ConfigError(f"task.kind = {kind}: no such task; known: {', '.join(task_classes())}")
 
 
 def task_of(settings: Mapping[str, Any]) -> Task:

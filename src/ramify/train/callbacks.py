@@ -17,7 +17,7 @@ from ramify.processes import world_size
 from ramify.run import Run
 from ramify.storage import write_text
 from ramify.tables import write_table
-from ramify.train.job import Telemetry
+from ramify.train.base import Telemetry
 
 
 def give_back_memory() -> None:
@@ -86,4 +86,4 @@ class RunCallback(TrainerCallback):
             torch.distributed.barrier()  # each process saves its random numbers
         if state.is_world_process_zero:
             checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            write_text(f"{world_size()}\n", self.run.whole_mark(checkpoint))
+            write_text(f"{world_size()}\n", self.run.completion_marker(checkpoint))

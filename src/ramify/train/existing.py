@@ -6,14 +6,13 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ramify.config import Config
 from ramify.errors import RunError
 from ramify.models.checkpoints import find_checkpoints, is_model, whole_model
 from ramify.run import Run
-from ramify.train.job import Job
+from ramify.train.base import Trainer
 
 
-class CheckpointsConfig(Config):
+class CheckpointsConfig(Trainer):
     """A folder of checkpoints, or their names one by one."""
 
     kind: Literal["checkpoints"] = "checkpoints"
@@ -56,21 +55,28 @@ class CheckpointsConfig(Config):
         """The steps that there are checkpoints of."""
         return sorted(self.names or find_checkpoints(self._folder(seed)))
 
-    def whole(self, seed: int) -> list[Path | str]:
-        """The checkpoints that can be loaded as they are; shards of verl are merged when they are sampled."""
+    def describe(self, model: str) -> str:
+        """Where the checkpoints are from."""
+        return f"The checkpoints ({self.folder or 'by their names'}) were trained elsewhere"
+
+    def evaluated_steps(self, seed: int) -> list[int]:
+        """Steps that are sampled; 0, the model itself, if `base` is set."""
+        return [*([0] if self.base else []), *self.saved_steps(seed)]
+
+    def models(self, seed: int) -> list[Path | str]:
+        """The checkpoints that can be loaded; shards of verl are merged when they are sampled."""
         if self.names:
             return list(self.names.values())
         return [path for path in find_checkpoints(self._folder(seed)).values() if is_model(path)]
 
-    def train(self, job: Job) -> None:
-        """Nothing."""
-
-    def checkpoint(self, run: Run, seed: int, step: int) -> Path | str:
-        """What the sampler is to load; shards of verl are merged first.
+    def checkpoint(self, run: Run, seed: int, step: int) -> Path | str | None:
+        """The checkpoint of a step; shards of verl are merged first. None: step 0 is the model itself.
 
         Raises:
-            RunError: they cannot be merged.
+            RunError: there is none, or its shards cannot be merged.
         """
+        if step == 0 and self.base:
+            return None
         if self.names:
             return self.names[step]
         found = find_checkpoints(self._folder(seed))

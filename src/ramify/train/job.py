@@ -7,13 +7,12 @@ the trainer save first.
 import json
 import os
 import warnings
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from math import gcd
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-import polars as pl
 from pydantic import Field, model_validator
 
 from ramify.config import MOST, Config, Rate
@@ -21,31 +20,12 @@ from ramify.errors import ConfigError, RunError, require
 from ramify.models.loading import Attention, Decoder
 from ramify.processes import rank, world_size
 from ramify.removal import drop_broken_checkpoints, drop_checkpoints_but
-from ramify.run import Run
 from ramify.storage import saving, write_text
-from ramify.tasks.base import Task
+from ramify.train.base import Job, Telemetry, Trainer
 from ramify.train.curriculum import CurriculumConfig
 
 MOST_SEQUENCES = 100_000_000
 """Sequences of a training; their order is made before it."""
-Telemetry = Callable[[int], pl.DataFrame | None]
-"""What a step trained on, one row a pattern; None where it is written elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What a trainer is given.
-
-    Attributes:
-        model: the folder or hub name to start from.
-        on_step: is called after each step.
-    """
-
-    run: Run
-    seed: int
-    model: str | Path
-    task: Task
-    on_step: Callable[[int], None]
 
 
 class LoRAConfig(Config):
@@ -58,8 +38,10 @@ class LoRAConfig(Config):
     """Names of the layers that get one."""
 
 
-class TrainerConfig(Config):
-    """What all trainers can be told."""
+class TrainerConfig(Trainer, ABC):
+    """Settings that all trainers share."""
+
+    TRAINS: ClassVar[bool] = True
 
     steps: int = Field(30, ge=1, le=MOST)
     save_steps: int = Field(6, ge=1, le=MOST)
@@ -100,10 +82,46 @@ class TrainerConfig(Config):
     def train(self, job: Job) -> None:
         """Train to the last step, or go on from the last whole checkpoint."""
 
-    def saved_steps(self) -> list[int]:
-        """The steps at which there will be a checkpoint."""
+    def saved_steps(self, seed: int = 1) -> list[int]:
+        """Steps at which a checkpoint is saved: every `save_steps`, and the last."""
         regular = range(self.save_steps, self.steps + 1, self.save_steps)
         return [*regular, *([] if self.steps in regular else [self.steps])]
+
+    def scaled(self, part: Callable[[int], int]) -> Self:
+        """The same training with other numbers of steps, two at least; the curriculum moves with them."""
+        later = {part(step): shares for step, shares in self.curriculum.later.items()}
+        changed = {
+            "steps": max(2, part(self.steps)),
+            "save_steps": part(self.save_steps),
+            "curriculum": self.curriculum.model_copy(update={"later": later}),
+        }
+        return self.model_copy(update=changed)
+
+    def describe(self, model: str) -> str:
+        """How a model was trained."""
+        return f"The model ({model}) was trained by {self.LABEL}: {self.length}"
+
+    @property
+    def length(self) -> str:
+        """How long training is, in words."""
+        return f"{self.steps} steps"
+
+    def probe(self, steps: int, sequences: int, tokens: int) -> "TrainerConfig":
+        """A training to be timed: a few steps of bounded size, without what precedes the first step.
+
+        Args:
+            sequences: most sequences of a step, on each process.
+            tokens: most tokens of a sampled completion.
+        """
+        changed: dict[str, Any] = {"steps": steps, "save_steps": steps, "report_to": ()}
+        if self.sequences_per_step > sequences * world_size():
+            changed |= self._of_size(sequences)
+            changed["micro_batch"] = gcd(changed["micro_batch"], self.micro_batch)
+        return self.model_copy(update=changed)
+
+    @abstractmethod
+    def _of_size(self, sequences: int) -> dict[str, int]:
+        """The settings of a step of at most so many sequences, `micro_batch` among them."""
 
     def checked(self) -> Self:
         """These settings, if training could start with them.

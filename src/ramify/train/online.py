@@ -5,8 +5,9 @@ deviation, there is no KL term, the loss is `dr_grpo`, and the learning rate is 
 parameters. All of it is settings.
 """
 
-from collections.abc import Callable
-from typing import Any, Literal, Self
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import polars as pl
 from pydantic import Field
@@ -17,10 +18,12 @@ from ramify.processes import rank, world_size
 from ramify.records import Item, Verdict
 from ramify.run import Run
 from ramify.sampling.batches import MOST_SAMPLES
-from ramify.tables import ROLLOUTS, Schema, write_table
+from ramify.schemas import ROLLOUTS, Schema
+from ramify.tables import write_table
 from ramify.tasks.base import Task
+from ramify.train.base import Job
 from ramify.train.curriculum import schedule
-from ramify.train.job import Job, TrainerConfig, fit, peft_config
+from ramify.train.job import TrainerConfig, fit, peft_config
 from ramify.train.success import PromptSource
 
 SAMPLED: Schema = {**ROLLOUTS, "verdict": pl.String, "attempts": pl.Int64, "tokens": pl.Int64}
@@ -28,7 +31,9 @@ SAMPLED: Schema = {**ROLLOUTS, "verdict": pl.String, "attempts": pl.Int64, "toke
 
 
 class OnlineConfig(TrainerConfig):
-    """What trainers that sample from the policy can be told."""
+    """Settings of trainers that sample from the policy."""
+
+    WRITES_ROLLOUTS: ClassVar[bool] = True
 
     prompts_per_step: int = Field(64, ge=1, le=MOST)
     samples_per_prompt: int = Field(8, ge=2, le=MOST_SAMPLES)
@@ -43,19 +48,45 @@ class OnlineConfig(TrainerConfig):
         """Completions in a step."""
         return self.prompts_per_step * self.samples_per_prompt
 
+    @property
+    def length(self) -> str:
+        """How long training is, in words."""
+        return f"{super().length} of {self.prompts_per_step} puzzles × {self.samples_per_prompt} samples"
+
+    def resolved(self, model: str | Path, prompts: Iterable[Any]) -> Self:
+        """The same settings with the token limit that the model's context leaves.
+
+        Raises:
+            ConfigError: a prompt does not fit.
+        """
+        from ramify.models.loading import new_tokens
+
+        limit = new_tokens(model, prompts, self.max_new_tokens, "train.max_new_tokens")
+        return self.model_copy(update={"max_new_tokens": limit})
+
+    def probe(self, steps: int, sequences: int, tokens: int) -> TrainerConfig:
+        """As `TrainerConfig.probe`, with completions of bounded length."""
+        short = min(self.max_new_tokens or tokens, tokens)
+        return super().probe(steps, sequences, tokens).model_copy(update={"max_new_tokens": short})
+
+    def _of_size(self, sequences: int) -> dict[str, int]:
+        samples = min(self.samples_per_prompt, sequences)
+        prompts = max(1, sequences // samples)
+        return {"samples_per_prompt": samples, "prompts_per_step": prompts, "micro_batch": samples}
+
     def _chosen(self, job: Job, frame: pl.DataFrame, puzzles: list[Item], tokenizer: Any) -> dict[str, Any]:
         """Further arguments of the trainer, where it chooses prompts while it trains."""
         return {}
 
     def _train(self, job: Job, build: Callable[[dict[str, Any]], Any]) -> None:
         """Train with the trainer that `build` makes of keyword arguments: those of its settings and `trainer`."""
-        from ramify.models.loading import load_model, load_tokenizer, new_tokens
+        from ramify.models.loading import load_model, load_tokenizer
 
         tokenizer = load_tokenizer(job.model)
         frame = job.run.puzzles("train")
         puzzles = job.task.puzzles_in(frame)
-        said = map(job.task.prompt.said, puzzles)
-        limit = new_tokens(job.model, said, self.max_new_tokens, "train.max_new_tokens")
+        prompts = map(job.task.prompt.to_model_input, puzzles)
+        limit = self.resolved(job.model, prompts).max_new_tokens
         rows = schedule(frame, self.curriculum, self.steps, self.prompts_per_step, job.seed)
 
         def make(arguments: dict[str, Any]) -> Any:
@@ -90,6 +121,7 @@ class GRPOConfig(OnlineConfig):
     """Group relative policy optimization (Shao et al. 2024, arXiv 2402.03300) and its variants."""
 
     kind: Literal["grpo"] = "grpo"
+    LABEL: ClassVar[str] = "GRPO"
     loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "dr_grpo"
     scale_rewards: Literal["none", "group", "batch"] = "none"
     dynamic_sampling: int = Field(0, ge=0, le=100)
@@ -127,13 +159,13 @@ class GRPOConfig(OnlineConfig):
 
         def judge(row: int, ids: list[int]) -> tuple[float, bool]:
             judged = task.grade(puzzles[row], tokenizer.decode(ids, skip_special_tokens=True))
-            return task.reward.of(judged), judged.verdict == Verdict.CORRECT
+            return task.reward.score(judged), judged.verdict == Verdict.CORRECT
 
-        def said(row: int) -> Any:
+        def prompt(row: int) -> Any:
             return task.prompt.to_model_input(puzzles[row])
 
         return {
-            "rollout_func": rollouts(source, self.dynamic_sampling, said, judge, tokenizer),
+            "rollout_func": rollouts(source, self.dynamic_sampling, prompt, judge, tokenizer),
             "callbacks": [RolloutState(source)],
         }
 
@@ -155,6 +187,7 @@ class RLOOConfig(OnlineConfig):
     """REINFORCE, leave-one-out baseline (Ahmadian et al. 2024, arXiv 2402.14740); its KL term is in the reward."""
 
     kind: Literal["rloo"] = "rloo"
+    LABEL: ClassVar[str] = "RLOO"
 
     def train(self, job: Job) -> None:
         """Train to the last step, or go on from the last whole checkpoint."""
@@ -194,7 +227,7 @@ def reward_of(
         texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in completion_ids]
         asked = [puzzles[index] for index in puzzle]
         grades = [task.grade(one, text) for one, text in zip(asked, texts, strict=True)]
-        rewards = [task.reward.of(judged) for judged in grades]
+        rewards = [task.reward.score(judged) for judged in grades]
         rows = [
             {
                 "puzzle_id": one.id,

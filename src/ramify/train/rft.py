@@ -6,7 +6,9 @@ one that is fine-tuned, once.
 
 import time
 from collections import defaultdict
-from typing import Literal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 import polars as pl
 from pydantic import Field, field_validator
@@ -19,9 +21,11 @@ from ramify.processes import rank, world_size
 from ramify.records import Item, Verdict
 from ramify.sampling.batches import MOST_SAMPLES
 from ramify.sampling.hf import HFSamplerConfig
-from ramify.tables import Schema, fault, write_table
+from ramify.schemas import Schema
+from ramify.tables import fault, write_table
+from ramify.train.base import Job
 from ramify.train.curriculum import check_groups
-from ramify.train.job import Job
+from ramify.train.job import TrainerConfig
 from ramify.train.sft import Example, SFTConfig, fine_tune
 
 SAMPLED: Schema = {
@@ -39,6 +43,7 @@ class RFTConfig(SFTConfig):
     """Fine-tuning on the model's own right completions."""
 
     kind: Literal["rft"] = "rft"  # type: ignore[assignment]
+    LABEL: ClassVar[str] = "fine-tuning on its own right completions"
     samples_per_puzzle: int = Field(8, ge=1, le=MOST_SAMPLES)
     per_puzzle: int = Field(4, ge=1, le=MOST_SAMPLES)
     """Most completions of a puzzle that are kept; the first ones."""
@@ -57,6 +62,24 @@ class RFTConfig(SFTConfig):
     def _patterns(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
         parse_patterns(texts)
         return texts
+
+    def resolved(self, model: str | Path, prompts: Iterable[Any]) -> Self:
+        """The same settings with the token limit that the model's context leaves.
+
+        Raises:
+            ConfigError: a prompt does not fit.
+        """
+        limit = new_tokens(model, prompts, self.max_new_tokens, "train.max_new_tokens")
+        return self.model_copy(update={"max_new_tokens": limit})
+
+    def samples_before(self, puzzles: int) -> int:
+        """Completions that are chosen from."""
+        return puzzles * self.samples_per_puzzle
+
+    def probe(self, steps: int, sequences: int, tokens: int) -> TrainerConfig:
+        """As `TrainerConfig.probe`: steps on solutions, since what is sampled before them is counted apart."""
+        shared = {name: getattr(self, name) for name in SFTConfig.model_fields if name != "kind"}
+        return SFTConfig(**shared).probe(steps, sequences, tokens)
 
     def train(self, job: Job) -> None:
         """Sample what is not on disk yet, then train to the last step."""
@@ -82,15 +105,11 @@ class RFTConfig(SFTConfig):
             time.sleep(0.5)
 
     def _sample_parts(self, job: Job, parts: list[list[Item]], missing: list[int]) -> None:
+        prompts = [job.task.prompt.to_model_input(puzzle) for part in parts for puzzle in part]
         settings = HFSamplerConfig(
             samples=self.samples_per_puzzle,
             temperature=self.temperature,
-            max_new_tokens=new_tokens(
-                job.model,
-                [job.task.prompt.to_model_input(puzzle) for part in parts for puzzle in part],
-                self.max_new_tokens,
-                "train.max_new_tokens",
-            ),
+            max_new_tokens=self.resolved(job.model, prompts).max_new_tokens,
             attention=self.attention,
             decoder=self.decoder,
         )

@@ -1,15 +1,16 @@
 """Supervised fine-tuning by TRL: on one solution a puzzle, of the pattern that the puzzle was drawn from."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import polars as pl
 from pydantic import Field
 
 from ramify.config import MOST
 from ramify.models.loading import load_model, load_tokenizer, prompt_ids
+from ramify.train.base import Job
 from ramify.train.curriculum import schedule
-from ramify.train.job import Job, TrainerConfig, fit, peft_config
+from ramify.train.job import TrainerConfig, fit, peft_config
 
 IGNORED = -100
 """The label of tokens that carry no loss: those of the prompt."""
@@ -31,6 +32,7 @@ class SFTConfig(TrainerConfig):
     """Supervised fine-tuning on witness solutions."""
 
     kind: Literal["sft"] = "sft"
+    LABEL: ClassVar[str] = "supervised fine-tuning on one solution a puzzle"
     examples_per_step: int = Field(128, ge=1, le=MOST)
     micro_batch: int = Field(128, ge=1, le=MOST)
     """Sequences per forward pass and process."""
@@ -39,6 +41,14 @@ class SFTConfig(TrainerConfig):
     def sequences_per_step(self) -> int:
         """Examples in a step."""
         return self.examples_per_step
+
+    @property
+    def length(self) -> str:
+        """How long training is, in words."""
+        return f"{super().length} of {self.examples_per_step} examples"
+
+    def _of_size(self, sequences: int) -> dict[str, int]:
+        return {"examples_per_step": sequences, "micro_batch": sequences}
 
     def train(self, job: Job) -> None:
         """Train to the last step, or go on from the last whole checkpoint."""

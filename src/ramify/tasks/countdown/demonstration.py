@@ -65,7 +65,7 @@ def in_steps(expression: Expression, prompt: PromptConfig) -> str:
         steps.append(f"{_value(left)} {operator} {_value(right)} = {_value(joined)}")
         return joined
 
-    expression.fold(Expression.of, node)
+    expression.fold(Expression.leaf, node)
     thought = ["</think>"] if prompt.template == "tinyzero" else []
     opening, closing = prompt.answer_tags
     return "\n".join(["", *steps, *thought, f"{opening}{expression.text}{closing}"])

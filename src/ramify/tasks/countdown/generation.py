@@ -120,7 +120,7 @@ def _sources(pattern: Pattern, random: np.random.Generator, numbers: Range, targ
             yield _Source(*_hits(pattern, random.integers(numbers[0], numbers[1] + 1, (batch, pattern.size)), target))
             tries += batch
             batch = min(2 * batch, _LARGEST_BATCH)
-        propagation = propagation or Propagation.of(pattern, numbers, target)
+        propagation = propagation or Propagation.for_pattern(pattern, numbers, target)
         if propagation is not None:
             if pattern.size > 4:
                 for instances in islice(propagation.draw(random), _DRAWS << 3 * effort):
@@ -154,7 +154,7 @@ def count_puzzles(pattern: Pattern, numbers: Range = (1, 99), target: Range = (1
     """
     if count_instances(pattern, numbers, target).ordered > _COUNTED:
         raise ValueError(f"{pattern.text}: too many instances to count the distinct puzzles among them")
-    propagation = Propagation.of(pattern, numbers, target)
+    propagation = Propagation.for_pattern(pattern, numbers, target)
     if propagation is None:
         raise ValueError(f"{pattern.text}: too many instances to count the distinct puzzles among them")
     spans = (numbers[1] - numbers[0] + 1,) * pattern.size + (target[1] - target[0] + 1,)

@@ -230,7 +230,7 @@ def expression(numbers: Sequence[int], node: int) -> Expression:
     '3*8-7'
     """
     if len(numbers) == 1:
-        return Expression.of(int(numbers[0]))
+        return Expression.leaf(int(numbers[0]))
     tasks = layout(len(numbers)).tasks
     task = max((task for task in tasks if task.first <= node), key=lambda task: task.first)
     x, y = divmod(node - task.first, _length(task.y))

@@ -68,7 +68,7 @@ class _Part(NamedTuple):
 
 
 class Propagation:
-    """The instances of one pattern; `of` says whether there is a way to them."""
+    """The instances of one pattern; `for_pattern` builds it where that is possible."""
 
     def __init__(self, pattern: Pattern, core: Tree, numbers: Range, target: Range) -> None:
         self.tree, self.core, self.size = nested(pattern), core, pattern.size
@@ -78,7 +78,7 @@ class Propagation:
         self.part = _part(_shape(core), numbers)
 
     @classmethod
-    def of(cls, pattern: Pattern, numbers: Range, target: Range) -> "Propagation | None":
+    def for_pattern(cls, pattern: Pattern, numbers: Range, target: Range) -> "Propagation | None":
         """None where the arithmetic would not be exact, or where every core might be wanted to have any value at all.
 
         The latter needs a product of two operands that can both be 0 inside a sum, as in A+(B-C)*(D-E): patterns like

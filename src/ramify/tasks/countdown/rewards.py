@@ -16,7 +16,8 @@ class RewardConfig(Config):
     """The reward of a completion.
 
     >>> from ramify.records import Grade, Verdict
-    >>> [REWARDS["paper"].of(Grade(verdict)) for verdict in (Verdict.CORRECT, Verdict.WRONG_VALUE, Verdict.UNPARSABLE)]
+    >>> verdicts = (Verdict.CORRECT, Verdict.WRONG_VALUE, Verdict.UNPARSABLE)
+    >>> [REWARDS["paper"].score(Grade(verdict)) for verdict in verdicts]
     [1.0, 0.1, 0.0]
     """
 
@@ -34,7 +35,16 @@ class RewardConfig(Config):
             raise ValueError(f"there are {', '.join(REWARDS)}; or give correct, form and wrong")
         return REWARDS[name].model_dump()
 
-    def of(self, grade: Grade) -> float:
+    @property
+    def label(self) -> str:
+        """The reward in words.
+
+        >>> REWARDS["paper"].label
+        '1 if correct, 0.1 for form, else 0'
+        """
+        return f"{self.correct:g} if correct, {self.form:g} for form, else {self.wrong:g}"
+
+    def score(self, grade: Grade) -> float:
         """The reward of a grade."""
         if grade.verdict is Verdict.CORRECT:
             return self.correct

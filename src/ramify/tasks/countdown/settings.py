@@ -47,7 +47,7 @@ class CountdownSettings(Task):
     """Whether evaluation puzzles are drawn from the sixteenth of all puzzles that no training ever uses, the bundled
     model's pre-training included."""
     forced: tuple[str, ...] = ()
-    """Sets that hold forced puzzles alone, such as ["test", "held_out"]."""
+    """Sets of uniquely solvable puzzles alone, such as ["test", "held_out"]."""
     known_skills: bool = False
     """Whether the length set has only patterns all of whose skills of three leaves or more are trained."""
     multiset_disjoint: bool = False

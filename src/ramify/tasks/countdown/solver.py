@@ -103,8 +103,8 @@ class Solutions(NamedTuple):
     starts: np.ndarray
     indices: np.ndarray
 
-    def of(self, puzzle: int) -> list[int]:
-        """The solving patterns of one puzzle."""
+    def solving(self, puzzle: int) -> list[int]:
+        """The indices into `patterns(n)` of the patterns that solve a puzzle."""
         found: list[int] = self.indices[self.starts[puzzle] : self.starts[puzzle + 1]].tolist()
         return found
 
@@ -123,7 +123,7 @@ def solve_many(
         ValueError: not 2 to 7 numbers.
 
     >>> many = solve_many([[3, 7, 8], [1, 1, 1]], [29, 50])
-    >>> many.multiplicity.tolist(), many.of(0), many.of(1)
+    >>> many.multiplicity.tolist(), many.solving(0), many.solving(1)
     ([1, 0], [1], [])
     """
     if not len(numbers):

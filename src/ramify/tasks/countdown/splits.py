@@ -60,7 +60,7 @@ class Rules:
     Attributes:
         held_out: patterns that may solve no training puzzle.
         reserved: whether evaluation puzzles are reserved ones, and training puzzles are not.
-        forced: names of the sets that hold forced puzzles alone.
+        forced: names of the sets of uniquely solvable puzzles alone.
         known_skills: whether the puzzles of the length set are of known skills.
         multiset_disjoint: whether no evaluation puzzle has the numbers of a training puzzle.
     """
@@ -78,7 +78,7 @@ PROMISES = {
     "reserved_in_training": "reserved puzzles in training",
     "unreserved_in_evaluation": "unreserved in evaluation",
     "solved_by_held_out": "training puzzles solvable by a held-out pattern",
-    "not_forced": "unforced puzzles in forced sets",
+    "not_forced": "puzzles that several patterns solve in uniquely solvable sets",
     "of_unknown_skills": "longer puzzles of unknown skills",
     "numbers_in_both": "evaluation puzzles with the numbers of a training puzzle",
 }
@@ -93,7 +93,7 @@ class Certificate:
 
     Attributes:
         puzzles: number of puzzles in each set.
-        forced: share of forced puzzles in each set.
+        forced: share of uniquely solvable puzzles in each set.
         shared_numbers: puzzles of an evaluation set that have the numbers of a training puzzle.
         held_out: texts of the patterns that may solve no training puzzle.
         shared: puzzles of an evaluation set that are also training puzzles.
@@ -101,7 +101,7 @@ class Certificate:
         reserved_in_training: training puzzles that are reserved for evaluation.
         unreserved_in_evaluation: evaluation puzzles that are not reserved, so that a base model may have seen them.
         solved_by_held_out: training puzzles with a held-out pattern among their solving patterns.
-        not_forced: puzzles that are not forced, in sets that promise it.
+        not_forced: puzzles that several patterns solve, in sets that promise none.
         of_unknown_skills: puzzles of the length set with a skill of three leaves or more that was not trained.
         numbers_in_both: `shared_numbers`, where none is promised.
         shortages: sets and patterns that have fewer puzzles than were asked for, with asked and found.

@@ -56,7 +56,7 @@ def solving_patterns(puzzles: Sequence[Puzzle]) -> list[tuple[tuple[Pattern, ...
         solutions = solve_many([puzzle.numbers for puzzle in chosen], [puzzle.target for puzzle in chosen])
         multiplicities = solutions.multiplicity.tolist()
         for row, index in enumerate(indices):
-            found[index] = tuple(listed[pattern] for pattern in solutions.of(row)), multiplicities[row]
+            found[index] = tuple(listed[pattern] for pattern in solutions.solving(row)), multiplicities[row]
     return [found[index] for index in range(len(puzzles))]
 
 

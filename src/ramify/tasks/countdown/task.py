@@ -11,7 +11,7 @@ from ramify.algebra.arrangement import arranged
 from ramify.algebra.parser import parse
 from ramify.algebra.pattern import LETTERS, Pattern
 from ramify.algebra.structure import parts, structure
-from ramify.processes import Report
+from ramify.progress import ProgressCallback
 from ramify.records import Attempt, Grade
 from ramify.tasks.base import Split, Tree
 from ramify.tasks.countdown import sets
@@ -95,7 +95,7 @@ class CountdownConfig(CountdownSettings):
             settings = {**settings, "prompt": {"template": WORDS, **prompt}}
         return super().of_saved(settings)
 
-    def draw(self, report: Report) -> Split:
+    def draw(self, report: ProgressCallback) -> Split:
         """Every set and its certificate."""
         drawn, certificate = sets.make_puzzles(self, partial(report, "patterns to draw from"))
         return Split(drawn, certificate.to_dict())

@@ -6,7 +6,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from ramify.processes import Report
+from ramify.progress import ProgressCallback
 from ramify.tasks.base import EVALUATION_SETS, SETS, Counts, Split, Tagged
 from ramify.tasks.functions.counting import Stratum, count, strata, unrank
 from ramify.tasks.functions.drawing import draw_leaves, draw_pattern, is_held_back, is_live
@@ -77,7 +77,7 @@ class Certificate:
         return asdict(self) | {"is_clean": self.is_clean}
 
 
-def make_sets(config: FunctionsSettings, report: Report = lambda *_: None) -> Split:
+def make_sets(config: FunctionsSettings, report: ProgressCallback = lambda *_: None) -> Split:
     """Draw every set and certify the split. Same settings, same programs.
 
     Training programs neither are reserved nor state a reserved one on the way; evaluation programs are reserved. Every

@@ -20,7 +20,7 @@ MAX_FUNCTIONS = 16
 class RewardConfig(Config):
     """The reward of a completion.
 
-    >>> RewardConfig().of(Grade(Verdict.CORRECT)), RewardConfig(value=0.1).of(Grade(Verdict.WRONG_VALUE))
+    >>> RewardConfig().score(Grade(Verdict.CORRECT)), RewardConfig(value=0.1).score(Grade(Verdict.WRONG_VALUE))
     (1.0, 0.1)
     """
 
@@ -31,7 +31,12 @@ class RewardConfig(Config):
     wrong: float = Field(0.0, ge=-1000, le=1000)
     """Anything else."""
 
-    def of(self, grade: Grade) -> float:
+    @property
+    def label(self) -> str:
+        """The reward in words."""
+        return f"{self.correct:g} if correct, {self.value:g} for a wrong value, else {self.wrong:g}"
+
+    def score(self, grade: Grade) -> float:
         """The reward of a grade."""
         return {Verdict.CORRECT: self.correct, Verdict.WRONG_VALUE: self.value}.get(grade.verdict, self.wrong)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from ramify.processes import Report
+from ramify.progress import ProgressCallback
 from ramify.records import Attempt, Grade
 from ramify.tasks.base import Split, Tree
 from ramify.tasks.functions import sets
@@ -60,7 +60,7 @@ class FunctionsConfig(FunctionsSettings):
     LABELS: ClassVar[Mapping[str, str]] = {"leaves": "number of strings", "functions": "number of functions"}
     GIVEN: ClassVar[bool] = True
 
-    def draw(self, report: Report) -> Split:
+    def draw(self, report: ProgressCallback) -> Split:
         """Every set and its certificate."""
         return sets.make_sets(self, report)
 
