@@ -203,7 +203,7 @@ class _Execution:
         else:
             below = [self._linked(each) if isinstance(each, str) else each for each in operands]
         tree = tuple(item for each in below for item in ((each,) if isinstance(each, str) else each.tree))
-        if len(tree) > LARGEST:
+        if sum(item not in FUNCTIONS for item in tree) > len(LETTERS) or len(tree) > LARGEST:
             tree, below = values, []
         results = [each for each in below if isinstance(each, _Result)]
         truth = apply(name, *values)

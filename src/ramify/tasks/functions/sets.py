@@ -89,6 +89,7 @@ def make_sets(config: FunctionsSettings, report: ProgressCallback = lambda *_: N
     for done, name in enumerate(EVALUATION_SETS, start=1):
         report("drawing programs", done, len(SETS))
         drawn[name] = _draw_set(config, name, trained, taken)
+    report("drawing programs", len(SETS), len(SETS))
     shortages = [
         f"{name} of depth {n}: {found} of {wanted}"
         for name, counts in asked(config).items()
