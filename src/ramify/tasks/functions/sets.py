@@ -31,7 +31,7 @@ PROMISES = {
     "reserved_in_training": "training programs that are reserved or state one that is",
     "unreserved_in_evaluation": "unreserved in evaluation",
     "held_out_in_training": "training programs with a held-out composition or shape",
-    "idle": "programs in which a function changes nothing",
+    "idle": "programs in which a function changes nothing, or whose value has one digit",
     "untrained": "test programs of patterns that are not trained",
 }
 """What a certificate counts, in words; promises that were not made are null in it."""
@@ -51,7 +51,7 @@ class Certificate:
         reserved_in_training: training programs that are reserved, or have a part or a step that is.
         unreserved_in_evaluation: evaluation programs that are not reserved.
         held_out_in_training: training programs that contain a held-out composition or have a held-out shape.
-        idle: programs in which a function can be left out without a change of the value.
+        idle: programs that are not live: a function can be left out without a change of the value, or it has one digit.
         untrained: test programs whose pattern no training program has; None where nothing is trained.
         shortages: strata that have fewer programs than were asked for.
     """
