@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from ramify.progress import ProgressCallback
+from ramify.randomness import seed_of
 from ramify.tasks.base import EVALUATION_SETS, SETS, Counts, Split, Tagged
 from ramify.tasks.functions.counting import Stratum, count, strata, unrank
 from ramify.tasks.functions.drawing import draw_leaves, draw_pattern, is_held_back, is_live
@@ -32,16 +33,16 @@ PROMISES = {
     "unreserved_in_evaluation": "unreserved in evaluation",
     "held_out_in_training": "training programs with a held-out composition or shape",
     "idle": "programs in which a function changes nothing, or whose value has one digit",
-    "untrained": "test programs of patterns that are not trained",
+    "untrained": "test programs of a trained depth whose pattern is not trained",
 }
-"""What a certificate counts, in words; promises that were not made are null in it."""
+"""What a certificate counts, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """What was checked about a split, on the programs themselves.
 
-    A count of a fault that the split promises not to have is 0 in a clean split; None is a promise not made.
+    Every count of a fault is 0 in a clean split.
 
     Attributes:
         puzzles: number of programs in each set.
@@ -52,7 +53,7 @@ class Certificate:
         unreserved_in_evaluation: evaluation programs that are not reserved.
         held_out_in_training: training programs that contain a held-out composition or have a held-out shape.
         idle: programs that are not live: a function can be left out without a change of the value, or it has one digit.
-        untrained: test programs whose pattern no training program has; None where nothing is trained.
+        untrained: test programs of a trained depth whose pattern no training program has.
         shortages: strata that have fewer programs than were asked for.
     """
 
@@ -64,7 +65,7 @@ class Certificate:
     unreserved_in_evaluation: int
     held_out_in_training: int
     idle: int
-    untrained: int | None
+    untrained: int
     shortages: tuple[str, ...] = ()
 
     @property
@@ -148,7 +149,7 @@ def certify(drawn: Mapping[str, Sequence[Program]], config: FunctionsSettings, s
     trained = drawn["train"]
     evaluation = [program for name, some in drawn.items() if name != "train" for program in some]
     texts, known = {program.text for program in trained}, {program.pattern.text for program in trained}
-    everything = [*trained, *evaluation]
+    everything, depths = [*trained, *evaluation], {program.depth for program in trained}
     return Certificate(
         puzzles={name: len(drawn[name]) for name in SETS},
         held_out=(*config.hold_out, *config.hold_out_shapes),
@@ -158,7 +159,7 @@ def certify(drawn: Mapping[str, Sequence[Program]], config: FunctionsSettings, s
         unreserved_in_evaluation=sum(not is_reserved(program.text) for program in evaluation),
         held_out_in_training=sum(is_held_out(program, config) for program in trained),
         idle=sum(not is_live(program) for program in everything),
-        untrained=sum(program.pattern.text not in known for program in drawn["test"]) if trained else None,
+        untrained=sum(program.depth in depths and program.pattern.text not in known for program in drawn["test"]),
         shortages=tuple(shortages),
     )
 
@@ -217,8 +218,9 @@ class _Source:
         elif count(stratum) <= LISTED:
             every = (unrank(stratum, number) for number in range(count(stratum)))
             self.listed = [pattern for pattern in every if self._fits(pattern)]
-        if self.listed is not None:
-            self.random.shuffle(self.listed)
+        if self.listed is not None:  # in an order that does not depend on which others are listed
+            self.listed.sort(key=lambda pattern: seed_of(config.seed, name, pattern.text))
+        self.of_pattern: dict[Program, Random] = {}
 
     def _fits(self, pattern: Program) -> bool:
         if self.name in ("length", "skills"):
@@ -260,8 +262,12 @@ class _Source:
 
     def _program(self, pattern: Program, taken: set[tuple[str, ...]]) -> Program | None:
         """A live program of a pattern that may be in the set, and is not taken; None where no try finds one."""
-        for _ in range(TRIES if _has_live(pattern, self.config.digits) else 0):
-            program = draw_leaves(pattern, self.config.digits, self.random)
+        if not _has_live(pattern, self.config.digits):
+            return None
+        named = f"{self.config.seed}/{self.name}/{pattern.text}"
+        random = self.of_pattern.setdefault(pattern, Random(named))  # the same programs, whatever others are drawn
+        for _ in range(TRIES):
+            program = draw_leaves(pattern, self.config.digits, random)
             if program.postfix in taken:
                 continue
             if self.name == "train":
