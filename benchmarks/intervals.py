@@ -16,7 +16,7 @@ from scipy.stats import t as student
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from ramify.analysis.linear import linear_parts, told
+from ramify.analysis.linear import linear_parts, moderated_rows
 from ramify.analysis.metrics import mean_at_k
 from ramify.analysis.shapes import shape_gaps
 from ramify.analysis.timing import timing
@@ -87,7 +87,7 @@ def main() -> None:
             every = list(range(1, world.seeds + 1))
             parts = list(linear_parts(cells, every, ["n", "n,shape_class", "pattern"], {"mean@4": mean_at_k(4)}))
             parts += [*shape_gaps(cells, every), *timing(cells, every)]
-            table = pl.concat(list(told(parts, None))).filter(pl.col("step") == world.steps[-1])
+            table = pl.concat(list(moderated_rows(parts, None))).filter(pl.col("step") == world.steps[-1])
             true = truths(world, puzzles, own, of_patterns)
             index = {
                 (p.metric, p.by, name): p.components.between[-1, i] for p in parts for i, name in enumerate(p.names)

@@ -90,7 +90,7 @@ def saved(run: Run) -> str:
 
 def _check_models(config: ExperimentConfig) -> None:
     """Whether the models can be loaded and asked, as far as their files say."""
-    if config.sample.kind == "openai" or find_spec("transformers") is None:
+    if config.sample.SERVED or find_spec("transformers") is None:
         return
     from ramify.models.loading import check_model
 

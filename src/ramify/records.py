@@ -81,11 +81,9 @@ class Grade:
 class Attempt(NamedTuple):  # the one record that is made a million times a minute
     """A try at a puzzle that is stated in a completion, written whole or in steps; each task says what counts as one.
 
-    In Countdown, an expression that uses each number of the puzzle exactly once.
-
     Attributes:
         expression: the expression, with its `text` and its exact `value` (None where it has none).
-        pattern: None where it has none, as -(9*2) in Countdown, which has a minus sign before the whole.
+        pattern: None where it has none, such as -(9*2), which has a minus sign before the whole.
         hits_target: whether its exact value is what the puzzle asks for.
         start, end: where it stands in the text, from its first step on, stated values included.
         is_answer: whether it stands in the answer.

@@ -8,10 +8,11 @@ from pydantic import Field, field_validator
 from ramify.config import Config, Name, Seed
 from ramify.errors import ConfigError, require
 from ramify.models.checkpoints import BUNDLED, is_model
+from ramify.plugins import Plugins
 from ramify.run import Run
 from ramify.sampling.hf import HFSamplerConfig
-from ramify.sampling.samplers import AnySampler
-from ramify.tasks.registry import DEFAULT, AnyTask, check_kind, default_task
+from ramify.sampling.samplers import SAMPLERS, AnySampler
+from ramify.tasks.registry import TASKS, AnyTask, default_task
 from ramify.train.curriculum import check_patterns
 from ramify.train.job import TrainerConfig
 from ramify.train.online import GRPOConfig
@@ -61,15 +62,12 @@ class ExperimentConfig(Config):
     @field_validator("task", mode="before")
     @classmethod
     def _task(cls, task: Any) -> Any:
-        if not isinstance(task, dict):
-            return task
-        check_kind(task.get("kind", DEFAULT))
-        return {"kind": DEFAULT, **task}
+        return _with_kind(task, "task", TASKS)
 
     @field_validator("sample", mode="before")
     @classmethod
     def _sampler(cls, sample: Any) -> Any:
-        return {"kind": "hf", **sample} if isinstance(sample, dict) else sample
+        return _with_kind(sample, "sample", SAMPLERS)
 
     @property
     def trains(self) -> bool:
@@ -111,11 +109,11 @@ class ExperimentConfig(Config):
             ConfigError: the model folder does not exist, or the settings contradict each other.
         """
         self.train.checked()
-        served = self.sample.kind == "openai"
+        served = self.sample.SERVED
         if self.trains and served:
             raise ConfigError(
-                "sample.kind = openai: a server does not have the checkpoints of this training; train.kind has to be "
-                "none, or checkpoints with the server's names"
+                f"sample.kind = {self.sample.kind}: a server does not have the checkpoints of this training; "
+                "train.kind has to be none, or checkpoints with the server's names"
             )
         is_folder = self.model.startswith((".", "/", "~")) or self.model.partition("@")[0].count("/") > 1
         is_local = is_folder and not served and self.model not in BUNDLED
@@ -140,6 +138,15 @@ class ExperimentConfig(Config):
                     "are not held out"
                 )
             check_patterns(map(self.task.structure, self.task.trained_patterns()), self.train.curriculum)
+
+
+def _with_kind(given: Any, part: str, known: Plugins[Any]) -> Any:
+    """A table of settings with its kind, which must be known."""
+    if not isinstance(given, dict):
+        return given
+    kind = given.get("kind", known.default)
+    known.check(f"{part}.kind", kind)
+    return {"kind": kind, **given}
 
 
 class ImportedSettings(Config):

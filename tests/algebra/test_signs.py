@@ -77,6 +77,6 @@ def test_what_no_pattern_has() -> None:
 
 def test_signs_take_linear_time() -> None:
     nested = "-(2*" * 900 + "(" + "+".join(["1"] * 3000) + "+3-5)" + ")" * 900
-    start = time.perf_counter()
+    start = time.process_time()
     parse(nested)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5

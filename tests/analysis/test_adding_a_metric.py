@@ -74,7 +74,7 @@ def test_the_page_adds_a_metric(known_run: Run, tmp_path: Path) -> None:
         ("ANSWERED = 3", "it is a int, not a ramify.Metric"),
         (code("python").replace('"votes"', '"voters"'), 'unable to find column "voters"'),
         (code("python").replace('"share"', '"shares"'), "kind of the metric 'answered' is 'shares', not one of trials"),
-        (code("python").replace('"answered"', '"pass@8"'), "there is a metric named pass@8 already"),
+        (code("python").replace('"answered"', '"pass@8"'), "the name pass@8 is taken by another metric"),
         (code("python").replace("compute=answered,", ""), "answered is not a ratio of the sums of cells"),
         (code("python").replace('("coarse",)', '"coarse"'), "gain of the metric 'answered' is 'coarse', not a tuple"),
     ],

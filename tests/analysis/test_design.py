@@ -11,7 +11,7 @@ from ramify import CountdownConfig, patterns
 from ramify.analysis.allocation import FEWEST, SAMPLES, SEEDS, Costs, allocate
 from ramify.analysis.cells import SetCells
 from ramify.analysis.design import SEED, SEED_PATTERN, Question, detectable, needed, remedy
-from ramify.analysis.linear import linear_parts, told
+from ramify.analysis.linear import linear_parts, moderated_rows
 from ramify.analysis.metrics import mean_at_k
 from ramify.analysis.questions import questions, variation
 from ramify.analysis.shapes import shape_gaps
@@ -49,7 +49,7 @@ def questions_of(world: World, each: int, random: np.random.Generator) -> dict[s
 
 
 def p_of(parts: list, metric: str, by: str, group: str) -> float:
-    rows = pl.concat(told(parts, None)).filter(
+    rows = pl.concat(moderated_rows(parts, None)).filter(
         (pl.col("metric") == metric) & (pl.col("by") == by) & (pl.col("group") == group)
     )
     return float(rows["p"][-1])

@@ -12,7 +12,7 @@ from ramify.analysis.choice import choices
 from ramify.analysis.composition import composition_gaps
 from ramify.analysis.estimate import estimate
 from ramify.analysis.estimators import wilson_limits
-from ramify.analysis.linear import told
+from ramify.analysis.linear import moderated_rows
 from ramify.analysis.metrics import measured
 from ramify.analysis.rows import adjusted, pooled, rows, within_bounds
 from ramify.analysis.shapes import shape_gaps
@@ -139,7 +139,7 @@ def test_composition_gap_by_hand() -> None:
 
 
 def transferred(sets: dict[str, SetCells]) -> pl.DataFrame:
-    return pl.concat(list(told(list(transfer(sets, [1])), 1)))
+    return pl.concat(list(moderated_rows(list(transfer(sets, [1])), 1)))
 
 
 def test_transfer_by_hand() -> None:
@@ -173,7 +173,9 @@ def test_shape_gaps_by_hand() -> None:
     cells = cells_of(
         {"A-B*C": [[1] * 12], "A*B-C": [[3] * 6], "A-B/C": [[2] * 4], "A/B-C": [[4] * 8], "A+B+C": [[4] * 9]}, 4, [0]
     )
-    frame = pl.concat(list(told(list(shape_gaps(cells, [1])), 1))).filter(pl.col("metric") == "right-heavy gap")
+    frame = pl.concat(list(moderated_rows(list(shape_gaps(cells, [1])), 1))).filter(
+        pl.col("metric") == "right-heavy gap"
+    )
     row = one(frame, by="all")
     assert row["value"] == pytest.approx((12 * (1 - 3) / 4 + 4 * (2 - 4) / 4) / 16)
     assert (row["n"], row["patterns"], row["low"]) == (30, 4, None)
@@ -209,7 +211,7 @@ def test_timing_by_hand() -> None:
     even, early = [[0] * 40, [1] * 40, [2] * 40], [[0] * 40, [2] * 40, [2] * 40]
     cells = cells_of({"A*B-C": even, "A-B*C": early, "A+B+C": [[0] * 40, [0] * 40, [0] * 40]}, 4, [0, 4, 8])
     cells = cells.of_puzzles(pl.col("pattern") != "A+B+C")
-    frame = pl.concat(list(told(list(timing(cells, [1])), 1)))
+    frame = pl.concat(list(moderated_rows(list(timing(cells, [1])), 1)))
     assert one(frame, metric="timing", by="n,shape_class", group="3,left-heavy")["value"] == 4
     assert one(frame, metric="timing", by="n,shape_class", group="3,right-heavy")["value"] == 2
     assert one(frame, metric="timing difference", by="n,shape_class")["value"] == -2
@@ -219,7 +221,7 @@ def test_timing_by_hand() -> None:
 
 def test_what_did_not_gain_is_not_timed() -> None:
     cells = cells_of({"A*B-C": [[1] * 20, [2, 1] * 10, [0, 3] * 10]}, 4, [0, 4, 8])
-    row = one(pl.concat(list(told(list(timing(cells, [1])), 1))), metric="timing", by="n,shape_class")
+    row = one(pl.concat(list(moderated_rows(list(timing(cells, [1])), 1))), metric="timing", by="n,shape_class")
     assert (row["value"], row["status"]) == (None, "gain too small to time")
     two = cells_of({"A*B-C": [[1] * 20, [4] * 20]}, 4, [0, 8])
     assert list(timing(two, [1])) == []

@@ -12,7 +12,7 @@ from ramify.analysis.acquisition import acquisition
 from ramify.analysis.cells import SetCells, grouping
 from ramify.analysis.changes import paired_changes, unpaired_changes
 from ramify.analysis.estimators import BLOCKS, ratios
-from ramify.analysis.linear import linear_parts, told
+from ramify.analysis.linear import linear_parts, moderated_rows
 from ramify.analysis.metrics import mean_at_k
 from ramify.analysis.rows import pooled, rows
 from ramify.analysis.shapes import shape_gaps
@@ -115,7 +115,7 @@ def acquired(cells: SetCells, seeds: list[int]) -> list[pl.DataFrame]:
     """Acquisition by pattern, as in the table of estimates."""
     mean = f"mean@{cells.samples}"
     parts = linear_parts(cells, seeds, ["pattern"], {mean: mean_at_k(cells.samples)})
-    gained = [frame for frame in told(list(parts), None) if frame["metric"][0] == f"{mean} gain"]
+    gained = [frame for frame in moderated_rows(list(parts), None) if frame["metric"][0] == f"{mean} gain"]
     return acquisition(cells, seeds, ["pattern"], pl.concat(gained))
 
 
@@ -193,7 +193,7 @@ def held_out_sets(
 
 def transferred(sets: dict[str, SetCells], seeds: list[int]) -> dict:
     """The row of all held-out puzzles at the last step."""
-    table = pl.concat(list(told(list(transfer(sets, seeds)), None)))
+    table = pl.concat(list(moderated_rows(list(transfer(sets, seeds)), None)))
     return table.filter(pl.col("by") == "all").row(0, named=True)
 
 
@@ -229,7 +229,7 @@ def test_size_of_gain_is_not_taken_for_timing(random: np.random.Generator) -> No
         size = np.where(heavy, 0.4, 1.0)
         success = {seed: np.clip(base + grown[:, None] * size, 0, 1) for seed in (1, 2, 3)}
         cells = planted_cells(puzzles, success, 4, random, world.steps)
-        table = pl.concat(list(told(list(timing(cells, [1, 2, 3])), None)))
+        table = pl.concat(list(moderated_rows(list(timing(cells, [1, 2, 3])), None)))
         found += table.filter(
             (pl.col("metric") == "timing difference") & (pl.col("by") == "n,shape_class")
         )["p"].drop_nulls().to_list()  # fmt: skip
@@ -245,7 +245,7 @@ def test_what_is_learned_later_is_timed_later(random: np.random.Generator) -> No
     base = random.beta(2, 10, len(puzzles))
     grown = np.where(late, late_curve[:, None], early_curve[:, None])
     cells = planted_cells(puzzles, {s: np.clip(base + grown, 0, 1) for s in (1, 2, 3)}, 4, random, steps)
-    table = pl.concat(list(told(list(timing(cells, [1, 2, 3])), None)))
+    table = pl.concat(list(moderated_rows(list(timing(cells, [1, 2, 3])), None)))
     rows_of = table.filter((pl.col("metric") == "timing difference") & pl.col("group").str.ends_with("right-heavy"))
     assert (rows_of["low"] > 0).all()
     assert rows_of["value"].mean() == pytest.approx(10, abs=2)
@@ -264,7 +264,7 @@ def test_no_gap_is_found_where_there_is_none(random: np.random.Generator) -> Non
             drawn = random.permutation(len(puzzles))[: max(30, len(puzzles) // 2)]
             some = puzzles[np.sort(drawn)]
             cells = planted_cells(some, {1: success[np.sort(drawn)][None]}, 4, random, (0,))
-            table = pl.concat(list(told(list(shape_gaps(cells, [1])), None)))
+            table = pl.concat(list(moderated_rows(list(shape_gaps(cells, [1])), None)))
             for row in table.filter(pl.col("by") == "all").iter_rows(named=True):
                 silent += row["low"] is None
                 found += [] if row["low"] is None else [row["low"] > 0 or row["high"] < 0]

@@ -15,6 +15,7 @@ from ramify.analysis.rows import adjusted, rows
 from ramify.errors import RunError
 from ramify.experiment import open_run
 from ramify.report import sections
+from ramify.report.abstract import abstract, details
 from ramify.report.comparison import render_comparison
 from ramify.report.export import export_figures
 from ramify.report.figures import (
@@ -30,7 +31,7 @@ from ramify.report.figures import (
 from ramify.report.page import render, view_of
 from ramify.report.svg import standalone, tree
 from ramify.report.terminal import story_text
-from ramify.report.view import View, answers, changes, learned
+from ramify.report.view import View, changes, learned
 from ramify.sampling.oracle import play
 from ramify.stages.generate import generate
 from ramify.stages.score import score
@@ -92,9 +93,9 @@ def test_its_story(known_run: Run) -> None:
         "Right-heavy against left-heavy",
         "Seen against held out",
         "Beyond pass@k",
-        "Which features of structure matter",
+        "Which structural features matter",
         "Where it fails",
-        "Data, certificate, and how it was made",
+        "Data, certificate and provenance",
     )
     assert [page.index(f"<h2>{heading}</h2>") for heading in headings] == sorted(
         page.index(f"<h2>{heading}</h2>") for heading in headings
@@ -104,15 +105,23 @@ def test_its_story(known_run: Run) -> None:
     assert len(set(re.findall(r'aria-label="tree of ([^"]*)"', page))) >= 18
 
 
-def test_three_sentences_answer(known_run: Run) -> None:
+def test_the_abstract_states_the_findings(known_run: Run) -> None:
     """Two puzzles a pattern are too few to show a gain for any of them, though together they show it."""
-    success, order, failures = answers(view_of(known_run))
-    assert "unseen puzzles rose: n = 3 0.0% [0.0, 10.2] → 50.0% [41.1, 58.9]; n = 4 (longer)" in success
-    assert "Greedy success clearly rose for n = 3" in success
-    assert order.startswith("Of 17 seen patterns at n = 3, each by its own interval: 17 not acquired; corrected for")
-    assert "none gained for sure" in order
-    assert "First" not in order
-    assert "arithmetic accuracy (stated values right) at n = 4 changed by +50.0 points" in failures
+    view = view_of(known_run)
+    success, acquired, limits = abstract(view)
+    assert success.startswith("Success on unseen puzzles of trained patterns rose from 0.0% to 50.0%. It also rose on")
+    assert success.endswith("Greedy success rose.")
+    assert acquired.startswith("Corrected for multiple comparisons, none of the 17 trained patterns of the smallest")
+    assert "earliest" not in acquired
+    assert "Arithmetic accuracy rose by 50.0 points on the largest puzzles." in limits
+    with_intervals = " ".join(details(view))
+    assert "Success rose (base → step 4, mean@4): n = 3 0.0% [0.0, 10.2] → 50.0% [41.1, 58.9]; n = 4" in with_intervals
+    assert "17 not acquired. At a false discovery rate of 5% over 17 patterns, 0 gained and 0 lost." in with_intervals
+
+
+def test_a_sentence_of_the_abstract_has_at_most_two_numbers(known_run: Run) -> None:
+    for sentence in re.split(r"(?<=[.]) (?=[A-Z])", " ".join(abstract(view_of(known_run)))):
+        assert len(re.findall(r"[0-9]+(?:[.][0-9]+)?", sentence)) <= 2, sentence
 
 
 def test_what_few_puzzles_cannot_tell_is_said_and_no_headline() -> None:
@@ -125,12 +134,12 @@ def test_what_few_puzzles_cannot_tell_is_said_and_no_headline() -> None:
     wide += [rows("effect", "all", 1, "term", [0], ["right-heavy", "divisions"], effect, p=0.2, status=status)]
     view = View("small", adjusted(pl.concat(wide)))
     told = " ".join(story_text(view).split())
-    assert "whether right-heaviness itself matters is not told: too few right-heavy puzzles (4) to say" in told
-    assert "Not told: right-heavy: too few right-heavy puzzles (4) to say" in told
-    assert "none for sure" in told
+    assert "The effect of a right-heavy shape cannot be estimated: too few right-heavy puzzles (4)." in told
+    assert "Not estimated: right-heavy: too few right-heavy puzzles (4)" in told
+    assert "none significant" in told
     assert "31.3" not in told
     heading = sections.effects(view)[0].heading
-    assert heading.endswith("step 0. Not told: right-heavy (too few right-heavy puzzles (4) to say)")
+    assert heading.endswith("step 0. Not estimated: right-heavy (too few right-heavy puzzles (4))")
 
 
 def test_what_was_acquired_is_named(known_run: Run) -> None:
@@ -141,9 +150,9 @@ def test_what_was_acquired_is_named(known_run: Run) -> None:
         value=pl.when(known).then(4.0).otherwise("value"),
     )
     write_table(estimates, known_run.estimates_file)
-    _, order, _ = answers(view_of(known_run))
-    assert order.startswith("Of 17 seen patterns at n = 3, each by its own interval: 2 acquired, 15 not acquired")
-    assert "First, at step 4: A*B+C, A+B+C." in order
+    _, acquired, _ = abstract(view_of(known_run))
+    assert "The earliest acquisitions, by step 4: A*B+C and A+B+C." in acquired
+    assert "each by its own interval: 2 acquired, 15 not acquired." in " ".join(details(view_of(known_run)))
     assert [row["group"] for row in learned(view_of(known_run), 3)][:2] == ["A*B+C", "A+B+C"]
     assert render(known_run).index('"tree of A*B+C"') < render(known_run).index('"tree of A/B/C"')
 
@@ -157,7 +166,7 @@ def test_without_the_base_model_there_is_still_a_report(known_run: Run) -> None:
         known_run.estimates_file,
     )
     page = render(known_run)
-    assert "Of one checkpoint there is no gain." in page
+    assert "A gain needs a second checkpoint." in page
     assert "One checkpoint, step 4." in page
     assert story_text(view_of(known_run))
 
@@ -254,10 +263,10 @@ def with_oracle(folder: Path, steps: dict[int, list[int]], success: Callable, sa
 
 def test_what_fell_is_not_called_a_gain(tmp_path: Path) -> None:
     run = with_oracle(tmp_path, {1: [0, 9]}, lambda puzzle, step, seed: 0.95 if step == 0 else 0.0, samples=16)
-    success, order, _ = answers(view_of(run))
-    assert "unseen puzzles fell: n = 3" in success
-    assert "17 lost again; corrected for looking at 17 (false discovery rate 5%), none gained for sure" in order
-    assert re.search(r", 1[67] fell", order)
+    success, acquired, _ = abstract(view_of(run))
+    assert "unseen puzzles of trained patterns fell from 9" in success
+    assert "none of the 17 trained patterns of the smallest size improved. Success fell on 1" in acquired
+    assert re.search(r"17 lost again[.] .*, 0 gained and 1[67] lost", " ".join(details(view_of(run))))
 
 
 def test_seeds_that_did_not_get_equally_far(tmp_path: Path) -> None:
@@ -266,7 +275,7 @@ def test_seeds_that_did_not_get_equally_far(tmp_path: Path) -> None:
     view = view_of(run)
     assert (view.steps, view.last) == ([0, 10], 10)
     assert [point.step for point in view.points(view.mean, "test", "n", "3")] == [0, 10]
-    assert "From base to step 10" in answers(view)[0]
+    assert "Success rose (base → step 10, mean@4): n = 3" in details(view)[0]
     assert render(run)
 
 

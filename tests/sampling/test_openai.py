@@ -128,7 +128,7 @@ def test_an_answer_that_is_cut_off_is_asked_for_again(url: str, server: Server) 
     server.cut_off = 1
     assert len(sampler(url).build(NAME).sample(PUZZLES[:1], PromptConfig(), False, "x")) == 3
     server.cut_off = 9
-    with pytest.raises(RunError, match="the answer is no JSON"):
+    with pytest.raises(RunError, match="the response is not JSON"):
         sampler(url, retries=1).build(NAME).sample(PUZZLES[:1], PromptConfig(), False, "x")
     assert server.cut_off == 7
 

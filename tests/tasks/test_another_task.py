@@ -1,14 +1,12 @@
 """A task of another package, as docs/adding-a-task.md has it: from puzzles to the report."""
 
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs/adding-a-task.md"
+from installed import blocks, install, python
+
+PAGE = "adding-a-task.md"
 RUN = """
 from pathlib import Path
 import polars as pl
@@ -34,31 +32,8 @@ print(run.estimates().filter(pl.col("metric") == "right-heavy gap").height > 0)
 """
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.M | re.S)
-
-
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    """A folder with the module of the page and its entry point, as pip would lay it out."""
-    (tmp_path / "nested.py").write_text(blocks("python")[0])
-    info = tmp_path / "nested-1.0.dist-info"
-    info.mkdir()
-    point = re.search(r'^nested = "(.*)"$', blocks("toml")[0], re.M)
-    assert point is not None
-    (info / "entry_points.txt").write_text(f"[ramify.tasks]\nnested = {point.group(1)}\n")
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: nested\nVersion: 1.0\n")
-    return tmp_path
-
-
-def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(folder), *sys.path])
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
-    )
-
-
-def test_from_puzzles_to_report(package: Path) -> None:
+def test_from_puzzles_to_report(tmp_path: Path) -> None:
+    package = install(PAGE, tmp_path)
     found = python(package, "-c", RUN)
     assert found.returncode == 0, found.stderr
     groups, gain, compared = found.stdout.splitlines()
@@ -72,14 +47,15 @@ def test_from_puzzles_to_report(package: Path) -> None:
 
 
 def test_the_page_is_short() -> None:
-    assert len(blocks("python")[0].splitlines()) < 180
+    assert len(blocks(PAGE, "python")[0].splitlines()) < 150
 
 
 @pytest.mark.parametrize(
-    ("module", "reason"), [("raise OSError('no')", "OSError: no"), ("NestedTask = int", "not a subclass of")]
+    ("module", "reason"),
+    [("raise OSError('no')", "OSError: no"), ("NestedTask = int", "is not a ramify.tasks.base")],
 )
-def test_a_task_that_cannot_be_loaded_is_named(package: Path, module: str, reason: str) -> None:
-    (package / "nested.py").write_text(module)
+def test_a_task_that_cannot_be_loaded_is_named(tmp_path: Path, module: str, reason: str) -> None:
+    package = install(PAGE, tmp_path, module)
     found = python(package, "-m", "ramify", "run", "quickstart", "--dry-run", "task.kind=nested")
     assert found.returncode == 2
     assert "task.kind = nested" in found.stderr

@@ -270,9 +270,9 @@ def test_time_is_linear_in_hostile_texts(unit: str, largest: int) -> None:
 )
 def test_time_is_linear_in_gaps(before: str, unit: str, after: str) -> None:
     def gap(length: int) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         find_attempts(PUZZLE, f"{before}{unit * length}{after}")
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     assert min(gap(200_000), gap(200_000)) < 24 * max(gap(25_000), 5e-3)
 
@@ -280,9 +280,9 @@ def test_time_is_linear_in_gaps(before: str, unit: str, after: str) -> None:
 def test_time_is_linear_in_steps_of_one_breath() -> None:
     def breath(length: int) -> float:
         text = "1+2" + "=3-1=2+1" * length
-        start = time.perf_counter()
+        start = time.process_time()
         find_attempts(Puzzle((1, 2, 3), 7), text)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     assert min(breath(4000), breath(4000)) < 24 * max(breath(500), 5e-3)
 

@@ -75,7 +75,7 @@ def test_a_shortage_is_proved(way: str, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_shortage_that_cannot_be_proved_is_not_called_proved(monkeypatch: pytest.MonkeyPatch) -> None:
     sources(monkeypatch, "propagation")
-    monkeypatch.setattr(Propagation, "of", lambda *_: None)
+    monkeypatch.setattr(Propagation, "for_pattern", lambda *_: None)
     monkeypatch.setattr(generation, "_EFFORTS", 1)
     monkeypatch.setattr(generation, "_TRIES", 1 << 12)
     drawn = draw_distinct(Pattern.parse("A+B"), 100, generator("x"), everything, set(), (1, 3), (1, 99))

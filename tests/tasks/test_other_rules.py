@@ -61,10 +61,10 @@ def test_the_last_answer_is_read() -> None:
 
 def test_hostile_texts_take_linear_time() -> None:
     def seconds(length: int) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         for unit in ("<answer>", "<answer>\n", "</answer>", "<answer>3</answer>"):
             is_correct_for_tinyzero(Puzzle((3,), 3), unit * (length // len(unit)))
             is_correct_for_reasoning_gym(Puzzle((3,), 3), unit * (length // len(unit)))
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     assert seconds(800_000) < 24 * max(seconds(100_000), 1e-3)

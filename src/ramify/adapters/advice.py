@@ -1,4 +1,4 @@
-"""What to say of a file that cannot be read: what was found in it, and the command that would read it."""
+"""Advice on a file that cannot be read: its columns, and a command that would read it."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _SAYS_TARGET = frozenset({"goal", "target", "result", "total", "want", "wanted",
 
 
 def found_in(records: Sequence[dict[str, Any]]) -> str:
-    """The columns of rows, and the first row cut short.
+    """The columns of the rows, and the first row truncated, as text.
 
     >>> found_in([{"frage": "?", "reply": "3*7+8"}])
     'its columns are frage, reply; its first row is {"frage": "?", "reply": "3*7+8"}'
@@ -45,13 +45,13 @@ def _cut(text: str) -> str:
 def remedy(
     verb: str | None, where: str, records: Sequence[dict[str, Any]], reader: RowReader, error: Exception, texts: bool
 ) -> str:
-    """The command that reads these rows, tried on them; or what they lack, where no option can help.
+    """The command that reads these rows, tested on them; or what they lack, if no option helps.
 
     Args:
-        verb: of the command line; None where it has no options for columns.
-        where: what is read.
-        error: why the first row could not be read.
-        texts: whether completions are wanted.
+        verb: the command; None if it has no options for columns.
+        where: the path that is read.
+        error: the error of the first row.
+        texts: whether completions are required.
     """
     rows = [record for record in records if BROKEN not in record][:_LOOKED_AT]
     if not rows:
@@ -78,7 +78,7 @@ def remedy(
 
 
 def _option(verb: str, role: str, name: str) -> str:
-    """How a column is named to a verb of the command line; a name that would be taken for words has to be a field."""
+    """The command line option that names a column for a role; a name that looks like a template needs --field."""
     known = {"numbers", "target", "prompt", *({"text"} if verb != "verify-split" else ())}
     if role == "words" or (role in known and (role != "prompt" or re.fullmatch(r"[\w.-]+", name))):
         return f"--{'prompt' if role == 'words' else role} {shlex.quote(name)}"
@@ -93,7 +93,7 @@ def _reads(reader: RowReader, row: dict[str, Any], texts: bool) -> bool:
 
 
 def _choices(rows: Sequence[dict[str, Any]], reader: RowReader, texts: bool) -> Iterator[dict[str, str]]:
-    """Columns that may be what is not found by itself, the likelier first; few of them."""
+    """A few candidate columns for the missing role, the likeliest first."""
     paths = dict(_paths(rows[0], "", 3))
     values = {name: [value for row in rows for path, value in _paths(row, "", 3) if path == name] for name in paths}
     needed = _needed(rows, reader, texts)
@@ -146,7 +146,7 @@ def _puzzles(values: Mapping[str, list[Any]], writers: Sequence[str]) -> Iterato
 
 
 def template_of(prompt: str) -> str | None:
-    """The words of a prompt that names a puzzle once: two to six numbers in a list, and one other; None otherwise.
+    """The template of a prompt with one puzzle: a list of two to six numbers, and one other number; None otherwise.
 
     >>> template_of("Please make 29 of 3, 7, 8 now")
     'make {target} of {numbers}'

@@ -1,4 +1,4 @@
-"""Answers that stand behind words instead of between tags: they are put between tags in the copy that is graded."""
+"""Find answers that follow words instead of standing between tags, and put tags around them in the graded copy."""
 
 from collections.abc import Sequence
 
@@ -10,29 +10,28 @@ MOST_OF_A_PATTERN = 500
 
 
 def check_pattern(pattern: str) -> str:
-    """The pattern as it is.
+    """Validate an answer pattern and return it.
 
     Raises:
-        ConfigError: it is no regular expression of the kind that is matched in linear time (no look-around, no
-            back-references).
+        ConfigError: it is not a regular expression with linear-time matching (no look-around, no back-references).
     """
     if len(pattern) > MOST_OF_A_PATTERN:
-        raise ConfigError(f"answer_pattern has {len(pattern)} characters; at most {MOST_OF_A_PATTERN} are read")
+        raise ConfigError(f"answer_pattern has {len(pattern)} characters; the limit is {MOST_OF_A_PATTERN}")
     try:
         empty = pl.Series([""]).str.contains(pattern).item()
     except pl.exceptions.PolarsError as error:
         why = next((line for line in reversed(str(error).splitlines()) if "error:" in line), str(error).strip())
         raise ConfigError(
-            f"answer_pattern = {pattern!r} is not a regular expression of the Rust kind: "
+            f"answer_pattern = {pattern!r} is not a regular expression in Rust syntax: "
             f"{why.replace('error:', '').strip()[:200]}"
         ) from None
     if empty:
-        raise ConfigError(f"answer_pattern = {pattern!r} matches an empty text; write the words before the answer")
+        raise ConfigError(f"answer_pattern = {pattern!r} matches an empty text; include the words before the answer")
     return pattern
 
 
 def mark_answers(texts: Sequence[str], pattern: str, tags: tuple[str, str]) -> list[str]:
-    """The texts with tags around the answer, which is the first group of the last match, or all of it; linear time.
+    """Put tags around the answer: the first group of the last match, or the whole match. Linear time.
 
     >>> mark_answers(["so Answer: 3*7+8\\n", "none"], "(?i)answer: *(.+)", ("<answer>", "</answer>"))
     ['so Answer: <answer>3*7+8</answer>\\n', 'none']

@@ -1,8 +1,8 @@
-"""Under which names others keep what is wanted of a row: the one table of them, and how a row is searched.
+"""The column names of each role in the data of other tools, and the search of a row for a role.
 
-A name is compared in snake case, so `globalStep`, `Global Step` and `global-step` are `global_step`. A role is looked
-for in the row itself, name by name, and then in the objects that usually hold the puzzle (`extra_info`, `metadata`,
-...), also where such an object is JSON in a text.
+Names are compared in snake case, so `globalStep`, `Global Step` and `global-step` are `global_step`. The search covers
+the row itself, name by name, and then the objects that usually hold the puzzle (`extra_info`, `metadata`, ...),
+including objects in JSON text.
 """
 
 import json
@@ -106,24 +106,24 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "truth": ("gts", "gt", "ground_truth", "ground_truths", "label"),
 }
-"""The names of each role, the surest first. `checkpoint` may name a step; `truth` is a target where it is a number,
-else an object that holds one."""
+"""The names of each role, the most reliable first. `checkpoint` may name a step; `truth` is the target if it is a
+number, else an object that holds it."""
 
 HOLDERS = (
     *("puzzle", "task", "data", *ROLES["truth"], "reward_model", "extra_info", "extra", "metadata", "doc", "info"),
     "answer",
 )
-"""Objects in a row that hold what is known of the puzzle."""
+"""Names of objects in a row that hold the puzzle."""
 HELD = frozenset({"numbers", "target", "pattern", "prompt", "step", "checkpoint", "set", "truth"})
-"""Roles that are looked for in holders too."""
+"""Roles that are also searched in holders."""
 MOST_JSON = 100_000
-"""Characters of a text that is looked into for JSON."""
+"""The largest text, in characters, that is parsed as JSON."""
 _DEEPEST = 3
 _REMEMBERED = 2000
 
 
 class Plan(NamedTuple):
-    """Which keys of an object with certain keys have which role, and which are holders."""
+    """The roles and holders among the keys of an object."""
 
     roles: Mapping[str, tuple[str, ...]]
     holders: tuple[str, ...]
@@ -131,7 +131,7 @@ class Plan(NamedTuple):
 
 @lru_cache(maxsize=512)
 def plan_of(keys: tuple[str, ...]) -> Plan:
-    """Where an object with these keys keeps what.
+    """The plan of an object with these keys.
 
     >>> plan_of(("targetNumber", "globalStep", "extra_info")).roles["step"]
     ('globalStep',)
@@ -147,7 +147,7 @@ def plan_of(keys: tuple[str, ...]) -> Plan:
 
 
 def snake_case(name: str) -> str:
-    """A name as this table writes it.
+    """A name in snake case.
 
     >>> [snake_case(name) for name in ("finishReason", "Finish Reason", "stop-reason", "GTs")]
     ['finish_reason', 'finish_reason', 'stop_reason', 'gts']
@@ -157,7 +157,7 @@ def snake_case(name: str) -> str:
 
 
 class Levels:
-    """A row with the objects in it that hold what is known of its puzzle, to be searched for a role."""
+    """A row with its nested puzzle objects, to search for a role."""
 
     __slots__ = ("objects", "row")
 
@@ -179,7 +179,7 @@ class Levels:
                     self._open(inner, inner_plan, deeper - 1)
 
     def first(self, role: str) -> Any:
-        """What the row says in a role: the first that is there and not empty; None if nothing is."""
+        """The first non-empty value of a role in the row; None if there is none."""
         for row, plan in self.objects if role in HELD else self.objects[:1]:
             for key in plan.roles.get(role, ()):
                 value = row[key]
@@ -193,14 +193,14 @@ class Levels:
         return any(row[key] == "" for key in plan.roles.get(role, ()))
 
     def every(self, role: str) -> list[Any]:
-        """All that the row says in a role, the surest first."""
+        """All values of a role in the row, the most reliable first."""
         levels = self.objects if role in HELD else self.objects[:1]
         found = [row[key] for row, plan in levels for key in plan.roles.get(role, ())]
         return [value for value in found if value is not None and value != ""]
 
 
 def value_at(record: Any, name: str) -> Any:
-    """What stands under a name such as extra_info.numbers, also in a text that is JSON; None if nothing does.
+    """The value at a dotted name such as extra_info.numbers, also inside JSON text; None if there is none.
 
     >>> value_at({"gts": '{"target": 29}'}, "gts.target")
     29
@@ -220,7 +220,7 @@ def value_at(record: Any, name: str) -> Any:
 
 
 def unpacked(text: str) -> Any:
-    """A text that holds a JSON object, as that object, not to be changed; else None."""
+    """The JSON object in a text, not to be modified; None if there is none."""
     if not text.startswith("{") or len(text) > MOST_JSON:
         return None
     return _remembered(text) if len(text) <= _REMEMBERED else _loaded(text)
@@ -234,4 +234,4 @@ def _loaded(text: str) -> Any:
 
 
 _remembered = lru_cache(maxsize=20_000)(_loaded)
-"""Puzzles come again with every sample and step."""
+"""A cache: puzzles recur with every sample and step."""

@@ -1,7 +1,7 @@
-"""What a model wrote, out of the ways in which it is kept: texts, messages of a chat, choices of a server.
+"""Extract completions from texts, chat messages, and server responses.
 
-Of messages the last one of the assistant answers. A part of it that is kept apart as its reasoning stands before the
-rest between `<think>` and `</think>`, as the model wrote it.
+In a chat, the last assistant message is the completion. Reasoning in a separate field is put before the text between
+`<think>` and `</think>`, as the model wrote it.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ LIMITS = frozenset(
     {"length", "max_tokens", "max_length", "max_new_tokens", "max_output_tokens", "model_length", "token_limit", "true"}
     | {"max_model_len", "max_completion_tokens", "truncated", "context_length"}
 )
-"""What servers, evaluators and tables say, in small letters, when a limit ended a completion."""
+"""Finish reasons of servers, evaluators and tables, in lower case, for a completion that a limit ended."""
 _ENDINGS = ("finish_reason", "stop_reason", "finishReason", "stopReason", "done_reason", "truncated", "is_truncated")
 _REASONINGS = ("reasoning_content", "reasoning", "thinking", "reasoningContent")
 _TEXTS = (
@@ -30,22 +30,22 @@ _DEEPEST = 6
 
 
 class Completion(NamedTuple):
-    """A text, and whether a limit ended it."""
+    """A text, and whether the length limit truncated it."""
 
     text: str
     truncated: bool
 
 
 def completions_of(value: Any, ended: Sequence[Any] = (), reasoning: Any = None) -> list[Completion]:
-    """The completions that a value holds.
+    """The completions in a value.
 
     Args:
-        value: a text; a list of texts; messages; choices, or the outputs of a server in another form; lists of these.
-        ended: what columns of a row say about the ends, each one for all or a list with one for each.
-        reasoning: the reasoning that a row keeps apart.
+        value: a text, a list of texts, messages, choices or other server outputs, or lists of these.
+        ended: columns with finish reasons, each one value for all completions or a list of values.
+        reasoning: reasoning in a separate column.
 
     Raises:
-        ValueError: there is no completion in it.
+        ValueError: the value has no completion.
 
     >>> completions_of([{"role": "user", "content": "?"}, {"role": "assistant", "content": "3+5"}])
     [Completion(text='3+5', truncated=False)]
@@ -67,20 +67,20 @@ def completions_of(value: Any, ended: Sequence[Any] = (), reasoning: Any = None)
     return found
 
 
-def last_reply(said: Any) -> str:
-    """The text of what a model said, the last one of several; nothing, where nothing is said. Never raises.
+def last_reply(value: Any) -> str:
+    """The text of the last completion in a value; empty if there is none. Never raises.
 
     >>> last_reply([{"role": "assistant", "content": None, "tool_calls": []}]), last_reply([])
     ('', '')
     """
     try:
-        return completions_of(said)[-1].text
+        return completions_of(value)[-1].text
     except (ValueError, IndexError):
         return ""
 
 
 def is_cut(end: Any) -> bool:
-    """Whether a finish reason, or a column such as `truncated`, says that a limit ended a completion.
+    """Whether a finish reason, or a column such as `truncated`, means that a limit ended a completion.
 
     >>> [is_cut(end) for end in ("length", "MAX_TOKENS", "stop", True, "False", None)]
     [True, True, False, True, False, False]
@@ -93,7 +93,7 @@ def _spread(value: Any, count: int) -> list[Any]:
 
 
 def _joined(reasoning: str, text: str) -> str:
-    """Reasoning and text as one; reasoning that nothing follows is not closed, for its end may be missing."""
+    """Reasoning and text as one text; reasoning without a following text is left open, since its end may be missing."""
     if not reasoning or reasoning in text:
         return text
     return f"<think>\n{reasoning}\n</think>\n{text}" if text else f"<think>\n{reasoning}"
@@ -113,11 +113,11 @@ def _found(value: Any, deeper: int) -> list[Completion]:
 
 
 def _of_object(value: dict[str, Any], deeper: int) -> list[Completion]:
-    """A message, a choice, or the answer of a server."""
+    """The completions of a message, a choice, or a server response."""
     for name in ("choices", "outputs", "candidates", "messages"):
         if isinstance(value.get(name), list):
             return _found(value[name], deeper)
-    if isinstance(value.get("body"), dict):  # of a batch of requests
+    if isinstance(value.get("body"), dict):  # a batch of requests
         return _found(value["body"], deeper)
     if not value.keys().isdisjoint(("role", "from", "tool_calls")):
         found = [Completion(_content(value), False)]
@@ -133,11 +133,12 @@ def _of_object(value: dict[str, Any], deeper: int) -> list[Completion]:
 
 
 def _of_objects(values: list[dict[str, Any]], deeper: int) -> list[Completion]:
-    """Messages, of which the last one of the assistant counts; parts of one message; or several completions."""
+    """The completions of a list: messages (the last assistant message), parts of one message, or several
+    completions."""
     if any("role" in one or "from" in one for one in values):
         said = [one for one in values if str(one.get("role", one.get("from"))).lower() in _ASSISTANTS]
         if not said:
-            raise ValueError("no message of the assistant in the chat")
+            raise ValueError("no assistant message in the chat")
         return _of_object(said[-1], deeper)
     if _is_parts(values):
         return [Completion(_content({"content": values}), False)]
@@ -151,7 +152,7 @@ def _is_parts(values: list[Any]) -> bool:
 
 
 def _content(message: dict[str, Any]) -> str:
-    """What a message says: its text, or its parts of text one after the other, reasoning before."""
+    """The text of a message: its text or concatenated text parts, after the reasoning."""
     content = next((message[name] for name in ("content", "text", "value") if message.get(name) is not None), "")
     if isinstance(content, str):
         return content
@@ -167,7 +168,7 @@ def _content(message: dict[str, Any]) -> str:
 
 
 def shortened(value: Any, most: int = 60) -> str:
-    """A value in at most 60 characters, whatever it is.
+    """Any value as text of at most 60 characters.
 
     >>> shortened([1] * 10**6)
     '[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,...'

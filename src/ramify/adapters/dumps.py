@@ -1,4 +1,4 @@
-"""Read a folder of completions that others made: every row is read, or set aside with its reason."""
+"""Read a folder of completions from another tool: every row is parsed, or set aside with a reason."""
 
 import re
 from collections import defaultdict
@@ -23,24 +23,24 @@ from ramify.schemas import storable
 from ramify.tasks.countdown.puzzle import Puzzle
 
 MAIN = "test"
-"""The set of an imported run that the report is about."""
+"""The main set of an imported run."""
 MOST_OF_A_NAME = 60
 NO_STEP = -1
 ROWS = {"puzzle_id": pl.String, "step": pl.Int64, "text": pl.String, "truncated": pl.Boolean, "reward": pl.Float64}
-"""The columns of completions that were read."""
+"""The columns of parsed completions."""
 
 
 @dataclass
 class FolderContents:
-    """What was read of one folder.
+    """The parsed contents of a folder.
 
     Attributes:
-        others: files of other formats, which are not read.
-        rows: completions by (whether training made them, set).
-        puzzles: those of each, by id, once for each label that they came with.
-        unread: rows that could not be read, as they are kept.
-        skipped: names of data files that are none, with the reason.
-        notes: what was taken for granted and may be doubted.
+        others: numbers of files in other formats, which are not read.
+        rows: completions by (whether they come from training, set).
+        puzzles: the puzzles of each, by id, once per label.
+        unread: rows that could not be read, with reasons.
+        skipped: names of invalid data files, with reasons.
+        notes: assumptions that the user may want to check.
     """
 
     format: Format
@@ -55,7 +55,7 @@ class FolderContents:
 
 @dataclass
 class _Part:
-    """Completions of one file and set that agree in what they say of training."""
+    """Completions of one file and set with the same value of `trains`."""
 
     file: Path
     set: str
@@ -69,7 +69,7 @@ def read_folder(folder: Path, config: ImportConfig, report: ProgressCallback = s
     """Read every file of a folder.
 
     Raises:
-        RunError: there are no such files, or not one row could be read.
+        RunError: no such file exists, or no row could be read.
     """
     folder = folder.absolute() if not folder.exists() else folder.resolve()
     form, files, others, skipped = find_format(folder, config.format)
@@ -82,7 +82,7 @@ def read_folder(folder: Path, config: ImportConfig, report: ProgressCallback = s
         report(f"reading {form.name}", done, len(files))
         try:
             records = form.rows(file)
-        except Exception as error:  # a file of others may hold anything
+        except Exception as error:  # files of other tools may contain anything
             said = str(error).removeprefix(f"{file}: ")
             found.unread.append({"file": str(file), "row": 0, "reason": "the file cannot be read", "error": said})
             continue
@@ -109,7 +109,7 @@ def _read_file(
     config: ImportConfig,
     unread: list[dict[str, Any]],
 ) -> tuple[list[_Part], Exception | None]:
-    """The completions of a file, and the first error."""
+    """Parse the rows of a file; returns its parts and the first error."""
     own, named, first = _set_of(file, folder), step_of_file(file, folder), None
     file_step = form.step if named is None else named
     rows: dict[tuple[bool | None, str], list[tuple[Any, ...]]] = defaultdict(list)
@@ -133,7 +133,7 @@ def _read_file(
             (puzzle.id, at, storable(text), cut, reward)
             for (text, cut), reward in zip(said.completions, said.rewards, strict=True)
         ]
-        if (key, id(puzzle)) not in seen:  # a puzzle is the same object in all of its rows, as long as it is kept
+        if (key, id(puzzle)) not in seen:  # rows of a puzzle share one object while it is cached
             seen[key, id(puzzle)] = puzzle
             same = puzzles[key].setdefault(puzzle.id, [])
             if all(puzzle.pattern != other.pattern for other in same):
@@ -153,7 +153,7 @@ def _read_file(
 def _nothing(
     folder: Path, found: FolderContents, reader: RowReader, first: tuple[list[dict[str, Any]], Exception] | None
 ) -> str:
-    """Why not one row could be read, and what would help."""
+    """The message for a folder without a readable row, with a remedy."""
     row = next((row for row in found.unread if row["row"]), found.unread[0])
     name = Path(row["file"])
     where = f"{name.relative_to(folder)}, " if name != folder else ""
@@ -166,11 +166,11 @@ def _nothing(
 
 
 def _settle_steps(parts: list[_Part], found: FolderContents) -> None:
-    """Rows without a step are one checkpoint where no row has one, and cannot be read beside others that do."""
+    """Assign step 0 if no row has a step; set aside the rows without one if others have one."""
     without = sum(int((part.frame["step"] == NO_STEP).sum()) for part in parts)
     if without and without == sum(part.frame.height for part in parts):
         found.notes.append(
-            "no step is named anywhere: all are taken for one checkpoint, step 0; --step N names another"
+            "no step found: all completions are assigned to one checkpoint, step 0; --step N sets another"
         )
         for part in parts:
             part.frame = part.frame.with_columns(step=pl.lit(0, pl.Int64))
@@ -183,7 +183,7 @@ def _settle_steps(parts: list[_Part], found: FolderContents) -> None:
 
 
 def _settle_origins(parts: list[_Part], found: FolderContents, folder: Path, training: bool | None) -> None:
-    """Say of every part whether training made it; those of a folder that do not say are weighed together."""
+    """Set `trains` of every part; parts of a folder without it are classified together."""
     undecided: dict[Path, list[_Part]] = defaultdict(list)
     for part in parts:
         if part.trains is None:
@@ -202,7 +202,9 @@ def _settle_origins(parts: list[_Part], found: FolderContents, folder: Path, tra
             part.trains = origin.trains
     evaluated = [part for part in parts if not part.trains]
     if training is None and not undecided and found.format.name == "table" and recur(_by_step(evaluated)) is False:
-        found.notes.append("every step asks other puzzles, as training does; --training says that it made them")
+        found.notes.append(
+            "steps have different puzzles, as in training; --training declares them training completions"
+        )
     for part in parts:
         if part.frame.is_empty():
             continue
@@ -223,14 +225,14 @@ def _by_step(parts: list[_Part]) -> dict[int, set[str]]:
 
 
 def settle_last(found: Iterable[FolderContents]) -> None:
-    """Give what is called `final` the step after the last that is known."""
+    """Assign to `final` the step after the last known one."""
     frames = [frame for one in found for some in one.rows.values() for frame in some]
     steps = {step for frame in frames for step in frame["step"].unique()}
     if LAST not in steps:
         return
     last = max(steps - {LAST}, default=0) + 1
     for one in found:
-        one.notes.append(f"what is called final is taken for step {last}; --step N names another")
+        one.notes.append(f"`final` is assigned step {last}; --step N sets another")
         for key, some in one.rows.items():
             one.rows[key] = [
                 frame.with_columns(pl.col("step").replace({LAST: last})) if LAST in frame["step"] else frame
@@ -239,7 +241,7 @@ def settle_last(found: Iterable[FolderContents]) -> None:
 
 
 def _kind(error: str) -> str:
-    """A reason without the value that it is about, so that rows can be counted by it."""
+    """An error message without the value, so that rows can be counted by reason."""
     if error.startswith("the sample errored"):
         return error[:100]
     shorter = re.sub(r"(in the prompt) .*", r"\1", error, flags=re.DOTALL)
@@ -247,7 +249,7 @@ def _kind(error: str) -> str:
 
 
 def _set_of(file: Path, folder: Path) -> str:
-    """What a path says beside its step, as the name of a set.
+    """The path without its step, as the name of a set.
 
     >>> _set_of(Path("a/global_step_50/balanced_n32.json"), Path("a")), _set_of(Path("a/val/50.jsonl"), Path("a"))
     ('balanced_n32', 'val')

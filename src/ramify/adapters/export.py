@@ -1,4 +1,4 @@
-"""What `ramify export KIND RUN` writes: a run's puzzles, or a checkpoint, for the tools of others."""
+"""Write a run's puzzles, or a checkpoint, for other tools: `ramify export KIND RUN`."""
 
 from collections.abc import Callable
 from importlib import resources
@@ -24,10 +24,10 @@ __all__ = ["CountdownTaskset"]
 def export(
     kind: str, run: Run, folder: Path, step: int | None = None, seed: int = 1, license_id: str | None = None
 ) -> str:
-    """Write what a kind asks for; returns the command that goes on with it.
+    """Write the files of an export kind; returns the command to run next.
 
     Raises:
-        RunError: there is no such kind, or the run lacks what it needs.
+        RunError: the kind is unknown, or the run lacks the required files.
     """
     if kind == "model":
         chosen = step if step is not None else max(run.checkpoints(seed), default=0)
@@ -42,13 +42,13 @@ def export(
 
 
 def _verl(run: Run, folder: Path) -> str:
-    """Data, reward and command for verl."""
+    """Write data, reward and command for verl."""
     verl.export(run, folder)
     return f"MODEL=... GPUS=... {quote(f'{folder}/launch.sh')} && ramify import {quote(str(folder))}"
 
 
 def _lm_eval(run: Run, folder: Path) -> str:
-    """A task for each set."""
+    """Write an lm-eval task for each set."""
     settings = settings_of(run)
     sample = settings.sample if isinstance(settings, ExperimentConfig) else HFSamplerConfig()
     samples = sample.samples
@@ -78,7 +78,7 @@ def _lm_eval(run: Run, folder: Path) -> str:
 
 
 def _inspect(run: Run, folder: Path) -> str:
-    """A file for each set, for the task in `adapters/inspect.py`."""
+    """Write a file for each set, for the task in `adapters/inspect.py`."""
     return (
         f"inspect eval ramify/countdown -T {quote(f'data={_main(_rows(run, folder))}')} -T k=4 --model MODEL "
         "--temperature 1 --max-tokens 1024 --metadata step=50 --log-dir OUT && ramify import OUT"
@@ -86,7 +86,7 @@ def _inspect(run: Run, folder: Path) -> str:
 
 
 def _verifiers(run: Run, folder: Path) -> str:
-    """A file for each set, and a module of its own name for the taskset in `adapters/verifiers.py`."""
+    """Write a file for each set, and a module for the taskset in `adapters/verifiers.py`."""
     files = _rows(run, folder)
     write_text(TASKSET, folder / "ramify_countdown.py")
     return (
@@ -97,7 +97,7 @@ def _verifiers(run: Run, folder: Path) -> str:
 
 
 def _rows(run: Run, folder: Path) -> dict[str, Path]:
-    """A file of JSON lines for each evaluation set that has puzzles."""
+    """Write a JSON lines file for each evaluation set with puzzles."""
     names = [name for name in run.evaluation_sets() if run.puzzles(name).height]
     if not names:
         raise RunError(f"{run.path}: there are no evaluation puzzles; make some with ramify generate")

@@ -1,4 +1,4 @@
-"""The data files of a folder, and their rows as plain data: parquet, arrow, JSON, JSON lines, CSV, also with gzip."""
+"""List the data files of a folder and read their rows: parquet, arrow, JSON, JSON lines, CSV, optionally gzipped."""
 
 import gzip
 import json
@@ -17,23 +17,23 @@ from ramify.errors import RunError, reason
 from ramify.run import Run, is_run
 
 BROKEN = "\0broken"
-"""The name under which a row that is none says why."""
+"""The key of the error of an invalid row."""
 SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
-"""Of data files; `.gz` may follow those of texts."""
+"""Suffixes of data files; `.gz` may follow those of text files."""
 MOST_OF_A_LINE = 50_000_000
-"""Characters of a line that are read."""
+"""The longest line that is read, in characters."""
 MOST_OF_A_FILE = 2_000_000_000
-"""Characters of a JSON document that are read."""
+"""The largest JSON document that is read, in characters."""
 _NOT_ROWS = frozenset({"dataset_info.json", "dataset_dict.json", "state.json"})
-"""What `datasets` writes beside the rows of a data set."""
+"""Metadata files that `datasets` writes next to the rows."""
 
 
 class Listing(NamedTuple):
-    """What is below a path.
+    """The files below a path.
 
     Attributes:
-        files: regular files, without hidden ones and those of runs of ours, which may be made of this very folder.
-        skipped: what has the name of a data file and is none, with the reason.
+        files: regular files, except hidden ones and those of ramify runs, which may derive from this folder.
+        skipped: paths named like data files that are not readable files, with reasons.
     """
 
     files: list[Path]
@@ -41,10 +41,10 @@ class Listing(NamedTuple):
 
 
 def list_files(path: Path) -> Listing:
-    """The files at a path, a file or a folder with all below it.
+    """List a file, or all files below a folder.
 
     Raises:
-        RunError: there is neither.
+        RunError: the path does not exist.
     """
     if not path.exists():
         raise RunError(f"{path}: no such folder or file")
@@ -71,7 +71,7 @@ def list_files(path: Path) -> Listing:
 
 
 def suffix_of(path: Path) -> str:
-    """The suffix of a data file, without `.gz`; nothing if it is none.
+    """The suffix of a data file, without `.gz`; empty for other files.
 
     >>> suffix_of(Path("a.jsonl.gz")), suffix_of(Path("a.table.json")), suffix_of(Path("a.py"))
     ('.jsonl', '.json', '')
@@ -82,7 +82,7 @@ def suffix_of(path: Path) -> str:
 
 
 def is_table(file: Path) -> bool:
-    """Whether a file may hold rows, by its name."""
+    """Whether a file name is that of a table of rows."""
     name = file.name
     return (
         suffix_of(file) in SUFFIXES and name not in _NOT_ROWS and not (name.startswith("cache-") and ".arrow" in name)
@@ -90,13 +90,13 @@ def is_table(file: Path) -> bool:
 
 
 def files_in(path: Path) -> dict[str, Path]:
-    """The data files at a path (a file, a run of ours, or a folder with all below it), by name without suffix.
+    """The data files at a path (a file, a run, or a folder), by name without suffix.
 
     Raises:
-        RunError: there is none.
+        RunError: no data file exists there.
     """
     if path.is_dir() and is_run(path):
-        path = Run(path).puzzles_file("train").parent  # a run, ours or imported: its puzzles, not its completions
+        path = Run(path).puzzles_file("train").parent  # a run: its puzzles, not its completions
     listing = list_files(path)
     if listing.files == [path]:
         return {bare(path).name: path}
@@ -108,10 +108,10 @@ def files_in(path: Path) -> dict[str, Path]:
 
 
 def records_of(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file as plain data; a line or an entry that is none has its fault under `BROKEN`.
+    """The rows of a file as plain data; an invalid row has its error under `BROKEN`.
 
     Raises:
-        RunError: the file as a whole cannot be read.
+        RunError: the file cannot be read.
     """
     suffix = suffix_of(path)
     try:
@@ -125,7 +125,7 @@ def records_of(path: Path) -> list[dict[str, Any]]:
 
 
 def document_of(path: Path) -> Any:
-    """A JSON document as it is.
+    """Read a JSON document.
 
     Raises:
         RunError: it cannot be read.
@@ -159,7 +159,7 @@ def _opened(path: Path) -> IO[str]:
 
 
 def _read_arrow(path: Path) -> pl.DataFrame:
-    """A table that `datasets` saved (a stream), or a file in the format of Feather."""
+    """Read an Arrow stream, as `datasets` saves it, or a Feather file."""
     with path.open("rb") as file:
         is_file = file.read(6) == b"ARROW1"
     return pl.read_ipc(path) if is_file else pl.read_ipc_stream(path)
@@ -174,7 +174,7 @@ def _lines(file: IO[str]) -> Iterator[Any]:
         elif line.strip():
             try:
                 yield json.loads(line)
-            except (ValueError, RecursionError):  # also an integer with thousands of digits
+            except (ValueError, RecursionError):  # including an integer with thousands of digits
                 yield {BROKEN: "not a line of JSON", "text": line}
 
 
@@ -183,7 +183,7 @@ def _object(record: Any) -> dict[str, Any]:
 
 
 def rows_of_document(document: Any) -> list[Any]:
-    """The rows of a JSON document: a list, a table of W&B or pandas, a list in an object, or columns.
+    """The rows of a JSON document: a list, a W&B or pandas table, a list in an object, or columns.
 
     >>> rows_of_document({"columns": ["target", "nums"], "data": [[29, [3, 7, 8]]]})
     [{'target': 29, 'nums': [3, 7, 8]}]
@@ -227,7 +227,7 @@ def rows_of_document(document: Any) -> list[Any]:
 
 
 _TABLES = frozenset({"results", "samples", "rows", "data", "episodes", "examples", "records", "items", "instances"})
-"""Names under which an object keeps a list of rows."""
+"""Keys of lists of rows in an object."""
 
 
 def _holders(document: dict[str, Any]) -> bool:

@@ -1,8 +1,8 @@
-"""Turn completions that others made into a run: `ramify import`.
+"""Import completions of other tools into a run: `ramify import`.
 
-Every row is read or set aside with its reason; none is dropped. Puzzles are solved anew: one that a single pattern
-solves (with its twins) has that pattern as source, whatever label is missing or wrong; one that several solve keeps its
-label if it has a right one, and else counts in all that does not ask for a source pattern.
+Every row is read or set aside with a reason; none is dropped. All puzzles are solved again: a puzzle solved by one
+pattern (with its twins) has that pattern as source, whatever its label; a puzzle solved by several keeps a correct
+label, and without one is left out of groupings by source pattern.
 """
 
 import json
@@ -30,7 +30,7 @@ from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.tagging import tag_by_solver
 
 WINDOWS = 10
-"""Training completions of more steps than this are put together in so many windows."""
+"""The largest number of windows; training completions of more steps are grouped into this many."""
 EVALUATED = "the puzzles of this evaluation"
 SOURCES: Schema = {"puzzle_id": pl.String, "pattern": pl.String}
 TRAINED = "training puzzles, as training sampled them"
@@ -38,19 +38,19 @@ TRAINED = "training puzzles, as training sampled them"
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did.
+    """The result of an import.
 
     Attributes:
-        completions, puzzles: how many the report is about.
-        rollouts: training completions beside them.
-        unlabelled: of these puzzles, those that several patterns solve and no label tells apart.
-        unsolvable: of these puzzles, those without a solution.
+        completions, puzzles: numbers of evaluated completions and puzzles.
+        rollouts: number of training completions besides them.
+        unlabelled: puzzles that several patterns solve and that have no valid label.
+        unsolvable: puzzles without a solution.
         steps: the checkpoints, or the last steps of the windows.
-        window: steps in a window, at most; 1 where each stands alone.
-        unread: reasons for which rows could not be read, with how many.
-        others: files of other formats, which were not read.
-        skipped: names of data files that are none, with the reason.
-        notes: what was taken for granted and may be doubted.
+        window: the largest number of steps in a window; 1 without windows.
+        unread: numbers of unreadable rows by reason.
+        others: numbers of files in other formats, which were not read.
+        skipped: names of invalid data files, with reasons.
+        notes: assumptions that the user may want to check.
     """
 
     run: Run
@@ -72,7 +72,7 @@ class Imported:
 def import_run(
     folders: Sequence[Path], name: str, root: Path, config: ImportConfig, report: ProgressCallback
 ) -> Imported:
-    """Read folders (a seed each) and write a run; done again, it takes in what is new and leaves the rest as it is.
+    """Import folders, one per seed, into a run; a repeated import adds only new data.
 
     Raises:
         RunError: nothing could be read, or the run's folder holds another run.
@@ -81,7 +81,7 @@ def import_run(
     evaluated = _is_evaluated(found)
     if evaluated and config.every:
         raise RunError(
-            f"--every {config.every}: these are evaluations of checkpoints, which stand alone; see --training"
+            f"--every {config.every}: windows need training completions, and these are evaluations; see --training"
         )
     settings = {
         "name": name,
@@ -94,7 +94,7 @@ def import_run(
 
 
 def _complete(saved: dict[str, Any]) -> dict[str, Any]:
-    """The settings of an import as this version would have saved them."""
+    """The saved settings of an import with the defaults of this version."""
     known = dict(saved["imported"])
     folders = known.pop("folders")
     config = ImportConfig.check(known)
@@ -104,7 +104,7 @@ def _complete(saved: dict[str, Any]) -> dict[str, Any]:
 def _write(
     run: Run, found: Sequence[FolderContents], evaluated: bool, config: ImportConfig, report: ProgressCallback
 ) -> Imported:
-    """Write what was found."""
+    """Write the contents of folders into a run."""
     unread = [row for one in found for row in one.unread]
     write_text("".join(json.dumps(row, default=str) + "\n" for row in unread), run.unread_file)
     names = _set_names(found, evaluated)
@@ -144,23 +144,24 @@ def _write(
 
 
 def _told(config: ImportConfig) -> dict[str, Any]:
-    """The settings of an import; those that came later stand there once they are used, so older runs stay whole."""
+    """The settings of an import to save; settings of later versions are saved only if used, so older runs stay
+    valid."""
     later = {name for name in ("fields", "answer_pattern") if not getattr(config, name)}
     return config.model_dump(mode="json", exclude=later)
 
 
 def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: ProgressCallback) -> list[FolderContents]:
     if len({folder.resolve() for folder in folders}) < len(folders):
-        raise RunError(f"{', '.join(map(str, folders))}: a folder stands for a seed, and one is given twice")
+        raise RunError(f"{', '.join(map(str, folders))}: each folder is one seed, and a folder is given twice")
     if re.fullmatch(r"\w[\w.-]*", name) is None:
-        raise RunError(f"--name {name!r}: a name has letters, digits, _ . and - only")
+        raise RunError(f"--name {name!r}: only letters, digits, _ . and - are allowed")
     found = [read_folder(folder, config, report) for folder in folders]
     settle_last(found)
     return found
 
 
 def _set_names(found: Sequence[FolderContents], evaluated: bool) -> dict[str, str]:
-    """The names that sets have in the run: the one with most completions is the main one."""
+    """The names of the sets in the run; the set with the most completions is the main one."""
     sizes: Counter[str] = Counter()
     for one in found:
         for (trains, own), frames in one.rows.items():
@@ -173,7 +174,7 @@ def _set_names(found: Sequence[FolderContents], evaluated: bool) -> dict[str, st
 def _write_puzzles(
     run: Run, found: Sequence[FolderContents], names: dict[str, str], report: ProgressCallback
 ) -> dict[str, list[Tagged]]:
-    """Solve the puzzles of each set, training's alone under `train`; a label that another contradicts is none."""
+    """Solve the puzzles of each set, training-only ones under `train`; contradictory labels are dropped."""
     together: dict[str, dict[str, list[Puzzle]]] = defaultdict(lambda: defaultdict(list))
     for one in found:
         for (trains, own), puzzles in one.puzzles.items():
@@ -203,20 +204,20 @@ def _is_evaluated(found: Sequence[FolderContents]) -> bool:
 
 
 def _windows(found: Sequence[FolderContents], every: int | None) -> dict[int, int]:
-    """For each step, the last step of its window: of `every` steps, or else so many that there are `WINDOWS`."""
+    """For each step, the last step of its window of `every` steps; by default there are `WINDOWS` windows."""
     frames = (part for one in found for frames in one.rows.values() for part in frames)
     steps = sorted({step for part in frames for step in part["step"].unique()})
     if every:
         return {step: min(-(-step // every) * every, steps[-1]) for step in steps}
     windows = [index * WINDOWS // len(steps) for index in range(len(steps))] if len(steps) > WINDOWS else steps
-    ends = dict(zip(windows, steps, strict=True))  # the last step of each
+    ends = dict(zip(windows, steps, strict=True))  # the last step of each window
     return {step: ends[window] for window, step in zip(windows, steps, strict=True)}
 
 
 def _write_completions(
     run: Run, seed: int, name: str, rows: pl.DataFrame, ends: dict[int, int]
 ) -> dict[tuple[int, str, int], int]:
-    """Write the completions of a set, those that are there as they are left alone; how many there are at each step."""
+    """Write the completions of a set, unless unchanged; returns their number at each step."""
     if ends:
         rows = rows.with_columns(pl.col("step").replace_strict(ends))
     written = {}
@@ -230,9 +231,9 @@ def _write_completions(
 
 
 def _drop_others(run: Run, written: Container[tuple[int, str, int]], unread: Sequence[dict[str, Any]]) -> None:
-    """Delete what an earlier import wrote and this one did not."""
+    """Delete files of an earlier import that this one did not write."""
     if any(row["row"] == 0 for row in unread):
-        return  # a file that cannot be read now, but could be before, may be in the hands of its writer
+        return  # a file that became unreadable may be being written
     for seed in run.seeds:
         for name, step in run.sampled(seed):
             if (seed, name, step) not in written:
@@ -240,7 +241,7 @@ def _drop_others(run: Run, written: Container[tuple[int, str, int]], unread: Seq
 
 
 def _write_rollouts(run: Run, seed: int, frames: Sequence[pl.DataFrame], tagged: dict[str, list[Tagged]]) -> None:
-    """Training completions with their rewards."""
+    """Write training completions with their rewards."""
     rows = pl.concat([pl.DataFrame(schema=ROWS), *frames])
     sources = {e.puzzle.id: e.puzzle.pattern.text for some in tagged.values() for e in some if e.puzzle.pattern}
     known = pl.DataFrame(list(sources.items()), schema=SOURCES, orient="row")
@@ -255,7 +256,7 @@ def _write_rollouts(run: Run, seed: int, frames: Sequence[pl.DataFrame], tagged:
 
 
 def _write_if_new(frame: pl.DataFrame, schema: Schema, path: Path, drop: Callable[[], None]) -> None:
-    """Write a table that is not there as it is, or is damaged; what was made of the one before is dropped first."""
+    """Write a table if it is missing, changed or damaged, after deleting the tables derived from it."""
     frame = stated(frame, schema)
     if fault(path) is not None or not read_table(path, schema).equals(frame):
         drop()

@@ -1,36 +1,38 @@
-"""The formats in which others keep completions over training steps.
+"""The formats of other tools that keep completions over training steps.
 
-A format says which files are its own, how their rows are unpacked, and which columns it prefers to the usual ones; what
-a row says is read by one reader for all (`parsed_rows`). Recognition asks for nothing that a writer may leave out.
+A format declares how its files are recognised, how their rows are unpacked, and its preferred columns; one reader
+parses the rows of all formats (`parsed_rows`). Recognition relies only on keys that a writer cannot omit.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ramify.adapters.files import SUFFIXES, is_table, list_files, records_of, suffix_of
 from ramify.adapters.logs import inspect_rows, lm_eval_rows, trace_rows
 from ramify.errors import RunError
+from ramify.plugins import Plugins
 
 _HEAD = 4000
-"""Bytes of a document by which it is recognised."""
+"""Bytes of a document that are read to recognise it."""
 _LINE = 10_000_000
-"""Bytes of a first line by which a file of lines is recognised."""
+"""Bytes of a first line that are read to recognise a file of lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A way to keep completions.
+    """A format of completion files.
 
     Attributes:
         label: its name in messages and in the report.
-        is_own: whether a file is one of its own.
-        columns: what it calls a role, looked at before the usual names.
-        rows: the rows of a file.
-        trains: whether a row is a training completion; None where it does not say, and folders and puzzles decide.
-        step: of rows that name none and whose path names none; None where that is a fault beside rows that do.
+        is_own: whether a file has this format.
+        columns: its column names by role, searched before the usual names.
+        rows: reads the rows of a file.
+        trains: whether a row is a training completion; None if the row does not tell, so folders and puzzles decide.
+        step: the step of rows without one in the row or the path; None if mixing them with other rows is an error.
     """
 
     name: str
@@ -43,7 +45,7 @@ class Format:
 
 
 class Chosen(NamedTuple):
-    """The format of a folder, its files, how many files of other formats there are, and what is no file."""
+    """The format of a folder, its files, the numbers of files in other formats, and the invalid files."""
 
     format: Format
     files: list[Path]
@@ -51,8 +53,9 @@ class Chosen(NamedTuple):
     skipped: dict[Path, str]
 
 
+@cache
 def formats() -> dict[str, Format]:
-    """The known formats by name, the most particular first."""
+    """The known formats by name, the most specific first."""
     trl = {"text": ("completion",), "reward": ("advantage",)}
     resps = {"text": ("resps",)}
     gts = {"text": ("output",), "prompt": ("input",), "reward": ("score",)}
@@ -65,16 +68,16 @@ def formats() -> dict[str, Format]:
         Format("nano-aha-moment", "episodes of nano-aha-moment", _named(r"eps_\d+\.json"), trains=lambda row: None),
         Format("reasoning-gym", "results of reasoning-gym", _is_countdown, step=0),
         Format("paper", "outputs of the paper's code", _is_papers, {"text": ("outputs",)}),
-        Format("table", "rows of a table", is_table),
     ]
-    return {one.name: one for one in known}
+    found = Plugins("ramify.formats", "format", Format, {one.name: one for one in known}).known
+    return {**found, "table": Format("table", "rows of a table", is_table)}
 
 
 def find_format(folder: Path, name: str | None = None) -> Chosen:
-    """The format of a folder, or of one file.
+    """Detect the format of a folder or file.
 
     Raises:
-        RunError: there is nothing there that can be read, or no such format.
+        RunError: no file can be read there, or the format is unknown.
     """
     known = formats()
     if name is not None and name not in known:
@@ -113,12 +116,12 @@ def _is_trained(row: dict[str, Any]) -> bool:
 
 
 def _is_countdown(file: Path) -> bool:
-    """Of the files of an evaluation with reasoning-gym, one for each task, that of Countdown."""
+    """Whether a reasoning-gym result file, one per task, is that of Countdown."""
     return file.suffix == ".json" and re.match(rb'\s*\{\s*"name"\s*:\s*"countdown"', _start(file)) is not None
 
 
 def _start(file: Path, line: bool = False) -> bytes:
-    """How a file starts; nothing if it cannot be opened, which reading it will say."""
+    """The first bytes of a file; empty if it cannot be opened, since reading it will report that."""
     try:
         with file.open("rb") as opened:
             return opened.readline(_LINE) if line else opened.read(_HEAD)
@@ -127,7 +130,7 @@ def _start(file: Path, line: bool = False) -> bytes:
 
 
 def _is_dump(file: Path) -> bool:
-    """A file of lines named by a step, with what every version of verl writes; what is empty yet may be one."""
+    """Whether a JSON lines file is named by a step and has the keys of all verl versions; an empty file may be one."""
     if not (file.suffix == ".jsonl" and re.fullmatch(r"\d{1,9}", file.stem, re.ASCII)):
         return False
     start = _start(file, line=True)
@@ -135,7 +138,7 @@ def _is_dump(file: Path) -> bool:
 
 
 def _is_verifiers(file: Path) -> bool:
-    """Traces of version 0.4, or the results of earlier ones."""
+    """Whether a file holds traces of version 0.4, or results of earlier versions."""
     if file.name == "results.jsonl":
         start = _start(file, line=True)
         return b'"completion"' in start and (b'"example_id"' in start or b'"task"' in start or b'"info"' in start)

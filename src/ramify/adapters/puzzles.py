@@ -18,7 +18,7 @@ from ramify.tasks.base import EVALUATION_SETS, SETS, Split, Task
 from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.splits import Certificate, Rules, certify
 from ramify.tasks.countdown.tagging import tag_by_solver
-from ramify.tasks.registry import DEFAULT
+from ramify.tasks.registry import TASKS
 
 
 def write_puzzles(task: Task, run: Run, report: ProgressCallback) -> None:
@@ -30,8 +30,8 @@ def write_puzzles(task: Task, run: Run, report: ProgressCallback) -> None:
     certified = run.certificate() is not None
     if certified and all(run.puzzles_file(name).is_file() for name in SETS):
         return
-    if task.puzzles and task.kind != DEFAULT:
-        raise ConfigError(f"task.puzzles = {task.puzzles}: only puzzles of {DEFAULT} are taken from elsewhere")
+    if task.puzzles and task.kind != TASKS.default:
+        raise ConfigError(f"task.puzzles = {task.puzzles}: only puzzles of {TASKS.default} are taken from elsewhere")
     sets, counted = _taken(task.puzzles, report) if task.puzzles else task.draw(report)
     for name in SETS:
         frame, file = task.frame(sets[name]), run.puzzles_file(name)

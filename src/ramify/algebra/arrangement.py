@@ -1,4 +1,4 @@
-"""Write an expression as its pattern is written: operands in canonical order, fewest parentheses."""
+"""Rewrite an expression in the order of its pattern's canonical text, with the fewest parentheses."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ class _Group(NamedTuple):
 
 
 def arranged(expression: Expression) -> Expression:
-    """An expression of the same class, in the order of the canonical text; equal operands by their numbers.
+    """An equal expression in the order of the canonical text; equal operands are ordered by their numbers.
 
     >>> from ramify.algebra.parser import parse
     >>> arranged(parse("8-(5-7*3)")).text

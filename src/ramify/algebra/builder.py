@@ -1,4 +1,4 @@
-"""Statements, and the builder that makes them from tokens: shared by the parser and the search for attempts."""
+"""The builder of statements from tokens, shared by the parser and the search for attempts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,12 +30,12 @@ class ParseError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """An expression and what was stated with it.
+    """An expression and the values stated with it.
 
     Attributes:
         expression: the first part.
-        tails: what was stated by `=` after the expression.
-        claims: what was stated, inside brackets too, each as (part, stated to equal it).
+        tails: the parts after `=`.
+        claims: stated values at any level of brackets, as pairs (part, its stated value).
     """
 
     expression: Expression
@@ -44,13 +44,14 @@ class Statement:
 
     @property
     def holds(self) -> bool:
-        """Whether every claim is true. The cost grows with claims times leaves: check the leaves of hostile text first.
+        """Whether every stated value is right. The cost is claims × leaves: check the number of leaves of untrusted
+        text first.
 
         >>> from ramify.algebra.parser import parse_statement
         >>> parse_statement("(3*7=21)+8 = 29").holds, parse_statement("(3*7=22)+8 = 30").holds
         (True, False)
         """
-        known: dict[int, Fraction | None] = {}  # by identity: one part is often stated more than once
+        known: dict[int, Fraction | None] = {}  # by identity: a part is often stated several times
         for part, stated in self.claims:
             if id(part) not in known:
                 known[id(part)] = _flatten(part).value
@@ -60,7 +61,7 @@ class Statement:
         return True
 
     def flat_claims(self) -> Iterator[tuple[Expression, Expression]]:
-        """The claims as pairs of expressions; a part that is stated more than once is one and the same object."""
+        """The claims as pairs of expressions; a part stated several times is the same object."""
         known: dict[int, Expression] = {}
         for part, stated in self.claims:
             if id(part) not in known:
@@ -70,9 +71,9 @@ class Statement:
 
 @dataclass(slots=True)
 class _Frame:
-    """An open bracket (or the top level): what has been read of its statement.
+    """The state of an open bracket, or of the top level.
 
-    A \\frac is a frame of its own, closed by its second part; its parts are closed by "}{" and "}".
+    A \\frac has a separate frame, closed by its denominator; its parts end with "}{" and "}".
     """
 
     closer: str
@@ -81,31 +82,31 @@ class _Frame:
     sign: str = "+"
     term: Node | None = None
     pending: str | None = None
-    negated: bool = False  # a minus sign of its own is before the next operand
+    negated: bool = False  # a unary minus precedes the next operand
     last: Node | None = None
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing has been read since it was opened."""
+        """Whether nothing has been read since the frame was opened."""
         return self.first is None and self.term is None and not self.terms and self.sign == "+"
 
 
 class Builder:
-    """Builds a statement from tokens, one at a time; each call raises ParseError where the token does not fit."""
+    """Build a statement from tokens, one at a time; a token that does not fit raises ParseError."""
 
     def __init__(self) -> None:
         self.frames = [_Frame("")]
         self.claims: list[tuple[Node, Node]] = []
-        self.stating = 0  # how many of the frames are past an equals sign
+        self.stating = 0  # number of frames past an equals sign
 
     @property
     def closer(self) -> str:
-        """What closes the innermost bracket; empty at the top."""
+        """The token that closes the innermost bracket; empty at the top level."""
         return self.frames[-1].closer
 
     @property
     def expects_second_part(self) -> bool:
-        """Whether the second part of a fraction has to come next, in braces."""
+        """Whether the denominator of a fraction has to come next, in braces."""
         return self.closer == _FRACTION and self.frames[-1].pending is not None
 
     @property
@@ -115,7 +116,7 @@ class Builder:
         return frame.term is None or frame.pending is not None
 
     def number(self, digits: str, position: int) -> None:
-        """An integer."""
+        """Read an integer."""
         if len(digits) > 1 and digits[0] == "0":
             raise ParseError("a leading zero", position)
         if len(digits) > MAX_DIGITS:
@@ -123,16 +124,16 @@ class Builder:
         self.leaf(int(digits), position)
 
     def leaf(self, number: int, position: int) -> None:
-        """An operand, or a number that stands for one."""
+        """Read an operand, or a number that stands for one."""
         if self.closer == _FRACTION:
-            raise ParseError("the second part of a fraction is missing", position)
+            raise ParseError("the denominator of a fraction is missing", position)
         self._operand(number, position)
 
     def operator(self, symbol: str, position: int) -> None:
-        """One of + - * /."""
+        """Read one of + - * /."""
         frame = self.frames[-1]
         if frame.closer == _FRACTION:
-            raise ParseError("the second part of a fraction is missing", position)
+            raise ParseError("the denominator of a fraction is missing", position)
         if not self.expects_operand:
             if symbol in "*/":
                 frame.pending = symbol
@@ -143,14 +144,14 @@ class Builder:
         elif symbol == "-" and frame.term is None and frame.sign == "+" and not frame.terms:
             frame.sign = "-"  # a sign before the first operand of a sum
         elif symbol == "-" and not frame.negated and (frame.pending is not None or frame.terms):
-            frame.negated = True  # one after another operator: 3*-2, 7--2; a second one does not fit
+            frame.negated = True  # after another operator: 3*-2, 7--2; a second sign is an error
         else:
             raise ParseError("a number or bracket is missing", position)
 
     def open(self, closer: str, position: int) -> None:
-        """An opening bracket that `closer` will close.
+        """Open a bracket that `closer` will close.
 
-        A closer "}" is for the second part of a fraction, and `GROUP` for braces around anything else.
+        The closer "}" ends the denominator of a fraction, and `GROUP` any other braces.
         """
         if not self.expects_operand:
             raise ParseError("an operator is missing", position)
@@ -161,12 +162,12 @@ class Builder:
         self.frames.append(_Frame(closer))
 
     def open_fraction(self, position: int) -> None:
-        r"""A `\frac{`, up to the first brace."""
+        r"""Read `\frac{`, up to the first brace."""
         self.open(_FRACTION, position)
         self.frames.append(_Frame("}{"))
 
     def close(self, bracket: str, position: int) -> None:
-        """A closing bracket."""
+        """Close a bracket."""
         closer = self.closer
         if bracket != closer[:1] or closer == _FRACTION:
             raise ParseError("a bracket that closes nothing", position)
@@ -177,17 +178,17 @@ class Builder:
             self._pop(position)
 
     def equals(self, position: int) -> None:
-        """An equals sign: what follows states the value of what precedes."""
+        """Read an equals sign: the next part states the value of the previous one."""
         if self.closer == _FRACTION:
-            raise ParseError("the second part of a fraction is missing", position)
+            raise ParseError("the denominator of a fraction is missing", position)
         if self.stating and self.frames[-1].first is None:
-            raise ParseError("a statement inside a stated value", position)  # so that checking claims stays linear
+            raise ParseError("a statement inside a stated value", position)  # so that checking claims takes linear time
         first = self._end_part(position)
         self.stating += self.frames[-1].first is None
         self.frames[-1] = _Frame(self.closer, first)
 
     def finish(self, position: int) -> Statement:
-        """The statement that has been read."""
+        """The completed statement."""
         if len(self.frames) > 1:
             raise ParseError("a bracket is not closed", position)
         self._end_part(position)
@@ -195,7 +196,7 @@ class Builder:
 
     @property
     def begins_part(self) -> bool:
-        """Whether nothing has been read, or nothing since an equals sign."""
+        """Whether a part begins here: at the start or after an equals sign."""
         frame = self.frames[0]
         return len(self.frames) == 1 and frame.term is None and not frame.terms and frame.sign == "+"
 
@@ -206,23 +207,23 @@ class Builder:
 
     @property
     def in_tail(self) -> bool:
-        """Whether the value of a whole expression is being stated."""
+        """Whether the value of a complete expression is being stated."""
         return len(self.frames) == 1 and self.frames[0].first is not None
 
     @property
     def is_number(self) -> bool:
-        """Whether the part at hand is a single number so far."""
+        """Whether the current part is a single number so far."""
         return isinstance(self.frames[-1].term, int) and not self.frames[-1].terms
 
     @property
     def states_value(self) -> bool:
-        """Whether a value is being stated, inside brackets too."""
+        """Whether a value is being stated, at any level of brackets."""
         return self.frames[-1].first is not None
 
     def salvage(self) -> Statement | None:
-        """The statement in what has been read.
+        """The statement among the tokens read so far.
 
-        Brackets opened before it, one opened behind it, an unfinished tail and an operator at the end are left out.
+        Unclosed brackets before and after it, an unfinished tail and a trailing operator are dropped.
         """
         while len(self.frames) > 1 and self.frames[0].is_empty:
             del self.frames[0]
@@ -240,9 +241,9 @@ class Builder:
         return None if frame.first is None else self._statement(frame)
 
     def _statement(self, frame: _Frame) -> Statement:
-        """The statement of a frame; its last part is its first where nothing was stated.
+        """The statement of a frame; without equals signs the last part is the first.
 
-        What was stated inside brackets around the whole was stated of the whole.
+        A value stated inside brackets around the expression is stated of the expression.
         """
         first = frame.first if frame.first is not None else frame.last
         assert first is not None
@@ -250,7 +251,7 @@ class Builder:
         return Statement(_flatten(first), tails, tuple(self.claims))
 
     def _pop(self, position: int) -> None:
-        """End the innermost frame; it becomes an operand of the one around it."""
+        """Close the innermost frame and make it an operand of the enclosing one."""
         node = self._end_part(position)
         self.stating -= self.frames.pop().first is not None
         self._operand(node, position)
@@ -268,7 +269,7 @@ class Builder:
             raise ParseError("an operator is missing", position)
 
     def _end_part(self, position: int) -> Node:
-        """End the sum at hand; returns the first part of the statement, whose value a later part states."""
+        """End the current sum; returns the first part of the statement, whose value a later part states."""
         frame = self.frames[-1]
         if frame.term is None or frame.pending is not None:
             raise ParseError("a number or bracket is missing", position)
@@ -281,7 +282,7 @@ class Builder:
 
 
 def _sum(terms: list[tuple[str, Node]]) -> Node:
-    """The sum of signed terms: the first plain one goes in front, the others keep their order."""
+    """The sum of signed terms: the first positive one moves to the front, the others keep their order."""
     lead = next((index for index, (sign, _) in enumerate(terms) if sign == "+"), None)
     node: Node = terms[lead or 0][1]
     for index, (sign, term) in enumerate(terms):
@@ -291,7 +292,7 @@ def _sum(terms: list[tuple[str, Node]]) -> Node:
 
 
 def _flatten(node: Node) -> Expression:
-    """The expression of a tree, signs folded, without recursion."""
+    """The expression of a tree, with signs folded, without recursion."""
     if isinstance(node, int):
         return Expression((node,))
     items: list[int | str] = []

@@ -1,10 +1,10 @@
-"""Expressions over integers and + - * /, held in postfix order so that no operation recurses."""
+"""Expressions over integers and + - * /, in postfix order so that no operation recurses."""
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -18,8 +18,8 @@ class Expression:
 
     Attributes:
         postfix: leaves (int) and operators (str), each operator after its two operands.
-        negated: whether a minus sign is before the whole. The parser folds signs into subtractions, so it is left over
-            only where there is none, as in -(9*2).
+        negated: whether a minus sign precedes the whole expression. The parser folds signs into subtractions, so this
+            happens only where there is none, as in -(9*2).
 
     >>> e = Expression((3, 7, "*", 8, "+"))
     >>> e.text, e.value, e.numbers
@@ -31,26 +31,26 @@ class Expression:
 
     @classmethod
     def leaf(cls, number: int) -> "Expression":
-        """The expression that is one number."""
+        """The expression of a single number."""
         return cls((number,))
 
     def join(self, operator: str, other: "Expression") -> "Expression":
         """`self operator other`.
 
         Raises:
-            ValueError: one of them is negated.
+            ValueError: an operand is negated.
 
         >>> Expression.leaf(8).join("/", Expression.leaf(4).join("/", Expression.leaf(2))).text
         '8/(4/2)'
         """
         if self.negated or other.negated:
-            raise ValueError("an expression with a sign before the whole cannot be an operand")
+            raise ValueError("a negated expression cannot be an operand")
         return Expression((*self.postfix, *other.postfix, operator))
 
     def fold(self, leaf: Callable[[int], T], node: Callable[[str, T, T], T]) -> T:
         """Compute a value bottom-up: `leaf(number)` at leaves, `node(operator, left, right)` above them.
 
-        A sign before the whole is left out.
+        A sign before the whole expression is ignored.
         """
         stack: list[T] = []
         for item in self.postfix:
@@ -68,16 +68,16 @@ class Expression:
 
     @property
     def value(self) -> Fraction | None:
-        """The exact value; None where a division by zero occurs.
+        """The exact value; None if a division by zero occurs.
 
         >>> Expression((1, 2, 2, "-", "/")).value is None
         True
         """
-        pair = self.fold(_leaf_value, _node_value)
-        return None if pair is None else -Fraction(*pair) if self.negated else Fraction(*pair)
+        numerator, denominator = self.fold(lambda number: (number, 1), calculate)
+        return Fraction(-numerator if self.negated else numerator, denominator) if denominator else None
 
     def intermediates(self) -> list[Fraction]:
-        """The values of all operations but the last; empty where a division by zero occurs.
+        """The values of all operations but the last; empty if a division by zero occurs.
 
         >>> [str(value) for value in Expression((87, 96, 48, "/", 21, 25, "/", "-", "/")).intermediates()]
         ['2', '21/25', '29/25']
@@ -87,8 +87,7 @@ class Expression:
         found: list[Fraction] = []
 
         def node(operator: str, left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
-            pair = _node_value(operator, left, right)
-            assert pair is not None
+            pair = calculate(operator, left, right)
             found.append(Fraction(*pair))
             return pair
 
@@ -97,7 +96,7 @@ class Expression:
 
     @property
     def text(self) -> str:
-        """Plain text with the fewest parentheses that keep the tree.
+        """The text with the fewest parentheses that preserve the tree.
 
         >>> Expression((1, 2, 3, "+", "+")).text
         '1+(2+3)'
@@ -110,17 +109,22 @@ class Expression:
         return text if not self.negated else f"-{text}" if level == _ATOM else f"-({text})"
 
     def uses(self, numbers: tuple[int, ...]) -> bool:
-        """Whether the leaves are exactly these numbers, each as often as it is given."""
+        """Whether the leaves are these numbers, each exactly as often."""
         return len(numbers) * 2 - 1 == len(self.postfix) and Counter(self.numbers) == Counter(numbers)
 
 
-def _leaf_value(number: int) -> tuple[int, int] | None:
-    return number, 1
+def calculate(operator: str, left: tuple[Any, Any], right: tuple[Any, Any]) -> tuple[Any, Any]:
+    """One operation on two fractions, exactly.
 
+    Args:
+        left, right: numerator and denominator: integers, or arrays of them. A denominator of 0 means undefined.
 
-def _node_value(operator: str, left: tuple[int, int] | None, right: tuple[int, int] | None) -> tuple[int, int] | None:
-    if left is None or right is None:
-        return None
+    Returns:
+        The same, not reduced; undefined where a part is, or the divisor is 0.
+
+    >>> calculate("/", (1, 2), (3, 4)), calculate("+", (1, 2), calculate("/", (1, 1), (0, 1)))
+    ((4, 6), (2, 0))
+    """
     (a, b), (c, d) = left, right
     match operator:
         case "+":
@@ -130,7 +134,7 @@ def _node_value(operator: str, left: tuple[int, int] | None, right: tuple[int, i
         case "*":
             return a * c, b * d
         case _:
-            return None if c == 0 else (a * d, b * c)
+            return a * d, b * c * (d != 0)
 
 
 def _node_text(operator: str, left: tuple[str, int], right: tuple[str, int]) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-r"""The notations that models write: one table for the parser and for the reader of prose.
+r"""The notations that models write, in one table for the parser and the search for attempts.
 
 Wrapping that carries no value is white space to both: dollar signs, `\boxed{…}`, `\text{…}`, sizes of brackets, code
 fences. Signs and digits count as what they look like: an en dash is a minus, a full-width digit is a digit.
@@ -25,26 +25,26 @@ LOOKALIKES = str.maketrans(
         "➖": "-",
     }
 )
-"""One character for one, so positions stay."""
+"""Replacements of single characters, so positions are preserved."""
 
 _WRAPPERS = "boxed|fbox|mbox|text|textbf|textit|texttt|mathrm|mathbf|mathit|mathsf|bm|underbrace|displaystyle"
 _SIZES = "left|right|[bB]igg?[lr]?|quad|qquad"
 SPACES = rf"\\(?:{_SIZES}|{_WRAPPERS})(?![A-Za-z])"
-r"""Commands that are white space; the braces behind `\boxed` are brackets."""
+r"""Commands treated as white space; the braces after `\boxed` are brackets."""
 
 OPERATORS = r"\\[*+/-]|[-+*/×÷−·∗xX]|\\(?:times|div|cdot)(?![A-Za-z])"
-"""Signs; a backslash before one is an escape of markdown."""
+"""Signs; a backslash before one is a Markdown escape."""
 FRACTION = r"\\[dt]?frac\s*\{"
 
 RESIDUE = r"<\|[^<>|\s]{1,40}\|>|</?s>|<(?:eos|pad|end_of_turn)>|\[/INST\]"
 """Tokens of chat templates that end a message."""
 
 END = rf"(?:[\s.,;。、✓✔✅☑\ufe0f$`]|\*\*|{RESIDUE})"
-"""What may stand behind an answer."""
+"""Text that may follow an answer."""
 
 
 def as_they_look(text: str) -> str:
-    """The text with dashes, full-width signs and the like as what they look like; positions stay.
+    """Replace dashes, full-width signs and similar characters by their ASCII equivalents; positions are preserved.
 
     >>> as_they_look("６ × 9 – 4")
     '6 × 9 - 4'

@@ -6,8 +6,8 @@ r"""Read expressions from text: a grammar, never `eval`; bounded, linear in the 
     term      = operand (("*" | "/") ["-"] operand)*
     operand   = integer | "(" statement ")" | "[" statement "]" | "{" statement "}" | \frac{statement}{statement}
 
-What else stands for a sign, and what is white space, is in notation.py: × ÷ − · ∗ \times \div \cdot, an x between
-operands, dollar signs, \boxed, \left, bold stars or a code fence around the whole. A minus sign before an operand folds
+notation.py lists other signs and white space: × ÷ − · ∗ \times \div \cdot, an x between operands, dollar signs,
+\boxed, \left, bold stars or a code fence around the answer. A minus sign before an operand folds
 into a subtraction: -3+5 is 5-3, 7--2 is 7+2, (-(4-9))*6 is (9-4)*6. Leading zeros, decimals (except whole ones that
 state a value, = 29.0), `**`, `//`, digits joined by spaces, digits of other scripts and implicit multiplication are
 errors.
@@ -42,7 +42,7 @@ _PART_ENDS = re.compile(rf"(?:\s|\$|{_CLOSERS})*+(?:(?P<equals>{_EQUALS})|{END}*
 
 
 def parse(text: str) -> Expression:
-    r"""Read one expression; a `= value` tail is read and left out.
+    r"""Parse one expression; a `= value` tail is accepted and ignored.
 
     Raises:
         ParseError: the text is not an expression, is over 20,000 characters, or nests over 1,000 levels.
@@ -59,7 +59,7 @@ def parse(text: str) -> Expression:
 
 
 def parse_statement(text: str) -> Statement:
-    """Read one expression with the values that are stated beside it.
+    """Parse one expression with the values stated for it.
 
     >>> statement = parse_statement("(3*7=21)+8 = 30")
     >>> statement.expression.text, len(statement.claims), statement.holds
@@ -69,7 +69,7 @@ def parse_statement(text: str) -> Statement:
         raise ParseError(f"longer than {MAX_LENGTH} characters", MAX_LENGTH)
     text = as_they_look(text)
     builder = Builder()
-    bold = False  # whether two stars were opened before the part at hand
+    bold = False  # whether bold stars were opened before the current part
     position, end = 0, len(text)
     while position < end:
         token = _TOKEN.match(text, position)

@@ -1,7 +1,8 @@
 """Patterns: classes of expressions under commutativity and associativity, with unlabelled leaves.
 
-A pattern is its structure: sums and products alternate, each a group of plain children (+ or *) and inverse children
-(- or /) of which at least one is plain. Groups are sorted, so equal structure is equality; the text is a view.
+In the normal form of a pattern, sums and products alternate; each is a group of plain children (+ or *), at least one,
+and inverse children (- or /). Groups are sorted, so patterns are equal exactly if their structures are; the text is
+derived.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from ramify.algebra.parser import ParseError, parse
 Kind = Literal["leaf", "sum", "product"]
 
 MAX_SIZE = 200
-"""Patterns have at most this many leaves, so that nothing that walks one can recurse too deep."""
+"""The largest number of leaves, which bounds the depth of recursion over a pattern."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SYMBOLS: dict[Kind, tuple[str, str]] = {"sum": ("+", "-"), "product": ("*", "/")}
@@ -24,7 +25,7 @@ _KINDS: dict[str, tuple[Kind, bool]] = {op: (k, op == s[1]) for k, s in _SYMBOLS
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pattern:
-    """The shape of an expression.
+    """The class of an expression under commutativity and associativity, with unlabelled leaves.
 
     Attributes:
         kind: leaf, sum or product.
@@ -41,14 +42,14 @@ class Pattern:
     inverse: "tuple[Pattern, ...]" = ()
     size: int = field(default=1, compare=False)
     order: tuple[Any, ...] = field(default=(-1,), compare=False)
-    _hash: int = field(default=0, compare=False)  # of integers only: the same in every process
+    _hash: int = field(default=0, compare=False)  # integers only, so the hash is the same in every process
 
     def __hash__(self) -> int:
         return self._hash
 
     @classmethod
     def group(cls, kind: Kind, plain: "Iterable[Pattern]", inverse: "Iterable[Pattern]" = ()) -> "Pattern":
-        """The sum or product of these children; a child of the same kind is merged, with signs propagated.
+        """The sum or product of children; children of the same kind are merged, with signs propagated.
 
         >>> difference = Pattern.group("sum", [LEAF], [LEAF])
         >>> Pattern.group("sum", [LEAF], [difference]).text
@@ -72,7 +73,7 @@ class Pattern:
         """The pattern of an expression.
 
         Raises:
-            ValueError: more than 200 leaves, or a minus sign before the whole, as in -(9*2): no pattern has one.
+            ValueError: more than 200 leaves, or a minus sign before the whole expression, as in -(9*2).
 
         >>> Pattern.of(parse("7-(3-(2-1))")).text
         'A+B-C-D'
@@ -80,12 +81,12 @@ class Pattern:
         if len(expression.postfix) > 2 * MAX_SIZE:
             raise ValueError(f"a pattern has at most {MAX_SIZE} leaves")
         if expression.negated:
-            raise ValueError(f"{expression.text} is minus the value of a pattern, and no pattern")
+            raise ValueError(f"{expression.text} starts with a minus sign, so it has no pattern")
         return expression.fold(lambda _: LEAF, combine)
 
     @classmethod
     def parse(cls, text: str) -> "Pattern":
-        """Read a pattern such as `A/(B-C/D)`; letters stand for any number, and need not be in order.
+        """Parse a pattern such as `A/(B-C/D)`; letters stand for any number, in any order.
 
         Raises:
             ParseError: not an expression over single letters.
@@ -98,13 +99,15 @@ class Pattern:
             if character.isalpha() and not character.isascii():
                 raise ParseError(f"unexpected {character!r}", position)
             if character.isalpha() and text[position + 1 : position + 2].isalpha():
-                raise ParseError(f"{text[position : position + 2]!r} are two letters with no sign between", position)
+                raise ParseError(
+                    f"{text[position : position + 2]!r} are two letters without a sign between them", position
+                )
         letters = "".join("1" if character.isalpha() else character for character in text)
         if any(character.isdigit() for character in text):
             raise ParseError("a pattern is written with letters", next(i for i, c in enumerate(text) if c.isdigit()))
         expression = parse(letters)
         if expression.negated:
-            raise ParseError("a pattern has no minus sign before the whole", 0)
+            raise ParseError("a pattern cannot start with a minus sign", 0)
         return cls.of(expression)
 
     @property
@@ -133,10 +136,10 @@ class Pattern:
 
 
 def parse_patterns(texts: Iterable[str]) -> tuple[Pattern, ...]:
-    """Read patterns that somebody wrote into settings: of two leaves or more, since a letter alone is in every pattern.
+    """Parse the patterns in settings: two leaves or more, since every pattern contains a single letter.
 
     Raises:
-        ValueError: one is not such a pattern.
+        ValueError: a text is not such a pattern.
 
     >>> parse_patterns(["A-B*C", "A-"])
     Traceback (most recent call last):
@@ -172,7 +175,7 @@ LEAF = Pattern("leaf", _hash=hash((-1,)))
 
 
 def kind_of(operator: str) -> tuple[Kind, bool]:
-    """The group that an operator belongs to, and whether its right operand is an inverse child.
+    """The kind of group an operator belongs to, and whether its right operand is an inverse child.
 
     >>> kind_of("/")
     ('product', True)

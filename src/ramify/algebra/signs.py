@@ -1,4 +1,4 @@
-"""Fold unary minus signs into the subtractions of an expression, so that patterns need no sign of their own."""
+"""Fold unary minus signs into subtractions, so that patterns need no sign."""
 
 NEGATION = "~"
 """The unary minus in postfix order; it follows its operand."""
@@ -7,11 +7,11 @@ Postfix = tuple[int | str, ...]
 
 
 def fold_signs(postfix: Postfix) -> tuple[Postfix, bool]:
-    """The same value without unary minus signs, and whether it has to be negated as a whole.
+    """Remove unary minus signs; returns the postfix items and whether the value has to be negated.
 
     A sign before a difference swaps its operands: -(5-11) is 11-5. Any other sign moves outwards until a sum or a
-    difference takes it in. One that nothing takes in, as in -(9*2), is left over; then no subtraction occurs in the
-    result. Linear in the number of items, without recursion.
+    difference absorbs it. A sign that nothing absorbs, as in -(9*2), remains; the result then has no subtraction.
+    Linear in the number of items, without recursion.
 
     >>> fold_signs((9, 2, "-", 5, 11, "-", "~", "*"))
     ((9, 2, '-', 11, 5, '-', '*'), False)
@@ -23,9 +23,9 @@ def fold_signs(postfix: Postfix) -> tuple[Postfix, bool]:
     size = len(postfix)
     operator: list[int | str] = list(postfix)
     first, second = [0] * size, [0] * size
-    # Whether the negative of a node can be written without a sign, and whether that is what has to be written.
+    # Whether the negative of a node can be written without a sign, and whether it has to be.
     flippable, flipped = [False] * size, [False] * size
-    negative = [False] * size  # the node as written is minus its value; only where it is not flippable
+    negative = [False] * size  # the node as written is minus its value; only if it is not flippable
     stack: list[int] = []
     for index, item in enumerate(postfix):
         if item == NEGATION:

@@ -1,4 +1,4 @@
-"""The structure of a pattern: what makes one harder than another, and which skills it is made of."""
+"""The structure of a pattern: split, depth, lookahead, shape class, skills and parts."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +11,7 @@ from ramify.algebra.shape import ShapeClass, shape_class
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """Everything that is computed from the normal form of one pattern.
+    """Structural features of a pattern.
 
     Attributes:
         left, right: leaves left and right of the root operator of the binary tree (0 for a single leaf).
@@ -19,9 +19,9 @@ class Structure:
         depth: height of the binary tree.
         min_depth: height of the shallowest binary tree of the class.
         lookahead: values held while writing and evaluating left to right.
-        alternation: nested groups on the longest path.
+        alternation: number of nested groups on the longest path.
         shape_class: balanced, left-heavy or right-heavy; "none" below three leaves.
-        operators: how many of + - * / are in the binary tree.
+        operators: counts of + - * / in the binary tree.
     """
 
     left: int
@@ -88,10 +88,10 @@ def _alternation(pattern: Pattern) -> int:
 
 @cache
 def _min_depth(pattern: Pattern) -> int:
-    """Join the two shallowest children until one is left: optimal for a binary tree over given heights.
+    """The height of the shallowest binary tree: join the two shallowest children until one is left.
 
-    Inverse children cost nothing extra: with one plain child at hand, any two operands of a group can be joined
-    first (a-b, or b+c to be subtracted later).
+    Inverse children add no depth: with one plain child, any two operands of a group can be joined first (a-b, or b+c
+    to be subtracted later).
     """
     heights = sorted(_min_depth(child) for child in pattern.plain + pattern.inverse)
     while len(heights) > 1:
@@ -101,10 +101,10 @@ def _min_depth(pattern: Pattern) -> int:
 
 @cache
 def skills(pattern: Pattern) -> frozenset[Pattern]:
-    """Every subtree of every binary tree in the pattern's class, the pattern itself included.
+    """All subtrees of the binary trees in the pattern's class, including the pattern itself.
 
-    Any part of a group is one, with its signs as they are, or all of them turned where it can be subtracted (divided
-    by) as a whole: B-A is a skill of C-A+B and so is A-B, through C-(A-B).
+    Any part of a group is a skill, with its signs as given, or all inverted if the group can subtract it (divide by
+    it): B-A is a skill of C-A+B, and so is A-B, through C-(A-B).
 
     >>> sorted(skill.text for skill in skills(Pattern.parse("A+B-C")))
     ['A', 'A+B', 'A+B-C', 'A-B']
@@ -140,7 +140,7 @@ def parts(pattern: Pattern) -> tuple[Pattern, ...]:
     if pattern == LEAF:
         return ()
     postfix = pattern.tree.postfix[:-1]
-    needed, cut = 1, len(postfix)  # the right child is the shortest tail that leaves one value
+    needed, cut = 1, len(postfix)  # the right child is the shortest tail that evaluates to one value
     while needed:
         cut -= 1
         needed += 1 if isinstance(postfix[cut], str) else -1

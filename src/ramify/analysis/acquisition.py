@@ -1,14 +1,13 @@
-"""When a pattern was acquired: the first checkpoint from which its success stays up, or why there is none.
+"""Acquisition steps: the first checkpoint from which success stays above a level, or the reason there is none.
 
-Two levels. *acquisition*: half of the way from the base model's success to the last checkpoint's, where the gain's
-interval excludes 0. *acquisition@0.5*: success of one half. Without a clear gain a pattern was *already present* (base
-success at or above one half, and so at the end), is *lost again* (less than half is left of a gain that was clear, or
-one half of the base is not kept), or is *not acquired*.
-A group of a single puzzle is *unknown*.
+There are two levels. *acquisition*: half of the gain from the base model to the last checkpoint, where the interval of
+the gain excludes 0. *acquisition@0.5*: a success of one half. Without a clear gain, the status of a pattern is *already
+present* (success at or above one half at the base and at the end), *lost again* (less than half of an earlier clear
+gain remains, or a base success of one half is not kept), or *not acquired*. A group of a single puzzle is *unknown*.
 
-The interval holds every checkpoint that the data do not exclude (it inverts one-sided tests at 2.5 %): t is excluded if
-success was clearly at the level at the checkpoint before, or is clearly below it at t or later. It is open at the end
-(null) if the data do not exclude that the level is never kept.
+The interval inverts one-sided tests at 2.5 %: checkpoint t is excluded if success was clearly at the level at the
+previous checkpoint, or is clearly below it at t or later. The upper end is null if the data do not exclude that success
+never stays at the level.
 """
 
 from collections.abc import Sequence
@@ -27,11 +26,11 @@ from ramify.analysis.rows import rows
 
 ACQUIRED, PRESENT, MISSED, LOST, UNKNOWN = "acquired", "already present", "not acquired", "lost again", "unknown"
 LEVEL = 0.5
-EPSILON = 1e-12  # of the rounding of means
+EPSILON = 1e-12  # rounding error of means
 
 
 class Contrast(NamedTuple):
-    """Means over puzzles and seeds, of shape (steps, groups), and how far they may be off, for new puzzles."""
+    """Means over puzzles and seeds, of shape (steps, groups), and their half-widths for new puzzles."""
 
     mean: np.ndarray
     half: np.ndarray
@@ -41,10 +40,10 @@ class Contrast(NamedTuple):
 def acquisition(
     cells: SetCells, seeds: Sequence[int], groupings: Sequence[str], gained: pl.DataFrame
 ) -> list[pl.DataFrame]:
-    """Acquisition steps of every group, of one seed or of several together.
+    """Estimate the acquisition step of every group, for one seed or for several together.
 
-    The rows carry the last checkpoint as step; value, low and high are checkpoints too. Of a single checkpoint there
-    are none.
+    The column `step` holds the last checkpoint; value, low and high are checkpoints too. A single checkpoint has no
+    rows.
 
     Args:
         gained: the rows of the gain of mean@k of this set and these seeds.
@@ -106,10 +105,10 @@ def _gain(gained: pl.DataFrame, steps: list[int], groups: Grouping) -> tuple[np.
 
 
 def _relative(gained: tuple[np.ndarray, ...], level: Contrast) -> np.ndarray:
-    """Why there is an acquisition step or none, of the level that is half of the gain.
+    """The status of the acquisition at half of the gain.
 
-    Lost again: success was at or above one half at the base and is not any more; or some gain was clear once (p
-    adjusted for the number of checkpoints, Bonferroni), and less than half of the largest such gain is left.
+    Lost again: success was at or above one half at the base and is not at the end; or a gain was significant at some
+    checkpoint (Bonferroni over checkpoints) and less than half of the largest such gain remains.
     """
     gain, low, p = gained
     once = (gain > 0) & (np.nan_to_num(p, nan=1.0) * max(len(gain) - 2, 1) <= 0.05)
@@ -121,14 +120,14 @@ def _relative(gained: tuple[np.ndarray, ...], level: Contrast) -> np.ndarray:
 
 
 def _absolute(level: Contrast) -> np.ndarray:
-    """The same, of success of one half."""
+    """The status of the acquisition at a success of one half."""
     above = level.mean >= -EPSILON
     kept = np.where(above[0], PRESENT, ACQUIRED)
     return np.where(above[-1], kept, np.where(above.any(axis=0), LOST, MISSED))
 
 
 def _steps(above: Contrast, steps: np.ndarray, may_be_first: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The first checkpoint from which a contrast stays at or above 0, with the first and last that the data allow."""
+    """The first checkpoint from which a contrast stays at or above 0, and the ends of its interval."""
     at = above.mean >= -EPSILON
     stays = np.flip(np.logical_and.accumulate(np.flip(at, 0), 0), 0)
     value = np.where(stays.any(0), steps[np.argmax(stays, 0)], np.nan)

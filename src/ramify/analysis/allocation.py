@@ -1,4 +1,4 @@
-"""How many seeds and puzzles answer a design's questions best for a number of tokens."""
+"""Allocate an evaluation budget in tokens over seeds and puzzles."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,25 +9,25 @@ import numpy as np
 from ramify.analysis.design import MOST_PUZZLES, Question, Source, detectable, least, parts
 
 SAMPLES = 4
-"""A puzzle, seed and checkpoint. More samples of the same puzzles help less than more puzzles."""
+"""Samples per puzzle, seed and checkpoint. More puzzles help more than more samples of the same puzzles."""
 SEEDS = range(3, 9)
-"""Fewer say little of other seeds; more cost trainings."""
+"""Numbers of seeds to try. Fewer give wide intervals over seeds; each one more costs a training run."""
 FEWEST = 20
-"""Puzzles of a set and size."""
+"""The smallest number of puzzles of a set and size."""
 GROWTH = 1.05
-"""Of a set and size at a time."""
+"""The growth of a set and size in one iteration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What evaluation costs.
+    """The token cost of evaluation.
 
     Attributes:
-        tokens: a completion, by set and size.
-        fixed: puzzles that stay as they are, by set and size: those that no question is about.
-        most: puzzles that there are, by set and size; absent where plenty.
-        checkpoints: sampled for each seed, the base included.
-        greedy: whether there is one more completion a puzzle at temperature 0.
+        tokens: tokens per completion, by set and size.
+        fixed: puzzles that no question uses, by set and size; their number does not change.
+        most: available puzzles by set and size; absent where there is no limit.
+        checkpoints: checkpoints sampled per seed, the base included.
+        greedy: whether each puzzle also gets a completion at temperature 0.
     """
 
     tokens: Mapping[Source, float]
@@ -37,7 +37,7 @@ class Costs:
     greedy: bool
 
     def total_tokens(self, counts: Mapping[Source, float], seeds: int, samples: int) -> float:
-        """Tokens that all seeds and checkpoints take."""
+        """Tokens of all seeds and checkpoints."""
         once = sum(count * self.tokens[source] for source, count in {**counts, **self.fixed}.items())
         return once * (samples + self.greedy) * seeds * self.checkpoints
 
@@ -48,9 +48,9 @@ class Allocation:
 
     Attributes:
         counts: puzzles by set and size.
-        tokens: what its evaluation takes.
+        tokens: tokens of its evaluation.
         detects: the smallest detectable difference of each question, in their order.
-        short: sets and sizes of which it takes as many puzzles as there are.
+        short: sets and sizes whose puzzles are all used.
     """
 
     seeds: int
@@ -62,14 +62,14 @@ class Allocation:
 
 
 def allocate(questions: Sequence[Question], costs: Costs, tokens: float, detect: float) -> Allocation | None:
-    """The seeds and puzzles that make the detectable differences as small as the tokens allow.
+    """Choose seeds and puzzles that minimise the detectable differences within a token budget.
 
-    What is made small is the sum of log(1 + difference / detect) over the questions: one that detects far less than it
-    should counts by its ratio, one that detects more than enough hardly counts, and what patterns leave open draws no
-    puzzles. From `FEWEST` puzzles on, the set and size with the best return a token grows until the tokens are gone.
+    The objective is the sum of log(1 + difference / detect) over the questions: an underpowered question counts by its
+    ratio, an overpowered one hardly counts, and error between patterns draws no puzzles. The search is greedy: from
+    `FEWEST` puzzles each, the set and size with the best return per token grows until the budget is spent.
 
     Returns:
-        None if the tokens are not enough for `FEWEST` puzzles of each set and size.
+        None if the budget does not cover `FEWEST` puzzles of each set and size.
     """
     asked = [question for question in questions if question.status is None]
     found = [(one, counts) for seeds in SEEDS for one, counts in _with_seeds(asked, costs, tokens, detect, seeds)]
@@ -89,7 +89,7 @@ def _losses(asked: Sequence[Question], detect: float, seeds: int, counts: Mappin
 def _with_seeds(
     asked: Sequence[Question], costs: Costs, tokens: float, detect: float, seeds: int
 ) -> Iterator[tuple[int, dict[Source, float]]]:
-    """The puzzles for a number of seeds; nothing if the tokens are not enough."""
+    """The puzzles for a number of seeds; None if the budget is too small."""
     wanted: dict[Source, float] = {
         source: min(FEWEST, costs.most.get(source, FEWEST)) for one in asked for source in one.sources
     }
@@ -115,6 +115,6 @@ def _with_seeds(
 
 
 def _rounded(count: float) -> int:
-    """Two digits, downwards."""
+    """A count rounded down to two digits."""
     digits = max(0, int(log10(max(count, 1))) - 1)
     return int(count // 10**digits * 10**digits)

@@ -1,4 +1,4 @@
-"""Read completions: a grade for each, and the attempts in it. What is made here can be deleted and made again."""
+"""Annotate completions with grades and attempts. Its tables are derived: they can be deleted and rebuilt."""
 
 import os
 import signal
@@ -20,13 +20,14 @@ from ramify.tasks.base import Task
 
 
 def annotate(completions: pl.DataFrame, puzzles: Mapping[str, Item], task: Task) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The grades and the attempts of a table of completions.
+    """Grade a table of completions and find their attempts.
 
-    >>> from ramify import Completion, CountdownConfig, Puzzle
-    >>> from ramify.tables import completion_frame
+    >>> from ramify import Completion, Puzzle
+    >>> from ramify.schemas import completion_frame
+    >>> from ramify.tasks.registry import default_task
     >>> puzzle = Puzzle((3, 7, 8), 29)
     >>> table = completion_frame([Completion(puzzle.id, 0, "<answer>3*7+8</answer>", 9, False)])
-    >>> grades, attempts = annotate(table, {puzzle.id: puzzle}, CountdownConfig())
+    >>> grades, attempts = annotate(table, {puzzle.id: puzzle}, default_task())
     >>> grades["verdict"].to_list(), attempts["pattern"].to_list()
     (['correct'], ['A*B+C'])
     """
@@ -43,21 +44,21 @@ def annotate(completions: pl.DataFrame, puzzles: Mapping[str, Item], task: Task)
 
 
 Job = tuple[Path, Path, Path, Path]
-"""The puzzles, the completions, and where the grades and the attempts go."""
+"""Paths of the puzzles, the completions, the grades and the attempts."""
 
 
 def annotate_files(jobs: Sequence[Job], task: Task, processes: int | None = None) -> Iterator[int]:
-    """Annotate tables of completions on all cores, and write what is found; yields how many tables are done.
+    """Annotate tables of completions on all cores and write the results; yields the number of finished tables.
 
-    A table is written when it is whole, so what was cut off goes on with the tables that are missing.
+    A table is written only when complete, so an interrupted call resumes with the missing tables.
     """
     work = partial(_annotate_file, task=task)
     workers = min(processes or os.cpu_count() or 1, len(jobs))
     if workers <= 1:
         yield from (done for done, _ in enumerate(map(work, jobs), start=1))
         return
-    # Not by fork: polars has threads, and a forked child may wait for ever on one that it does not have.
-    # Ctrl-C is for this process; the others finish their table.
+    # Spawn, not fork: polars has threads, and a forked child may deadlock.
+    # Only this process handles Ctrl-C; the workers finish their table.
     pool_settings: dict[str, Any] = {"mp_context": get_context("spawn"), "initializer": _ignore_interrupts}
     with ProcessPoolExecutor(workers, **pool_settings) as pool:
         yield from (done for done, _ in enumerate(pool.map(work, jobs), start=1))
@@ -68,7 +69,7 @@ def _ignore_interrupts() -> None:
 
 
 def annotate_on_ray(jobs: Sequence[Job], task: Task, address: str | None = None) -> Iterator[int]:
-    """The same on a Ray cluster whose machines see the run's folder; yields how many tables are done.
+    """Annotate tables on a Ray cluster whose machines see the run's folder; yields the number of finished tables.
 
     Args:
         address: of the cluster, or "auto"; None starts Ray on this machine.
@@ -99,7 +100,7 @@ def annotate_on_ray(jobs: Sequence[Job], task: Task, address: str | None = None)
 
 
 def _reached(address: str | None) -> None:
-    """Whether somebody listens at an address; Ray itself would end this process if nobody does."""
+    """Whether a server listens at an address; without one, Ray would end this process."""
     host, _, port = (address or "").rpartition(":")
     if not port.isdigit():
         return
@@ -110,7 +111,7 @@ def _reached(address: str | None) -> None:
 
 
 def _absolute(jobs: Sequence[Job]) -> list[Job]:
-    """Workers are in other folders."""
+    """Jobs with absolute paths, since workers run in other folders."""
     return [tuple(path.resolve() for path in job) for job in jobs]  # type: ignore[misc]
 
 

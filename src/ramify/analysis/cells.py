@@ -1,7 +1,7 @@
-"""What metrics are made of: cells, each a puzzle at one checkpoint, and uses, each a pattern that was tried in one.
+"""Cells, the sums per puzzle and checkpoint that metrics are computed from, and uses, the sums per attempted pattern.
 
-Annotated tables are read one checkpoint at a time, in streaming fashion, and only their sums are kept: memory grows
-with puzzles × checkpoints, not with samples.
+Annotated tables are streamed one checkpoint at a time and only their sums are kept: memory grows with puzzles ×
+checkpoints, not with samples.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from ramify.tasks.base import Task
 
 
 class SeedCells(NamedTuple):
-    """The cells of one seed, and where each belongs in a table of checkpoints × puzzles.
+    """The cells of one seed, with their positions in a table of checkpoints × puzzles.
 
     Attributes:
         steps: the checkpoints, sorted.
@@ -38,9 +38,9 @@ class SetCells:
 
     Attributes:
         name: the set.
-        puzzles: its puzzles, sorted by id, with everything that can be grouped by; the row number is the puzzle.
+        puzzles: its puzzles, sorted by id, with all columns to group by; the row number identifies the puzzle.
         frame: seed, step, puzzle (a row of `puzzles`), and the columns of `frames.CELLS`.
-        task: whose puzzles they are.
+        task: the task of the puzzles.
     """
 
     name: str
@@ -77,20 +77,21 @@ class SetCells:
 
     @cached_property
     def labelled(self) -> "SetCells":
-        """The same without the puzzles that have no source pattern; itself if all have one."""
+        """The cells of puzzles with a source pattern; itself if all have one."""
         if not self.puzzles["pattern"].null_count():
             return self
         return self.of_puzzles(pl.col("pattern").is_not_null())
 
     def of_puzzles(self, wanted: pl.Expr) -> "SetCells":
-        """The cells of some puzzles, which are numbered anew."""
+        """The cells of selected puzzles, renumbered."""
         kept = self.puzzles.with_columns(old=pl.int_range(pl.len(), dtype=pl.Int32)).filter(wanted)
         numbers = kept.select(puzzle="old", new=pl.int_range(pl.len(), dtype=pl.Int32))
         frame = self.frame.join(numbers, on="puzzle").drop("puzzle").rename({"new": "puzzle"})
         return SetCells(self.name, kept.drop("old"), frame, self.task)
 
     def values(self, seed: int, *expressions: pl.Expr) -> list[np.ndarray]:
-        """Expressions over the cells of a seed, each of shape (steps, puzzles); NaN where there is no cell, or null.
+        """Evaluate expressions over the cells of a seed: shape (steps, puzzles) each; NaN where there is no cell, or
+        null.
 
         Raises:
             KeyError: the seed has no cells.
@@ -107,7 +108,7 @@ class SetCells:
 
 @dataclass(frozen=True)
 class Grouping:
-    """A way to put the puzzles of a set into groups.
+    """A partition of the puzzles of a set into groups.
 
     Attributes:
         by: the columns, joined by commas; "all" for none.
@@ -128,23 +129,23 @@ class Grouping:
 
     @property
     def width(self) -> int:
-        """The number of blocks that are needed."""
+        """The largest number of blocks of a group."""
         return int(min(self.sizes.max(initial=0), BLOCKS))
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """Sums by block of values of shape (steps, puzzles), NaN left out; of shape (steps, groups, blocks)."""
+        """Sums by block of values of shape (steps, puzzles), ignoring NaN; of shape (steps, groups, blocks)."""
         where = self.codes * self.width + self.blocks
         length = len(self.names) * self.width
         summed = [np.bincount(where, np.nan_to_num(row), length) for row in values]
         return np.array(summed).reshape(len(values), len(self.names), self.width)
 
     def totals(self, values: np.ndarray) -> np.ndarray:
-        """Sums of values of shape (steps, puzzles), NaN left out; of shape (steps, groups)."""
+        """Sums by group of values of shape (steps, puzzles), ignoring NaN; of shape (steps, groups)."""
         return np.array([np.bincount(self.codes, np.nan_to_num(row), len(self.names)) for row in values])
 
 
 def grouping(puzzles: pl.DataFrame, by: str) -> Grouping:
-    """Put the puzzles of a set into groups.
+    """Group the puzzles of a set by columns.
 
     Args:
         by: columns of the puzzles, joined by commas, or "all".
@@ -164,7 +165,7 @@ def grouping(puzzles: pl.DataFrame, by: str) -> Grouping:
     group = pl.concat_str(texts, separator=",") if texts else pl.lit("all")
     keys = puzzles.with_columns(group=group).select(*columns, "group")
     names = keys.unique().sort(*columns, "group")["group"].to_list()
-    # Where there are no names polars does not keep the type.
+    # Without names, polars loses the type.
     codes = keys["group"].replace_strict(names, range(len(names)), return_dtype=pl.Int64).cast(pl.Int64)
     ranks = pl.DataFrame({"code": codes}).select(rank=pl.int_range(pl.len()).over("code"))["rank"]
     return Grouping(by, names, codes.to_numpy(), ranks.to_numpy() % BLOCKS)
@@ -181,15 +182,15 @@ def set_cells(run: Run, name: str) -> SetCells:
 
 
 def uses(run: Run, seed: int, name: str, step: int) -> pl.DataFrame:
-    """Which patterns were tried in which puzzles at a checkpoint.
+    """Attempts and hits by puzzle and attempted pattern at a checkpoint.
 
-    An answer that repeats a pattern which was tried before it in the same completion does not count again.
+    An answer that repeats an earlier attempted pattern of the same completion is not counted again.
 
     Returns:
         puzzle_id, pattern, completions (with at least one attempt of the pattern), tries (attempts), hits (attempts
         that hit the target).
     """
-    texts = pl.col("puzzle_id", "pattern")  # few different ones, so grouping by numbers for them is faster
+    texts = pl.col("puzzle_id", "pattern")  # few distinct values, so grouping by integer codes is faster
     attempts = run.scan(run.derived_file("attempts", seed, name, step), ATTEMPTS)
     attempts = attempts.filter((pl.col("sample") >= 0) & pl.col("pattern").is_not_null())
     attempts = attempts.with_columns(texts.cast(pl.Categorical))

@@ -1,6 +1,6 @@
-"""What a metric gained from one checkpoint to another.
+"""The change of a metric between two checkpoints, within one seed.
 
-Paired by puzzle where the same puzzles were asked of both, as in every evaluation; training asks others in every step.
+Evaluations ask the same puzzles at every checkpoint, so changes are paired by puzzle; training steps do not.
 """
 
 import numpy as np
@@ -14,9 +14,9 @@ def paired_changes(
 ) -> tuple[np.ndarray, ...]:
     """The change of Σ numerator / Σ denominator in each group, by Student's t over the puzzles' contributions.
 
-    A puzzle contributes what it adds to the linearised ratios (Cochran 1977, section 2.11); for a mean over puzzles
-    that is just its own change. Where there are few puzzles, or all happen to change alike, the variance is not taken
-    to be below the one that follows from sampling k completions a puzzle.
+    The contribution of a puzzle is its term in the linearised ratios (Cochran 1977, section 2.11); for a mean over
+    puzzles that is its own change. With few puzzles, or identical changes, the variance has a floor: the variance from
+    sampling k completions per puzzle.
 
     Args:
         before, after: numerator and denominator of each puzzle, of shape (puzzles,) and (steps, puzzles); NaN where
@@ -33,7 +33,7 @@ def paired_changes(
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = groups.totals((own_second - own_first) ** 2) / (n * (n - 1))
     variance = steadied(variance, floor_first + floor_second, n)
-    # Where puzzles agree and no share tells how far chance goes, nothing is known of the error.
+    # Identical values and no binomial variance: the error is unknown.
     low, high, p = mean_interval(change, np.where(variance > 0, variance, np.nan), n)
     return change, low, high, p, n
 
@@ -41,7 +41,7 @@ def paired_changes(
 def unpaired_changes(
     before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray], k: int, groups: Grouping
 ) -> tuple[np.ndarray, ...]:
-    """The same where hardly any puzzle was asked on both sides: each side with all its puzzles, as if independent.
+    """The change of each group where few puzzles are shared: the two sides are taken as independent samples.
 
     Returns:
         As `paired_changes`; n counts the puzzles of the smaller side, which the t rests on.
@@ -81,7 +81,7 @@ def _measured(side: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
 def _side(
     numerator: np.ndarray, denominator: np.ndarray, both: np.ndarray, n: np.ndarray, k: int, groups: Grouping
 ) -> tuple[np.ndarray, ...]:
-    """The ratio of each group, what each puzzle contributes, and the least variance of the ratio."""
+    """The ratio of each group, the contribution of each puzzle, and the least variance of the ratio."""
     above, below = (np.where(both, part, 0.0) for part in (numerator, denominator))
     with np.errstate(divide="ignore", invalid="ignore"):
         mass = groups.totals(below)

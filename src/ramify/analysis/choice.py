@@ -1,4 +1,4 @@
-"""Choice: which of the patterns that solve a puzzle are tried, against trying all of them equally."""
+"""Choice: the share of attempts by pattern among the patterns that solve a puzzle, against equal shares."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,14 +11,14 @@ from ramify.analysis.estimators import BLOCKS, ratios
 def choices(
     used: pl.DataFrame, solving: pl.DataFrame, texts: Sequence[str], members: Mapping[str, np.ndarray]
 ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    """The share of the attempts that groups of patterns have where others solve too, minus their share by availability.
+    """Each group's share of the attempts in puzzles that others solve too, minus its share by availability.
 
-    The attempts are those of solving patterns, in puzzles that patterns of the group and patterns outside of it
-    solve. By availability each solving pattern of a puzzle has the same share of them. Above 0: the group is preferred.
+    Only attempts of solving patterns count, in puzzles that patterns inside and outside the group solve. Availability
+    gives each solving pattern of a puzzle an equal share. Above 0, the group is preferred.
 
     Args:
         used: puzzle_id, pattern, tries.
-        solving: puzzle_id, pattern, rank (the block of the puzzle): what solves each puzzle.
+        solving: puzzle_id, pattern, rank (the block of the puzzle): the solving patterns of each puzzle.
         texts: the patterns.
         members: for each group, which of the patterns belong to it; no pattern belongs to two.
 

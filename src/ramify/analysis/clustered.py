@@ -13,13 +13,13 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 CERTAIN = 1e-6
-"""A contrast of which a cluster alone determines more than this share has no error."""
+"""If one cluster determines more than this share of a contrast, the contrast has no error estimate."""
 
 
 class Contrasts(NamedTuple):
-    """Of each contrast: its value, 95 % interval, two-sided p that it is 0, and degrees of freedom.
+    """The value of each contrast, with 95 % interval, two-sided p that it is 0, and degrees of freedom.
 
-    Low, high, p and freedom are NaN where too few clusters tell of the contrast to know its error.
+    Low, high, p and freedom are NaN where too few clusters inform the contrast.
     """
 
     value: np.ndarray
@@ -30,12 +30,16 @@ class Contrasts(NamedTuple):
 
 
 def contrasts(
-    of: np.ndarray, coefficients: np.ndarray, scores: np.ndarray, information: np.ndarray, clusters: np.ndarray
+    combinations: np.ndarray,
+    coefficients: np.ndarray,
+    scores: np.ndarray,
+    information: np.ndarray,
+    clusters: np.ndarray,
 ) -> Contrasts:
     """Linear combinations of the coefficients of a model at its maximum.
 
     Args:
-        of: the combinations, of shape (contrasts, coefficients).
+        combinations: of shape (contrasts, coefficients).
         coefficients: the maximum likelihood estimates.
         scores: the derivative of each observation's log likelihood, of shape (observations, coefficients).
         information: the square root of each observation's information: rows x whose x x' are summed, of the same shape.
@@ -49,7 +53,7 @@ def contrasts(
     [4.0, 0.6, 7.4, 0.031, 4.0]
     """
     whitener = np.linalg.inv(np.linalg.cholesky(information.T @ information))
-    white = of @ whitener.T  # the combinations of whitened coefficients
+    white = combinations @ whitener.T  # combinations of whitened coefficients
     order = np.argsort(clusters, kind="stable")
     starts = np.flatnonzero(np.diff(clusters[order], prepend=-1))
     summed = np.add.reduceat((scores @ whitener.T)[order], starts)
@@ -58,11 +62,11 @@ def contrasts(
     sizes, axes = np.linalg.eigh(parts)
     alone = sizes > 1 - CERTAIN
     scale = np.where(alone, 0.0, 1 / np.sqrt(np.where(alone, 1.0, 1 - sizes)))
-    # Of shape (clusters, contrasts, coefficients): each contrast as a cluster's score enters it.
+    # Shape (clusters, contrasts, coefficients): the weight of each cluster score in each contrast.
     corrected = white @ ((axes * scale[:, None]) @ axes.transpose(0, 2, 1))
     variance = ((corrected @ summed[:, :, None])[:, :, 0] ** 2).sum(0)
 
-    # Satterthwaite: the variance is a quadratic form in the scores, whose covariance is known if the model is right.
+    # Satterthwaite: the variance is a quadratic form in the scores, whose covariance the model gives.
     seen = corrected @ parts
     own = (corrected * seen).sum(2)
     inner = seen.transpose(1, 2, 0) @ seen.transpose(1, 0, 2)
@@ -71,7 +75,7 @@ def contrasts(
     lost = (((white @ axes) ** 2 * alone[:, None]).sum((0, 2))) > CERTAIN * (white**2).sum(1)
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(lost | (square <= 0), np.nan, trace**2 / square)
-        value, error = of @ coefficients, np.sqrt(variance)
+        value, error = combinations @ coefficients, np.sqrt(variance)
         half = stdtrit(freedom, 0.975) * error
         p = 2 * stdtr(freedom, -np.abs(value) / error)
     return Contrasts(value, value - half, value + half, p, freedom)

@@ -1,4 +1,4 @@
-"""A paired test between two runs, or two checkpoints, on the puzzles that both were asked."""
+"""Paired tests between two runs or checkpoints, on the puzzles that both sides were asked."""
 
 import re
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Side(NamedTuple):
 
 
 def side(text: str) -> Side:
-    """A side as the command line names it: a run folder, perhaps with @step; else its last checkpoint.
+    """Parse RUN or RUN@step into a side; without a step, the last checkpoint.
 
     Raises:
         RunError: there is no such run, or no completions at that checkpoint.
@@ -45,14 +45,14 @@ def side(text: str) -> Side:
 
 
 def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
-    """How much higher each metric is on the second side, with its interval and test; columns as in `Run.estimates`.
+    """Test the difference of each metric, second side minus first; columns as in `Run.estimates`.
 
-    Puzzles that only one side was asked do not count. With one seed on either side the test is paired by puzzle (the
-    seeds of the other are averaged), and n counts puzzles; with several on both it is Welch's t over the means of the
-    seeds, paired by seed for two checkpoints of one run, and n counts seeds. q is p adjusted over the groups.
+    Only puzzles asked on both sides count. If either side has one seed, the test is paired by puzzle (the seeds of the
+    other side are averaged) and n counts puzzles. If both have several, it is Welch's t over seed means, paired by seed
+    for two checkpoints of one run, and n counts seeds. q is p adjusted over the groups.
 
     Raises:
-        RunError: there is no puzzle that both sides were asked.
+        RunError: no puzzle was asked on both sides.
     """
     found = []
     for name in sorted({*first.run.sampled_sets()} & {*second.run.sampled_sets()}):
@@ -85,13 +85,13 @@ def _at(cells: SetCells, step: int) -> SetCells:
 
 
 Table = list[np.ndarray]
-"""Top and denominator, each of shape (1, puzzles)."""
+"""Numerator and denominator, each of shape (1, puzzles)."""
 
 
 def _tested(sides: list[dict[int, Table]], k: int, groups: Grouping, same_run: bool) -> tuple[np.ndarray, ...]:
-    """Difference, interval, p and n, of shape (1, groups), of two sides with a table for each seed.
+    """Difference, interval, p and n, of shape (1, groups), of two sides with one table per seed.
 
-    Where the seeds agree exactly there is no spread to test by, and the test by puzzles stands.
+    Where the seeds agree exactly, the test over seeds has no variance, and the test over puzzles is used.
     """
     before, after = ([np.mean(part, axis=0) for part in zip(*side.values(), strict=True)] for side in sides)
     by_puzzle = paired_changes((before[0][0], before[1][0]), (after[0], after[1]), k, groups)

@@ -1,4 +1,4 @@
-"""The composition gap: what a pattern's success lacks of the product of its parts' successes."""
+"""The composition gap: a pattern's success minus the product of its parts' successes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,11 +13,11 @@ from ramify.tasks.base import Task
 
 
 def composition_gaps(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFrame]:
-    """Success of each pattern minus the product of the successes of its parts, and the mean of this over groups.
+    """Composition gaps of patterns, and their means over groups, at each checkpoint.
 
-    The parts are the immediate non-leaf children of the binary tree, each measured on puzzles of its own in whatever
-    set has them, at the same checkpoint. A pattern whose parts were not all measured has no gap. Intervals combine
-    those of all successes that enter (MOVER; Zou and Donner 2008), so a part that many patterns share counts once.
+    The parts are the immediate non-leaf children of the binary tree, each measured at the same checkpoint on its own
+    puzzles, in any set. A pattern with an unmeasured part has no gap. Intervals combine the intervals of all successes
+    involved (MOVER; Zou and Donner 2008), so a part shared by several patterns counts once.
     """
     steps = sorted(set.intersection(*(set(cells.steps(seed)) for cells in sets)))
     task, measured = sets[0].task, _successes(sets, seed, steps)
@@ -42,7 +42,7 @@ def composition_gaps(sets: Sequence[SetCells], seed: int) -> Iterator[pl.DataFra
 
 
 def _successes(sets: Sequence[SetCells], seed: int, steps: list[int]) -> dict[str, np.ndarray]:
-    """For each pattern, success and its interval at each step, of shape (steps, 3)."""
+    """Success and its interval for each pattern at each step, of shape (steps, 3)."""
     found: dict[str, np.ndarray] = {}
     for cells in sets:
         groups = grouping(cells.puzzles, "pattern")
@@ -58,7 +58,7 @@ def _successes(sets: Sequence[SetCells], seed: int, steps: list[int]) -> dict[st
 
 
 def _gap(task: Task, members: list[str], measured: dict[str, np.ndarray], at: int) -> tuple[float, float, float]:
-    """The mean gap of some patterns at a step, with its interval."""
+    """The mean gap of patterns at a step, with its interval."""
     gradient: dict[str, float] = {}
     value = 0.0
     for text in members:

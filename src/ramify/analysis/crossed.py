@@ -1,15 +1,15 @@
-"""The parts of the error of everything that is linear in the values of puzzles × seeds: means, gains, gaps, transfer.
+"""Error components of linear functionals of puzzles × seeds: means, gains, gaps, transfer.
 
 The values of a metric form a balanced crossed design: each seed (a training run) answers the same puzzles. A linear
-functional is a weighted sum of the means of disjoint groups of puzzles, averaged over the seeds. Its error has parts:
+functional is a weighted sum of the means of disjoint groups of puzzles, averaged over the seeds. Its error components:
 
-- *cell*: what is left of a puzzle's value in one seed after the puzzle and the seed, sampling noise included, and with
-  it the interaction of seeds and patterns;
-- *seed*: what a training run has in common over the puzzles of the functional;
-- *puzzle*: what would differ with new puzzles of the same patterns, or, for claims about shapes, of new patterns.
+- *cell*: the residual of a puzzle's value in one seed: sampling noise and the interaction of seeds with puzzles and
+  patterns;
+- *seed*: the effect of a training run on all puzzles of the functional;
+- *puzzle*: the variation over new puzzles of the same patterns or, for claims about shapes, of new patterns.
 
-Two intervals follow, see `moderated`. **Same puzzles, retrained** holds the puzzles fixed and asks what other seeds
-would give: cell and seed. **New puzzles** asks what other puzzles would give besides: seed and puzzle.
+Two intervals follow, see `moderated`. **Same puzzles, retrained** holds the puzzles fixed and varies the seeds: cell
+and seed. **New puzzles** varies the puzzles too: seed and puzzle.
 """
 
 from collections.abc import Sequence
@@ -22,17 +22,16 @@ from ramify.analysis.estimators import FEWEST
 
 
 class Components(NamedTuple):
-    """Functionals with the parts of their error, each of shape (rows,) or (steps, functionals).
+    """Functionals with their error components, each of shape (rows,) or (steps, functionals).
 
     Attributes:
         value: the mean over the seeds.
         between: the sample variance of the seeds' values; NaN for one seed.
-        cell: the variance of `value` by the cell part, with `cell_freedom`.
-        puzzle: the variance of `value` by the puzzle part, the part of the cells in it included, with
-            `puzzle_freedom`.
-        shared: the variance of `value` by what all seeds share besides the puzzles: the sampling of the base model.
-        scale: what the seed part is proportional to, a standard deviation: for a share p, p (1 - p).
-        n, patterns: puzzles and patterns that it rests on.
+        cell: the variance of `value` from the cell component, with `cell_freedom`.
+        puzzle: the variance of `value` from the puzzle component, which includes the cells, with `puzzle_freedom`.
+        shared: the variance of `value` that all seeds share besides the puzzles: the sampling of the base model.
+        scale: the standard deviation that the seed component is proportional to: for a share p, p (1 - p).
+        n, patterns: numbers of puzzles and patterns behind the estimate.
     """
 
     value: np.ndarray
@@ -47,11 +46,11 @@ class Components(NamedTuple):
     patterns: np.ndarray
 
     def flat(self) -> "Components":
-        """The same, each of shape (rows,)."""
+        """The components with steps and functionals flattened to shape (rows,)."""
         return Components(*(np.ravel(part) for part in self))
 
     def of_columns(self, columns: Sequence[int]) -> "Components":
-        """Some of the functionals."""
+        """The components of selected functionals."""
         return Components(*(part[:, list(columns)] for part in self))
 
 
@@ -68,22 +67,22 @@ def components(
     floor: np.ndarray | float = 0.0,
     cell_floor: np.ndarray | float | None = None,
 ) -> Components:
-    """The parts of the error of functionals.
+    """Estimate the error components of functionals.
 
     Args:
         values: of shape (seeds, steps, puzzles); NaN where not measured. A puzzle counts at a step where all seeds
             measured it.
         groups: of the puzzles; their names are the columns of `weights`.
         patterns: a number for each puzzle's pattern.
-        weights: of the group means, of shape (functionals, groups); None is each group by itself.
+        weights: weights of the group means, of shape (functionals, groups); None gives each group its own functional.
         by_pattern: whether new puzzles are puzzles of new patterns (claims about shapes) rather than of the same.
         families: a number for each group; patterns of the groups of a family vary around a common mean. None if each
             group is a family. Used with `by_pattern`.
-        noise: the variance of each puzzle's value by what all seeds share, of shape (puzzles,) or (steps, puzzles).
-        scale: of each group, see `Components`; of shape (steps, groups).
-        floor: the variance of each group's mean that follows from sampling completions alone, of shape
-            (steps, groups): no variance is below it where puzzles are few, or agree by chance.
-        cell_floor: the same of what seeds do not share; None if they share nothing.
+        noise: the variance of each puzzle's value that all seeds share, of shape (puzzles,) or (steps, puzzles).
+        scale: the scale of each group, see `Components`; of shape (steps, groups).
+        floor: the variance of each group's mean from sampling completions alone, of shape (steps, groups): a lower
+            bound where puzzles are few or agree by chance.
+        cell_floor: the part of `floor` that seeds do not share; None if they share nothing.
 
     Returns:
         Components of shape (steps, functionals); NaN where a group that has weight was not measured.
@@ -141,7 +140,7 @@ def components(
         weak = puzzles**2 / puzzle_freedom + between_patterns**2 / across_freedom[:, None]
         weak = np.where(between_patterns > 0, weak, puzzles**2 / puzzle_freedom)
         puzzle_freedom = np.where(weak > 0, (puzzles + between_patterns) ** 2 / weak, puzzle_freedom)
-        if by_pattern:  # no pattern varies beside another: nothing is known of new ones
+        if by_pattern:  # one pattern only: the variance between patterns is unknown
             puzzle_freedom = np.where(across_freedom[:, None] > 0, puzzle_freedom, 0.0)
         sizes_of = np.abs(weights)
         known = (sizes_of != 0).astype(float).T
@@ -160,7 +159,7 @@ def components(
 
 
 def stacked(parts: Sequence[Components]) -> Components:
-    """Flat components one after the other."""
+    """Concatenate flat components."""
     return Components(*(np.concatenate(columns) for columns in zip(*(one.flat() for one in parts), strict=True)))
 
 
@@ -184,7 +183,8 @@ def _totals(values: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:
 
 
 def _correction(share: np.ndarray, used: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
-    """What makes the sum of squared weighted deviations of clusters from their mean unbiased, for unequal shares."""
+    """The factor that makes the sum of squared weighted deviations of clusters from their mean unbiased, for unequal
+    shares."""
     squares = _totals(share**2, owner, count)
     expected = _totals(share**2 * (1 - 2 * share + squares[:, owner]) * used, owner, count)
     return np.where(expected > 0, squares / expected, np.nan)
@@ -201,7 +201,7 @@ def _stratified(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The variance of group means over new puzzles of the same patterns.
 
-    Patterns with a single puzzle are one stratum together; where a group has one of them, the other patterns stand in.
+    Patterns with a single puzzle form one stratum; where a group has only one such pattern, the others stand in for it.
     """
     alone = sizes == 1
     own = np.nan_to_num(_totals(np.where(there, middle, 0.0), cluster, len(owner)) / sizes)
@@ -227,19 +227,19 @@ def _of_new_patterns(
     families: np.ndarray,
     scale: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The variance of group means over puzzles of new patterns: by puzzles within patterns, and by patterns.
+    """The variance of group means over puzzles of new patterns: within patterns and between patterns.
 
-    Some classes have one pattern or two, so the variance of patterns is a multiple of `scale` that all families give
-    an estimate of together, by moments.
+    Classes may have one or two patterns, so the variance between patterns is a multiple of `scale`, estimated from all
+    families together by moments.
 
     Returns:
-        Both variances, of shape (steps, groups), and the freedom of the second, of shape (steps,).
+        Both variances, of shape (steps, groups), and the degrees of freedom of the second, of shape (steps,).
     """
     count = n.shape[1]
     own = np.nan_to_num(_totals(np.where(there, middle, 0.0), cluster, len(owner)) / sizes)
     squares = _totals(np.where(there, middle - own[:, cluster], 0.0) ** 2, cluster, len(owner))
     freedom = _totals(np.maximum(sizes - 1, 0.0), owner, count)
-    # Puzzles of a group vary alike within its patterns; where none has two, patterns stand for their puzzles.
+    # Variance within patterns is common to a group; where no pattern has two puzzles, patterns stand for puzzles.
     one = np.nan_to_num(_totals(squares, owner, count) / freedom)[:, owner]
     used = sizes > 0
     error = np.where(used, one / np.where(used, sizes, 1.0), 0.0)

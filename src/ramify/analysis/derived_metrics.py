@@ -1,6 +1,6 @@
-"""The metrics that are not ratios of the sums of cells: their records, for the modules that estimate them.
+"""Records of the metrics that are not ratios of cell sums, for the modules that estimate them.
 
-What each means stands with the function that estimates it, and in docs/definitions.md.
+The estimating functions and docs/definitions.md define them.
 """
 
 from ramify.analysis.metric_record import CHANGE, COARSE, FINE, POSITIVE, SHARE, UNBOUNDED, Metric
@@ -10,7 +10,7 @@ BY_PATTERN = ("n", "pattern", "n,shape_class")
 OVERALL = ("all", *BY_SHAPE)
 TIMED = ("n", "n,shape_class", "n,divisions")
 
-# Of what is tried, by the attempted pattern (`uses`, `choice`).
+# By attempted pattern (`uses`, `choice`).
 COVERAGE = Metric(
     "coverage@{m}", "Coverage: share of the patterns that are tried", "share", SHARE, BY_SHAPE, pooling="seed means",
     shown=("figure",), full_scale=True,
@@ -24,7 +24,7 @@ CHOICE = Metric("choice", "Choice", "change", UNBOUNDED, ("n,shape_class", "patt
 ENTROPY = Metric("pattern entropy", "Pattern entropy", "bits", UNBOUNDED, ("n",), pooling="seed means")
 MOST_USED = Metric("most used pattern", "Most used pattern", "share", SHARE, ("n",), pooling="seed means")
 
-# Of the course of training (`acquisition`, `timing`, `transfer`, `signal`).
+# Over training (`acquisition`, `timing`, `transfer`, `signal`).
 ACQUISITION, ACQUISITION_AT_HALF = (
     Metric(name, "Acquisition step", "step", POSITIVE, (COARSE, *FINE), pooling="crossed only")
     for name in ("acquisition", "acquisition@0.5")
@@ -43,7 +43,7 @@ SIGNAL = Metric(
     "zero advantage against success", "Spearman's ρ", "correlation", UNBOUNDED, ("n",), pooling="seed means"
 )
 
-# Of both ends of training (`support`).
+# First against last checkpoint (`support`).
 SUPPORT_KINDS = ("base only", "both", "trained only", "neither")
 
 
@@ -56,7 +56,7 @@ SUPPORT, PATTERN_SUPPORT = _shares("support"), _shares("pattern support")
 UNLOCK = Metric("null-set unlock rate", "Null-set unlock rate", "share", SHARE, OVERALL, pooling="seed means")
 
 
-# Of structure (`shapes`, `composition`, `effects`).
+# By structure (`shapes`, `composition`, `effects`).
 def _gaps(suffix: str) -> dict[str, Metric]:
     names = {shape: f"{shape} gap{suffix}" for shape in ("right-heavy", "balanced")}
     shown = {shape: name.replace("forced", "uniquely solvable") for shape, name in names.items()}
@@ -69,8 +69,8 @@ def _gaps(suffix: str) -> dict[str, Metric]:
 SHAPE_GAPS, FORCED_GAPS = _gaps(""), _gaps(", forced")
 COMPOSITION_GAP = Metric("composition gap", "Composition gap", "change", CHANGE, BY_PATTERN, pooling="seed means")
 MODELS = {"term": frozenset[str](), "term without lookahead": frozenset({"lookahead"})}
-"""The groupings of effects, and the terms that their models do not have: right-heavy trees need more lookahead, so
-beside it the shape class says only what lookahead does not."""
+"""The groupings of effects, and the terms that each model omits. Right-heavy trees need more lookahead, so with
+lookahead in the model the shape class captures only the rest."""
 EFFECT, EFFECT_CHANGE = (
     Metric(name, "Structure effect", "log-odds", UNBOUNDED, tuple(MODELS), pooling="one model")
     for name in ("effect", "effect change")
@@ -83,4 +83,4 @@ DERIVED = (
     *SUPPORT.values(), *PATTERN_SUPPORT.values(), UNLOCK,
     *SHAPE_GAPS.values(), *FORCED_GAPS.values(), COMPOSITION_GAP, EFFECT, EFFECT_CHANGE,
 )  # fmt: skip
-"""All of them, in the order of the report."""
+"""All derived metrics, in the order of the report."""

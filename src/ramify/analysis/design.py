@@ -1,8 +1,9 @@
-"""What a design can detect, from the success of the base model: the crossed model of docs/inference.md, beforehand.
+"""The differences that an evaluation design can detect, predicted from the success of the base model.
 
-A question is a weighted sum of the means of groups of puzzles: a gain, or a contrast of classes. The variance of its
-estimate is A / puzzles + B / patterns + C / seeds. Here A, B and C follow from how the base's success varies over
-puzzles and patterns, and from four assumptions about what the base cannot tell.
+The model is the crossed model of docs/inference.md. A question is a weighted sum of the means of groups of puzzles: a
+gain, or a contrast of classes. The variance of its estimate is A / puzzles + B / patterns + C / seeds. A, B and C
+follow from the variance of the base's success over puzzles and patterns, and from four assumptions that the base
+cannot inform.
 """
 
 from collections.abc import Mapping
@@ -14,11 +15,11 @@ import numpy as np
 from scipy.special import expit, logit, stdtrit
 
 CORRELATION = 0.5
-"""Between the success of a puzzle before and after training. A gain then varies as much as a level: training that
-solves some puzzles and not others does that, training that lifts all alike would vary less."""
+"""Assumed correlation between the success of a puzzle before and after training. A gain then varies as much as a level,
+as when training solves some puzzles and not others; a uniform gain would vary less."""
 GROWTH = 1.0
-"""Log-odds that training adds, for the level at which classes are compared afterwards. It matters where the base
-solves little: a share near 0 varies less than it will."""
+"""Assumed gain in log-odds, which sets the level at which classes are compared after training. It matters where the
+base solves little: a share near 0 has a smaller variance than after training."""
 SEED = 0.1
 """Standard deviation over training seeds of all log-odds together."""
 SEED_PATTERN = 0.2
@@ -26,26 +27,26 @@ SEED_PATTERN = 0.2
 POWER, LEVEL = 0.8, 0.05
 """A difference is detectable if a two-sided test at this level finds it with this power."""
 MOST_PUZZLES = 10_000_000
-"""Of a set and size; what needs more cannot be found by more puzzles."""
+"""The largest number of puzzles of a set and size that is considered."""
 MOST_SEEDS = 64
 POSSIBLE = (0.01, 0.99)
-"""Success after training that is reckoned with."""
+"""The range of success after training."""
 PRECISION = 1e-4
-"""Of a detectable difference."""
+"""The precision of a detectable difference."""
 CLASSES = ("left-heavy", "balanced", "right-heavy")
 
 LONGER = "length"
 
 Source = tuple[str, int]
-"""A set and a size: what a count of puzzles in the settings is of."""
+"""A set and a size, the key of the counts of puzzles in the settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """How the base's success varies within classes, in units of p (1 - p).
+    """The variance of the base's success within classes, in units of p (1 - p).
 
     Attributes:
-        puzzle: over puzzles within patterns; pattern: over patterns within classes.
+        puzzle: between puzzles within patterns; pattern: between patterns within classes.
         freedom: degrees of freedom of `pattern`.
     """
 
@@ -55,25 +56,25 @@ class Variation:
 
     @property
     def sampling(self) -> float:
-        """What is left for the samples of a puzzle."""
+        """The share of the variance that is left to sampling."""
         return max(0.0, 1 - self.puzzle - self.pattern)
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be estimated, and on what.
+    """A quantity to estimate, with the puzzles it is estimated on.
 
     Attributes:
         name: such as "gain, right-heavy".
-        sources: the sets and sizes that its puzzles are of, the one that it is about first.
-        counts, available: of each source, the puzzles as configured, and the patterns that these can be drawn from.
-        weights, owners, levels, puzzles, spread: of each group its weight, its source (an index), the base's success,
-            its puzzles as configured, and the sum of the squared shares of its patterns (1 / patterns if even).
+        sources: the sets and sizes of its puzzles, the main one first.
+        counts, available: configured puzzles and available patterns of each source.
+        weights, owners, levels, puzzles, spread: for each group its weight, the index of its source, the base's
+            success, its configured puzzles, and the sum of squared shares of its patterns (1 / patterns if equal).
         is_gain: whether it is a change since the base, rather than a contrast after training.
         is_change: whether the base is subtracted: a gain and transfer.
-        by_pattern: whether it is a claim about patterns of a kind.
-        n, patterns: puzzles and patterns that it rests on as configured.
-        status: why nothing can be said; None if something can.
+        by_pattern: whether it is a claim about new patterns.
+        n, patterns: configured puzzles and patterns behind the estimate.
+        status: why it cannot be estimated; None if it can.
     """
 
     name: str
@@ -95,13 +96,13 @@ class Question:
 
     @property
     def base(self) -> float:
-        """The base's success in the groups that the question is about."""
+        """The base's success in the groups of the question's first source."""
         chosen = self.weights > 0
         return float(self.weights[chosen] @ self.levels[chosen] / self.weights[chosen].sum())
 
 
 class Parts(NamedTuple):
-    """The variance of a question as configured: by puzzles and by patterns of each source, and by seeds."""
+    """The variance components of a question as configured: puzzles and patterns of each source, and seeds."""
 
     puzzle: np.ndarray
     pattern: np.ndarray
@@ -109,14 +110,14 @@ class Parts(NamedTuple):
 
 
 def parts(question: Question, seeds: int, samples: int, change: float = 0.0) -> Parts:
-    """The parts of the variance of an estimate, with as many puzzles as configured.
+    """The variance components of an estimate, for the configured numbers of puzzles.
 
-    All seeds share the base, so it has seeds × samples samples a puzzle. A single seed says nothing of others: its
-    interval leaves them out, and so does this.
+    All seeds share the base, which therefore has seeds × samples samples per puzzle. With a single seed the seed
+    component is unknown and left out, here as in its interval.
 
     Args:
-        samples: a puzzle, seed and checkpoint.
-        change: the true gain, for a gain; contrasts are taken at the base's log-odds + `GROWTH`.
+        samples: samples per puzzle, seed and checkpoint.
+        change: the true gain, for a gain; contrasts are evaluated at the base's log-odds + `GROWTH`.
     """
     before = question.levels * (1 - question.levels)
     grown = question.levels + change if question.is_gain else expit(logit(question.levels) + GROWTH)
@@ -140,18 +141,18 @@ def parts(question: Question, seeds: int, samples: int, change: float = 0.0) -> 
 
 
 def detectable(question: Question, seeds: int, samples: int, counts: Mapping[Source, float] | None = None) -> float:
-    """The smallest true difference that is found with 80 % power at 5 %, two-sided.
+    """The smallest true difference detected with 80 % power at the 5 % level, two-sided.
 
     Args:
-        counts: puzzles by set and size; None for as many as configured.
+        counts: puzzles by set and size; None for the configured ones.
 
     Returns:
-        A share; NaN where nothing can be said. It may be larger than what is possible.
+        A share; NaN where it cannot be estimated. It may exceed the possible range.
     """
     if question.status is not None:
         return float("nan")
     counts = dict(zip(question.sources, question.counts, strict=True)) if counts is None else counts
-    low, high = 0.0, 4.0  # a larger gain has another variance, so the equation is solved
+    low, high = 0.0, 4.0  # the variance depends on the gain, so the equation is solved iteratively
     while high - low > PRECISION:
         middle = (low + high) / 2
         if least(question, parts(question, seeds, samples, middle), seeds, counts) > middle:
@@ -162,9 +163,10 @@ def detectable(question: Question, seeds: int, samples: int, counts: Mapping[Sou
 
 
 def needed(question: Question, difference: float, seeds: int, samples: int) -> float | None:
-    """Puzzles of the question's first set and size that make a difference detectable; None if no number does.
+    """The number of puzzles of the question's first set and size that makes a difference detectable; None if no number
+    does.
 
-    Those of its other sets go along in proportion.
+    The puzzles of its other sets grow in proportion.
     """
     if question.status is not None:
         return None
@@ -184,7 +186,7 @@ def needed(question: Question, difference: float, seeds: int, samples: int) -> f
 
 
 def remedy(question: Question, difference: float, seeds: int, samples: int) -> str:
-    """What it takes where no number of puzzles is enough: seeds or patterns, in words."""
+    """The number of seeds or patterns required where no number of puzzles is enough, in words."""
     for more in range(seeds + 1, MOST_SEEDS + 1):
         if needed(question, difference, more, samples) is not None:
             return f"not with {seeds} seeds; with {more}"
@@ -196,7 +198,7 @@ def remedy(question: Question, difference: float, seeds: int, samples: int) -> s
 
 
 def _fewer(question: Question, counts: np.ndarray) -> np.ndarray:
-    """What the pattern parts are multiplied by: a pattern gets a second puzzle when all have one."""
+    """The factor of the pattern components; a pattern gets a second puzzle only when every pattern has one."""
     shares: np.ndarray = np.minimum(question.counts, question.available) / np.minimum(
         np.maximum(counts, 1), question.available
     )
@@ -204,7 +206,7 @@ def _fewer(question: Question, counts: np.ndarray) -> np.ndarray:
 
 
 def least(question: Question, of: Parts, seeds: int, counts: Mapping[Source, float]) -> float:
-    """The difference that is detectable at such a variance, with other numbers of puzzles by set and size."""
+    """The detectable difference for given variance components, with other numbers of puzzles by set and size."""
     there = np.array([counts[source] for source in question.sources], float)
     factors = there / question.counts
     puzzle = float((of.puzzle / factors).sum())
@@ -218,6 +220,6 @@ def least(question: Question, of: Parts, seeds: int, counts: Mapping[Source, flo
 
 
 def _quantiles(freedom: float) -> float:
-    """How many standard errors are found with `POWER` at `LEVEL`."""
+    """The number of standard errors detected with `POWER` at `LEVEL`."""
     freedom = min(freedom, 1e6)
     return float(stdtrit(freedom, 1 - LEVEL / 2) + stdtrit(freedom, POWER))

@@ -1,11 +1,11 @@
-"""Structure effects: a logistic model of success that separates shape from what comes with it.
+"""Structure effects: a logistic model of success with a term for each feature of structure.
 
-Right-heavy patterns subtract and divide, have few solutions, and lead over fractions and large values. The model has a
-term for each of these, so that the effect of shape is what is left. One fit, by statsmodels, has every term at the
-first and at the last checkpoint, over all seeds. Claims about shapes are about patterns that were not asked too, so
-errors are clustered by pattern, and corrected for few of them, see `clustered`.
+Right-heavy patterns subtract and divide, have few solutions, and pass through fractions and large values. The model has
+a term for each of these confounders, so the coefficient of a shape is its effect with the others held equal. One fit,
+by statsmodels, has every term at the first and the last checkpoint, over all seeds. Claims about shapes extend to other
+patterns, so errors are clustered by pattern with a small-sample correction, see `clustered`.
 
-The terms are the same at both checkpoints. One that cannot be told has a row without a value, whose status says why.
+The terms are the same at both checkpoints. A term that cannot be estimated has a row without a value and a status.
 """
 
 import warnings
@@ -23,18 +23,19 @@ from ramify.tasks.base import Task
 
 FEWEST_PUZZLES = 8
 FEWEST_PATTERNS = 3
-"""Puzzles, and patterns of these, that an indicator needs on either side. With fewer, intervals keep their level but
-are wider than 1.5 log-odds to each side, by simulation."""
+"""The least puzzles and patterns of an indicator on either side. With fewer, simulated intervals keep their level but
+are wider than ± 1.5 log-odds."""
 FEWEST_FREEDOM = 3.0
-"""Degrees of freedom that a term needs: about one less than the patterns that tell it."""
+"""The least degrees of freedom of a term: about one less than the patterns that inform it."""
 SEPARATED = "separated"
-"""The status of a term whose coefficient is infinite, or rests on puzzles whose success other terms decide."""
+"""The status of a term with an infinite coefficient, or one that other separated terms determine."""
 TOLERANCE = 1e-6
-"""Below which a number is 0, beside others of about 1."""
+"""The threshold below which a number counts as 0, relative to 1."""
 
 
 class Effect(NamedTuple):
-    """A term's log-odds, their 95 % interval and p at a checkpoint, or of their change; NaN where `status` says why."""
+    """A term's log-odds with 95 % interval and p, at a checkpoint or as a change; NaN where `status` gives the
+    reason."""
 
     value: float = np.nan
     low: float = np.nan
@@ -44,7 +45,7 @@ class Effect(NamedTuple):
 
 
 class _Cases(NamedTuple):
-    """The terms, a code of the step, the right and wrong samples, and codes of pattern and puzzle of each row."""
+    """Model data: terms, step code, right and wrong samples, and codes of pattern and puzzle of each row."""
 
     terms: np.ndarray
     step: np.ndarray
@@ -54,11 +55,12 @@ class _Cases(NamedTuple):
 
 
 def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataFrame]:
-    """The effect of each term at the first and the last checkpoint, and its change, over puzzles with a shape class.
+    """Estimate the effect of each term at the first and last checkpoint, and its change, over puzzles with a shape
+    class.
 
     Args:
-        sets: whose puzzles all have a source pattern.
-        seeds: whose samples are counted together. The rows have no seed if there are several.
+        sets: sets whose puzzles all have a source pattern.
+        seeds: seeds whose samples are pooled. With several, the rows have no seed.
 
     Returns:
         Rows of `effect` and, if there are several checkpoints, of `effect change`, for every term of each model.
@@ -102,19 +104,19 @@ def effects(sets: Sequence[SetCells], seeds: Sequence[int]) -> Iterator[pl.DataF
 
 
 def fit(task: Task, cases: pl.DataFrame, without: frozenset[str] = frozenset()) -> list[dict[str, Effect]]:
-    """The model of some cells.
+    """Fit the model to a table of cells.
 
     Args:
         cases: a row for each puzzle, step and seed, with step, puzzle_id, pattern, correct, k and the columns of
             `Task.TERMS`; of one or two steps.
-        without: terms that the model does not have.
+        without: terms to omit.
 
     Returns:
-        The effect of each term at each step in order; of two steps, its change too.
+        The effect of each term at each step in order; with two steps, its change too.
     """
     names = [name for name in task.TERMS if name not in without]
     columns = {name: task.TERMS[name].cast(pl.Float64) for name in names}
-    # The terms do not depend on the seed, so samples are added up over seeds.
+    # Terms do not depend on the seed, so samples are summed over seeds.
     keys = ["step", "puzzle_id", "pattern"]
     table = (
         cases.select(*keys, "correct", "k", **columns)
@@ -130,14 +132,14 @@ def fit(task: Task, cases: pl.DataFrame, without: frozenset[str] = frozenset()) 
         table["puzzle_id"].rank("dense").to_numpy().astype(int) - 1,
     )
     few, aliased = _few(data, names, task.INDICATORS), _aliased(data, names)
-    chosen = [name for name in names if name not in aliased]  # of few puzzles too: they are held equal all the same
+    chosen = [name for name in names if name not in aliased]  # terms of few puzzles too: they stay in the model
     found = _fitted(data._replace(terms=data.terms[:, [names.index(name) for name in chosen]]), chosen)
     said = {name: Effect(status=status) for name, status in {**aliased, **few}.items()}
     return [{name: said.get(name) or one[name] for name in names} for one in found]
 
 
 def _few(data: _Cases, names: list[str], indicators: Sequence[str]) -> dict[str, str]:
-    """The indicators that hold, or do not hold, for too few puzzles or patterns at a step, and which."""
+    """Indicators with too few puzzles or patterns on one side at a step, with the reason."""
     said = {}
     for name in [name for name in indicators if name in names]:
         column = data.terms[:, names.index(name)]
@@ -153,7 +155,7 @@ def _few(data: _Cases, names: list[str], indicators: Sequence[str]) -> dict[str,
 
 
 def _aliased(data: _Cases, names: list[str]) -> dict[str, str]:
-    """The terms that do not vary at a step, or that follow there from the terms before them, and from which."""
+    """Terms that are constant at a step or linear in the terms before them, with the reason."""
     said: dict[str, str] = {}
     for step in np.unique(data.step):
         here = data.terms[data.step == step]
@@ -172,14 +174,14 @@ def _aliased(data: _Cases, names: list[str]) -> dict[str, str]:
 
 
 def _fitted(data: _Cases, names: list[str]) -> list[dict[str, Effect]]:
-    """The fit of independent terms: their effects at each step and, of two steps, the changes."""
+    """Fit independent terms: the effects at each step and, of two steps, the changes."""
     steps, width = int(data.step.max()) + 1, len(names) + 1
     design = np.zeros((len(data.step), steps * width))
     for step in range(steps):
         mine = data.step == step
         scaled = data.terms[mine] - data.terms[mine].mean(0)
         design[mine, step * width : (step + 1) * width] = np.column_stack([np.ones(mine.sum()), scaled])
-    # What is decided fits in the limit, whatever the other coefficients are: these follow from the rest.
+    # Separated rows fit perfectly in the limit, so the other coefficients follow from the remaining rows.
     known = ~_decided(design, data.success)
     design, success, pattern = design[known], data.success[known], data.pattern[known]
     told = np.abs(_null_space(design)).max(1, initial=0) < TOLERANCE
@@ -205,9 +207,9 @@ def _fitted(data: _Cases, names: list[str]) -> list[dict[str, Effect]]:
 
 
 def _contrasts(of: np.ndarray, design: np.ndarray, success: np.ndarray, clusters: np.ndarray) -> Contrasts:
-    """Combinations of the coefficients of the maximum likelihood fit, which is finite; NaN where there is none.
+    """Combinations of the coefficients of the maximum likelihood fit; NaN where the fit is not finite.
 
-    Where columns depend on others, these are left out: a coefficient that can be told is the same without them.
+    Dependent columns are dropped, which does not change the estimable coefficients.
     """
     import statsmodels.api as sm
     from scipy.linalg import qr
@@ -220,22 +222,22 @@ def _contrasts(of: np.ndarray, design: np.ndarray, success: np.ndarray, clusters
     basis = np.sort(order[:rank])
     design = design[:, basis]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a perfect fit, which leaves no freedom
+        warnings.simplefilter("ignore")  # a perfect fit leaves no degrees of freedom
         fitted = sm.GLM(success, design, family=sm.families.Binomial()).fit()
     samples, chance = success.sum(1), fitted.fittedvalues
     scores = design * (success[:, 0] - samples * chance)[:, None]
     information = design * np.sqrt(samples * chance * (1 - chance))[:, None]
     try:
         return contrasts(of[:, basis], fitted.params, scores, information, clusters)
-    except np.linalg.LinAlgError:  # success is so nearly certain that no information is left
+    except np.linalg.LinAlgError:  # success is nearly certain, so the information is numerically 0
         return unknown
 
 
 def _decided(design: np.ndarray, success: np.ndarray) -> np.ndarray:
-    """Which rows a combination of terms separates from the others, so that the likelihood has no maximum.
+    """Rows that a combination of terms separates from the others, so that the likelihood has no maximum.
 
-    Rows with right and wrong samples allow only combinations that are 0 for them; a linear program finds one that is
-    nowhere on the wrong side of the others (Konis 2007).
+    A separating combination is 0 on rows with both right and wrong samples and never has the wrong sign on the others;
+    a linear program finds it (Konis 2007).
     """
     from scipy.optimize import linprog
 
@@ -253,7 +255,7 @@ def _decided(design: np.ndarray, success: np.ndarray) -> np.ndarray:
 
 
 def _null_space(design: np.ndarray) -> np.ndarray:
-    """An orthonormal basis of the coefficients that give 0 for all rows, of shape (coefficients, dimensions)."""
+    """An orthonormal basis of the coefficients that are 0 on all rows, of shape (coefficients, dimensions)."""
     from scipy.linalg import null_space
 
     width = design.shape[1]

@@ -1,4 +1,4 @@
-"""Metrics of other packages: the records that their entry points in the group `ramify.metrics` name."""
+"""Metrics of other packages, loaded from the entry point group `ramify.metrics`."""
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
@@ -12,10 +12,10 @@ GROUP = "ramify.metrics"
 
 
 def load(is_taken: Callable[[str], bool]) -> tuple[Metric, ...]:
-    """The metrics of the installed packages, in the order of their entry points' names.
+    """Load the metrics of installed packages, ordered by entry point name.
 
     Args:
-        is_taken: whether a name in the table belongs to a metric of ramify.
+        is_taken: whether a name belongs to a built-in metric.
 
     Raises:
         RamifyError: an entry point cannot be loaded, or is not a metric that can be estimated.
@@ -25,7 +25,7 @@ def load(is_taken: Callable[[str], bool]) -> tuple[Metric, ...]:
         package = entry.dist.name if entry.dist is not None else "an unknown package"
         try:
             metric = _checked(entry, lambda name: is_taken(name) or any(one.is_named(name) for one in found))
-        except Exception as error:  # whatever the module of another package raises
+        except Exception as error:  # another package may raise anything
             raise RamifyError(
                 f"the entry point {entry.name} = {entry.value} of {package} is not a metric for {GROUP}: "
                 f"{reason(error)}; correct it, or uninstall {package}"
@@ -35,7 +35,7 @@ def load(is_taken: Callable[[str], bool]) -> tuple[Metric, ...]:
 
 
 def _checked(entry: EntryPoint, is_taken: Callable[[str], bool]) -> Metric:
-    """The metric of an entry point, tried on cells without rows."""
+    """The metric of an entry point, tested on cells without rows."""
     from ramify.frames import CELL_TYPES
 
     metric = entry.load()
@@ -44,7 +44,7 @@ def _checked(entry: EntryPoint, is_taken: Callable[[str], bool]) -> Metric:
     if not metric.name.strip() or not metric.name.isprintable() or metric.name.endswith(GAIN):
         raise ValueError(f"{metric.name!r} cannot be the name of a metric")
     if is_taken(metric.named(4)):
-        raise ValueError(f"there is a metric named {metric.name} already")
+        raise ValueError(f"the name {metric.name} is taken by another metric")
     ratio = metric.ratio(4)
     parts = {"numerator": ratio.numerator, "denominator": ratio.denominator}
     for name, part in parts.items():

@@ -1,4 +1,4 @@
-"""From annotated completions to the table of estimates: every metric for every seed, set, checkpoint and group."""
+"""Compute the table of estimates: every metric for every seed, set, checkpoint and group."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from ramify.analysis.changes import is_paired, unpaired_changes
 from ramify.analysis.composition import composition_gaps
 from ramify.analysis.derived_metrics import OVERALL
 from ramify.analysis.effects import effects
-from ramify.analysis.linear import Part, is_crossed, linear_parts, told
+from ramify.analysis.linear import Part, is_crossed, linear_parts, moderated_rows
 from ramify.analysis.metric_record import GAIN
 from ramify.analysis.metrics import MEAN, measured, metric_of
 from ramify.analysis.rows import KEYS, adjusted, named, pooled, rows, within_bounds
@@ -28,13 +28,14 @@ ALWAYS = ("all", "n", "pattern")
 UNLABELLED = {"all", "n", "forced", "multiplicity"}
 """Groupings of puzzles without a source pattern."""
 AVERAGED = ("crossed", "seed means")
-"""How metrics are pooled whose pooled rows may be means over seeds."""
+"""Kinds of pooling whose pooled rows may be means over seeds."""
 
 Sets = Mapping[str, SetCells]
 
 
 def estimate(run: Run, more: Sequence[str] = ()) -> pl.DataFrame:
-    """Every estimate of a run, of single seeds and, if there are several, pooled (seed null); see `Run.estimates`.
+    """Compute every estimate of a run, for single seeds and, if there are several, pooled (seed null); see
+    `Run.estimates`.
 
     Args:
         more: groupings besides those of the task: columns of `frames.attributed`, joined by commas.
@@ -42,7 +43,7 @@ def estimate(run: Run, more: Sequence[str] = ()) -> pl.DataFrame:
     groupings = list(dict.fromkeys([*ALWAYS, *run.task.GROUPINGS, *more]))
     sets = {name: cells for name in run.sampled_sets() if len((cells := set_cells(run, name)).frame)}
     if not sets:
-        raise RunError(f"{run.path}: there are no completions at the sampling temperature to make estimates of")
+        raise RunError(f"{run.path}: no completions at the sampling temperature, so nothing can be estimated")
     found = []
     for seed in run.seeds:
         mine = {name: cells for name, cells in sets.items() if seed in cells.seeds}
@@ -61,7 +62,8 @@ def estimate(run: Run, more: Sequence[str] = ()) -> pl.DataFrame:
 
 
 def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[pl.DataFrame]:
-    """Levels, gains, gaps, transfer, acquisition and timing of one seed, or of all that answer the same puzzles."""
+    """Levels, gains, gaps, transfer, acquisition and timing of one seed, or of all seeds that answer the same
+    puzzles."""
     parts: list[Part] = []
     found: list[pl.DataFrame] = []
     crossed: dict[str, SetCells] = {}
@@ -86,7 +88,7 @@ def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[
         common = [seed for seed in seeds if all(seed in cells.seeds for cells in crossed.values())]
         if len(common) >= min(2, len(seeds)):
             parts += transfer(crossed, common)
-    table = list(told(parts, label))
+    table = list(moderated_rows(parts, label))
     gained = [part for frame in table if len(part := frame.filter(named(frame, MEAN.of_gain)))]
     for of, known, chosen in acquiring:
         own = [frame.filter(pl.col("set") == of.name) for frame in gained]
@@ -95,7 +97,7 @@ def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[
 
 
 def _by_label(cells: SetCells, groupings: Sequence[str]) -> Iterator[tuple[SetCells, list[str]]]:
-    """The cells with the groupings that they allow: by the source pattern, those of puzzles that have one."""
+    """Pairs of cells and groupings: groupings by source pattern get only the puzzles that have one."""
     if cells.labelled is cells:
         yield cells, list(groupings)
         return
@@ -105,7 +107,7 @@ def _by_label(cells: SetCells, groupings: Sequence[str]) -> Iterator[tuple[SetCe
 
 
 def _of_seed(run: Run, sets: Sets, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """What is not linear in the values of puzzles, of one seed."""
+    """The estimates of one seed that are not linear in the values of puzzles."""
     for cells in sets.values():
         labelled = cells.labelled
         for of, chosen in _by_label(cells, groupings):
@@ -124,7 +126,7 @@ def _of_seed(run: Run, sets: Sets, seed: int, groupings: Sequence[str]) -> Itera
 
 
 def _unpaired_gains(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """Gains where the checkpoints were asked different puzzles, as in training."""
+    """Gains where checkpoints were asked different puzzles, as in training."""
     steps = cells.steps(seed)
     if len(steps) < 2 or is_paired(cells.values(seed, pl.col("k"))[0]):
         return

@@ -1,8 +1,8 @@
-"""Estimates with 95 % intervals: Wilson, the bootstrap over puzzles, Student's t.
+"""Estimators with 95 % intervals: Wilson, the bootstrap over puzzles, Student's t.
 
-Everything here is about sums: a metric of a group is Σ numerator / Σ denominator over its puzzles. The sums come by
-*block*: a group of up to `BLOCKS` puzzles has a block for each, a larger one has `BLOCKS` blocks of nearly equal size.
-Resampling blocks instead of puzzles costs little precision and makes the work independent of the number of puzzles.
+A metric of a group is Σ numerator / Σ denominator over its puzzles. Sums are kept by *block*: a group of up to `BLOCKS`
+puzzles has one block per puzzle, a larger one has `BLOCKS` blocks of nearly equal size. Resampling blocks instead of
+puzzles costs little precision and makes the work independent of the number of puzzles.
 """
 
 from functools import cache
@@ -17,14 +17,13 @@ Z = 1.959964
 BLOCKS = 100
 RESAMPLES = 1000
 FEWEST = 20
-"""Below this many puzzles the bootstrap is too narrow, and another interval stands in for it."""
+"""Below this number of puzzles the bootstrap is too narrow, and another interval replaces it."""
 
 
 def wilson_limits(shares: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Limits of many proportions of n independent trials (Wilson 1927); NaN where n is 0.
+    """Wilson limits of many proportions of n independent trials (Wilson 1927); NaN where n is 0.
 
-    Also for means of n values between 0 and 1, for which they are conservative: no such values vary more than trials
-    with the same mean.
+    They are conservative for means of n values between 0 and 1, whose variance is at most that of trials.
 
     >>> low, high = wilson_limits(np.array([0.0]), np.array([10]))
     >>> low.round(3).tolist(), high.round(3).tolist()
@@ -39,15 +38,15 @@ def wilson_limits(shares: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.nda
 def ratios(
     numerators: np.ndarray, denominators: np.ndarray, n: np.ndarray, kind: str = "share"
 ) -> tuple[np.ndarray, ...]:
-    """Σ numerator / Σ denominator of many groups, each with its interval.
+    """Estimate Σ numerator / Σ denominator of many groups, with intervals.
 
     Args:
         numerators, denominators: sums of shape (groups, blocks).
         n: the puzzles of each group with a denominator above 0, of shape (groups,).
         kind: "trials" if each puzzle is one independent trial, which takes Wilson's interval; "share" for any other
             ratio between 0 and 1; "mean" for one that is not. These two take the bootstrap. Below `FEWEST` puzzles, or
-            where all are alike, a share takes Wilson's interval on the number of puzzles, which is conservative, and
-            a mean takes Student's t of the linearised ratio (none for a single puzzle).
+            where all values are equal, a share takes Wilson's interval on the number of puzzles, which is
+            conservative, and a mean takes Student's t of the linearised ratio (none for a single puzzle).
 
     Returns:
         Values, lower and upper ends; NaN where there is no measurement.
@@ -67,7 +66,7 @@ def ratios(
     large = (n >= FEWEST) & (spread > 1e-12)
     for count in np.unique(used[large]):
         rows = np.flatnonzero(large & (used == count))
-        # Blocks without a denominator say nothing; those with one are moved to the front.
+        # Blocks without a denominator are dropped; the others move to the front.
         order = np.argsort(denominators[rows] <= 0, axis=1, kind="stable")[:, :count]
         above, below = (np.take_along_axis(table[rows], order, axis=1) for table in (numerators, denominators))
         weights = resampling(int(count))
@@ -79,7 +78,7 @@ def ratios(
 
 @cache
 def resampling(blocks: int) -> np.ndarray:
-    """How often each resample takes each block, of shape (RESAMPLES, blocks): the same every time."""
+    """Bootstrap weights: the count of each block in each resample, of shape (RESAMPLES, blocks), from a fixed seed."""
     return (
         generator(f"bootstrap/{blocks}").multinomial(blocks, np.full(blocks, 1 / blocks), size=RESAMPLES).astype(float)
     )
@@ -97,10 +96,10 @@ def _linearised(numerators: np.ndarray, denominators: np.ndarray, value: np.ndar
 
 
 def steadied(variance: np.ndarray, floor: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Variances of means of n values; where these are few, or all alike by chance, not below a floor.
+    """Variances of means of n values, with a floor where n is small or the values happen to agree.
 
     Args:
-        floor: the variance that follows from sampling completions alone.
+        floor: the variance from sampling completions alone.
     """
     doubtful = (n < FEWEST) | (variance < 1e-12)
     return np.where(doubtful, np.fmax(variance, floor), variance)
@@ -121,7 +120,7 @@ def mean_interval(mean: np.ndarray, variance: np.ndarray, n: np.ndarray) -> tupl
 
 
 def combined(found: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
-    """Σ weight × estimate of independent estimates, its interval from theirs (MOVER; Zou and Donner 2008).
+    """Σ weight × estimate of independent estimates, with an interval from their intervals (MOVER; Zou and Donner 2008).
 
     Args:
         found: value, low and high of each, of shape (estimates, 3).
@@ -142,10 +141,10 @@ def combined(found: np.ndarray, weights: np.ndarray) -> tuple[float, float, floa
 
 
 def rarefied(counts: np.ndarray, total: float, drawn: int) -> np.ndarray:
-    """Expected number of kinds among `drawn` of `total` things without replacement (Hurlbert 1971).
+    """Expected number of kinds among `drawn` of `total` items, drawn without replacement (Hurlbert 1971).
 
     Args:
-        counts: how many things are of each kind, of shape (..., kinds); not above `total`.
+        counts: items of each kind, of shape (..., kinds); not above `total`.
 
     >>> round(float(rarefied(np.array([2, 2]), 4, 2)), 6)  # of six pairs two are of one kind: 1 * 2/6 + 2 * 4/6
     1.666667

@@ -1,4 +1,4 @@
-"""Levels and gains of the metrics by group: rows with both intervals, of one seed or of all together."""
+"""Rows for levels and gains by group, with both intervals, for one seed or all together."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -16,15 +16,15 @@ from ramify.analysis.rows import rows
 from ramify.tasks.base import Task
 
 FAMILY = {"all": "n"}
-"""Whose seed parts moderate those of a grouping that has a single group."""
+"""For a grouping with a single group, the grouping whose seed components moderate it."""
 
 
 class Curves(NamedTuple):
-    """A metric over the checkpoints that some seeds share.
+    """A metric over the checkpoints that a list of seeds shares.
 
     Attributes:
         numerator, denominator: of shape (seeds, steps, puzzles); NaN where a puzzle was not asked.
-        k: samples.
+        k: samples per puzzle.
     """
 
     steps: list[int]
@@ -35,7 +35,7 @@ class Curves(NamedTuple):
 
     @property
     def asked(self) -> np.ndarray:
-        """Whether all seeds were asked a puzzle, of shape (steps, puzzles)."""
+        """Whether all seeds were asked the puzzle, of shape (steps, puzzles)."""
         finite: np.ndarray = np.isfinite(self.denominator).all(0)
         return finite
 
@@ -46,7 +46,7 @@ class Curves(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Functionals of a metric, set and grouping at some steps, with what their rows say."""
+    """Functionals of a metric, set and grouping at a list of steps, with the metadata of their rows."""
 
     metric: str
     set: str
@@ -62,10 +62,10 @@ class Part(NamedTuple):
 
 
 def curves(cells: SetCells, seeds: Sequence[int], ratio: Ratio, k: int, steps: Sequence[int] | None = None) -> Curves:
-    """The values of a metric in some seeds.
+    """The values of a metric for a list of seeds.
 
     Args:
-        steps: checkpoints that all seeds have; None for all such.
+        steps: checkpoints that all seeds have; None for all of them.
     """
     steps = shared_steps(cells, seeds) if steps is None else list(steps)
     tables = [cells.values(seed, ratio.numerator, ratio.denominator) for seed in seeds]
@@ -75,29 +75,29 @@ def curves(cells: SetCells, seeds: Sequence[int], ratio: Ratio, k: int, steps: S
 
 
 def shared_steps(cells: SetCells, seeds: Sequence[int]) -> list[int]:
-    """The checkpoints that all of some seeds have, sorted."""
+    """The checkpoints that all seeds have, sorted."""
     return sorted(set.intersection(*(set(cells.steps(seed)) for seed in seeds)))
 
 
 def is_crossed(cells: SetCells, seeds: Sequence[int]) -> bool:
-    """Whether the seeds answer the same puzzles at the checkpoints that they share, most of them at least."""
+    """Whether the seeds answered mostly the same puzzles at their shared checkpoints."""
     steps = shared_steps(cells, seeds)
     asked = [np.isfinite(cells.values(seed, pl.col("k"))[0][np.isin(cells.steps(seed), steps)]) for seed in seeds]
     return bool(steps) and bool((np.all(asked, 0).sum(1) * 2 > np.max(asked, 0).sum(1)).all())
 
 
 def claims_shape(by: str, task: Task) -> bool:
-    """Whether what is said of the groups of a grouping is said of patterns of their kind, not of their own patterns.
+    """Whether claims about the groups of a grouping extend to new patterns of their kind.
 
-    >>> from ramify import CountdownConfig
-    >>> claims_shape("n,shape_class", CountdownConfig()), claims_shape("pattern", CountdownConfig())
+    >>> from ramify.tasks.registry import default_task
+    >>> claims_shape("n,shape_class", default_task()), claims_shape("pattern", default_task())
     (True, False)
     """
     return not task.STRUCTURE.isdisjoint(by.split(","))
 
 
 def pattern_codes(puzzles: pl.DataFrame) -> np.ndarray:
-    """A number for each puzzle's source pattern; a puzzle without one is a pattern by itself."""
+    """An integer code for each puzzle's source pattern; a puzzle without one gets its own code."""
     named = puzzles["pattern"].rank("dense").fill_null(0).to_numpy().astype(np.int64)
     missing = named == 0
     return np.where(missing, named.max(initial=0) + np.cumsum(missing), named)
@@ -108,7 +108,7 @@ def linearised(numerator: np.ndarray, denominator: np.ndarray, asked: np.ndarray
 
     Args:
         numerator, denominator: of shape (seeds, steps, puzzles).
-        asked: which puzzles count, of shape (steps, puzzles); the others are NaN.
+        asked: puzzles that count, of shape (steps, puzzles); the others are NaN.
     """
     n = groups.totals(asked.astype(float))
     found = []
@@ -123,13 +123,13 @@ def linearised(numerator: np.ndarray, denominator: np.ndarray, asked: np.ndarray
 
 
 def levels(curve: Curves, groups: Grouping, codes: np.ndarray, by_pattern: bool) -> Components:
-    """The parts of the metric itself, at each step."""
+    """The error components of the metric at each step."""
     values = linearised(curve.numerator, curve.denominator, curve.asked, groups)
     return components(values, groups, codes, by_pattern=by_pattern, **chance(curve, groups))
 
 
 class Changes(NamedTuple):
-    """What each puzzle gained since the first checkpoint, of shape (seeds, steps - 1, puzzles).
+    """The gain of each puzzle since the first checkpoint, of shape (seeds, steps - 1, puzzles).
 
     Attributes:
         noise: the variance of the base's mean, of shape (steps - 1, puzzles).
@@ -144,7 +144,7 @@ class Changes(NamedTuple):
 
 
 def changes(curve: Curves, groups: Grouping) -> Changes:
-    """What each puzzle gained since the first checkpoint; where that is the base, since its mean over the seeds."""
+    """The gain of each puzzle since the first checkpoint; if that is the base, since its mean over the seeds."""
     asked = curve.asked[1:] & curve.asked[:1]
     after = curve._replace(numerator=curve.numerator[:, 1:], denominator=curve.denominator[:, 1:])
     before = curve._replace(
@@ -166,23 +166,24 @@ def changes(curve: Curves, groups: Grouping) -> Changes:
 
 
 def gains(curve: Curves, groups: Grouping, codes: np.ndarray, by_pattern: bool) -> Components:
-    """The parts of the gain over the first checkpoint, at each later one."""
+    """The error components of the gain since the first checkpoint, at each later one."""
     found = changes(curve, groups)
     return components(found.values, groups, codes, by_pattern=by_pattern, **_unfloored(found, groups))
 
 
 def _unfloored(found: Changes, groups: Grouping) -> dict[str, np.ndarray]:
-    """The arguments of `components`; where `told` moderates variances they need no floor."""
+    """The arguments of `components`; fine groupings with many groups get no floor, because their variances are
+    moderated."""
     least = 0.0 if groups.by in FINE and len(groups.names) >= FEWEST_IN_FAMILY else 1.0
     floors = {"floor": least * found.floor, "cell_floor": least * found.cell_floor}
     return {"noise": found.noise, "scale": found.scale, **floors}
 
 
 def chance(curve: Curves, groups: Grouping, asked: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """For each step and group, scale and floor of `crossed.components`: what sampling alone makes vary.
+    """Scale and floor of `crossed.components` for each step and group: the variance from sampling alone.
 
     Args:
-        asked: the puzzles that count; None for all that all seeds were asked.
+        asked: puzzles that count; None for those that all seeds were asked.
     """
     asked = curve.asked if asked is None else asked
     n = groups.totals(asked.astype(float))
@@ -201,7 +202,7 @@ def chance(curve: Curves, groups: Grouping, asked: np.ndarray | None = None) -> 
 def linear_parts(
     cells: SetCells, seeds: Sequence[int], groupings: Sequence[str], metrics: Mapping[str, Ratio] | None = None
 ) -> Iterator[Part]:
-    """Levels and gains of metrics, of all if none are named, by each grouping in a set."""
+    """Levels and gains of metrics by each grouping in a set; all metrics by default."""
     k, codes = cells.samples, pattern_codes(cells.puzzles)
     paired = all(is_paired(cells.values(seed, pl.col("k"))[0]) for seed in seeds)
     metrics = measured(k) if metrics is None else metrics
@@ -225,19 +226,21 @@ def linear_parts(
                 )  # fmt: skip
 
 
-def told(parts: Sequence[Part], seed: int | None, family: Mapping[str, str] = FAMILY) -> Iterator[pl.DataFrame]:
-    """The rows of parts, their seed parts moderated by those of the same metric and grouping in all sets.
+def moderated_rows(
+    parts: Sequence[Part], seed: int | None, family: Mapping[str, str] = FAMILY
+) -> Iterator[pl.DataFrame]:
+    """The rows of parts, with seed components moderated by those of the same metric and grouping in all sets.
 
     Args:
-        seed: what the rows are of; null if pooled.
-        family: for a grouping, the one whose parts moderate it instead, where there are some.
+        seed: the seed of the rows; null if pooled.
+        family: for a grouping, the grouping whose components moderate it instead, where it has any.
     """
     alike: dict[tuple[str, str, int], list[Part]] = {}
     for part in parts:
         alike.setdefault((part.metric, part.by, part.seeds), []).append(part)
     for (metric, by, seeds), members in alike.items():
         others = alike.get((metric, family.get(by, by), seeds), members)
-        # The base is one model: it has no seed part.
+        # The base is one model, without a seed component.
         if by in FINE:
             members = [part._replace(components=_moderated_by_step(part.components)) for part in members]
             others = members
@@ -251,7 +254,7 @@ def told(parts: Sequence[Part], seed: int | None, family: Mapping[str, str] = FA
             low, high, again_low, again_high, p = (
                 np.where(is_base, one, other).reshape(shape) for one, other in zip(base, found, strict=True)
             )
-            if part.status is not None:  # too little for a claim about new patterns
+            if part.status is not None:  # too few puzzles or patterns for a claim about new patterns
                 silent = part.status != None  # noqa: E711
                 low, high, p = (np.where(silent, np.nan, one) for one in (low, high, p))
             n = part.components.n if part.measured is None else part.measured

@@ -1,6 +1,6 @@
-"""What is known of a metric: one frozen record, which the estimates, the comparison and the report read.
+"""The record of a metric: one frozen dataclass that estimates, comparison and report read.
 
-The records are listed in `metrics` and `derived_metrics`; those of other packages are found by `entry_points`.
+`metrics` and `derived_metrics` list the built-in records; `entry_points` loads those of other packages.
 """
 
 import re
@@ -19,11 +19,11 @@ Place = Literal["changes", "compare", "terminal", "figure", "comparison"]
 SHARE, CHANGE, POSITIVE, UNBOUNDED = (0.0, 1.0), (-1.0, 1.0), (0.0, inf), (-inf, inf)
 """Common bounds."""
 COARSE = "coarse"
-"""Stands for every grouping that is asked for and is not in `FINE`."""
+"""Stands for every requested grouping that is not in `FINE`."""
 FINE = ("pattern", "function_class")
-"""Groupings with up to thousands of groups: each metric says which of them it is worth estimating by."""
+"""Groupings with up to thousands of groups, which a metric has to name explicitly."""
 GAIN = " gain"
-"""What the name of a metric is followed by in the rows of its gain."""
+"""The suffix of the names of gains."""
 _OF_CELLS = ("trials", "share", "mean")
 _NUMBER = re.compile(r"\{[jkm]\}")
 
@@ -33,7 +33,7 @@ class Ratio(NamedTuple):
 
     Attributes:
         numerator, denominator: null where a puzzle does not count.
-        kind: that of the metric, which `Metric.ratio` puts in. It chooses the interval, see `estimators.ratios`.
+        kind: the kind of the metric, set by `Metric.ratio`. It selects the interval, see `estimators.ratios`.
     """
 
     numerator: pl.Expr
@@ -46,21 +46,23 @@ class Metric:
     """A metric of the table of estimates.
 
     Attributes:
-        name: as in the column `metric`. {k} stands for the number of samples a puzzle; {j} for 1, 2, 4 … k, each of
-            which has rows of its own; {m} for another number.
+        name: the name in the column `metric`. {k} stands for the number of samples per puzzle; {j} for 1, 2, 4 … k,
+            with separate rows for each; {m} for another number.
         label: the heading of its figure.
-        kind: "trials" where each puzzle is right or wrong once, "share" for another ratio between 0 and 1, "mean" for a
-            ratio that may be above 1; these three choose the interval of a ratio of cells. Of the others: "change", a
+        kind: "trials" where each puzzle is one trial, "share" for another ratio between 0 and 1, "mean" for a ratio
+            that may be above 1; these three select the interval of a ratio of cells. The others are "change", a
             difference of shares; "step", a training step; "log-odds", "bits", "correlation".
-        bounds: the least and the largest end that an interval is cut to.
-        groupings: those it is estimated by; "coarse" for all that are asked for but "pattern" and "function_class".
-        gain: the groupings by which its gain since the first checkpoint is estimated too.
-        pooling: over seeds: "crossed", puzzles and seeds together where the seeds answered the same puzzles, else the
-            mean over seeds; "crossed only", no mean stands in for it; "seed means"; "one model", fitted to all seeds.
-        compute: gives the ratio for a number of samples; None where it is not a ratio of the sums of cells.
-        shown: where. "changes": first and last checkpoint in the report; "compare": tests of `ramify compare`;
-            "terminal": the story in the terminal; "figure": a figure of the report; "comparison": one of several runs.
-        full_scale: whether its figure shows all of 0 to 1, rather than what the values need.
+        bounds: the bounds to which intervals are clipped.
+        groupings: groupings of its estimates; "coarse" stands for all requested ones but "pattern" and
+            "function_class".
+        gain: groupings of the estimates of its gain since the first checkpoint.
+        pooling: how seeds are pooled: "crossed", puzzles and seeds together where the seeds answered the same puzzles,
+            else the mean over seeds; "crossed only", without the mean; "seed means"; "one model", fitted to all seeds.
+        compute: returns the ratio for a number of samples; None for a metric that is not a ratio of cell sums.
+        shown: where it is shown. "changes": first and last checkpoint in the report; "compare": tests of `ramify
+            compare`; "terminal": the summary in the terminal; "figure": a figure of the report; "comparison": a figure
+            of several runs.
+        full_scale: whether its figure spans 0 to 1, rather than the range of the values.
         shown_as: the name in reports and comparisons, where it differs from the column `metric`.
 
     Raises:
@@ -102,17 +104,17 @@ class Metric:
 
     @property
     def is_signed(self) -> bool:
-        """Whether it may be below 0."""
+        """Whether values may be negative."""
         return self.bounds[0] < 0
 
     @property
     def in_percent(self) -> bool:
-        """Whether it is shown as a percentage."""
+        """Whether values are shown as percentages."""
         return self.kind in ("trials", "share", "change")
 
     @property
     def slug(self) -> str:
-        """The name as part of a file's name, without the number.
+        """The name as part of a file name, without the number.
 
         >>> metric = Metric("../a rate@{m}", "", "share", SHARE)
         >>> metric.slug
@@ -121,28 +123,28 @@ class Metric:
         return re.sub(r"[^\w.-]+", "-", _NUMBER.sub("", self.name).rstrip("@")).strip(".-")
 
     def named(self, k: int, j: int | None = None) -> str:
-        """The name in the table with its number: k samples, or j of them where it is one of several."""
+        """The name in the table: k samples, or j of them for a metric with several numbers."""
         return self.name.replace("{k}", str(k)).replace("{m}", str(k)).replace("{j}", str(k if j is None else j))
 
     def is_named(self, name: str) -> bool:
-        """Whether a name in the table is that of the metric."""
+        """Whether a name in the table is a name of this metric."""
         return _template(self.name).fullmatch(name) is not None
 
     def number(self, name: str) -> int | None:
-        """The number in a name of the metric; None if there is none, or it is the name of another."""
+        """The number in a name of this metric; None if it has none or belongs to another metric."""
         found = _template(self.name).fullmatch(name)
         return int(found[1]) if found and found.groups() else None
 
     def has(self, by: str) -> bool:
-        """Whether it is estimated by a grouping."""
+        """Whether the metric is estimated by a grouping."""
         return _among(by, self.groupings)
 
     def has_gain(self, by: str) -> bool:
-        """Whether its gain is estimated by a grouping."""
+        """Whether the gain of the metric is estimated by a grouping."""
         return _among(by, self.gain)
 
     def ratio(self, k: int) -> Ratio:
-        """What it is measured by at k samples.
+        """The ratio that estimates the metric at k samples.
 
         Raises:
             ValueError: it is not a ratio of the sums of cells.
@@ -153,7 +155,7 @@ class Metric:
 
     @property
     def of_gain(self) -> "Metric":
-        """The record of its gain."""
+        """The record of the gain of this metric."""
         kind: Kind = "change" if self.in_percent else self.kind
         return replace(
             self,
@@ -176,7 +178,7 @@ def _among(by: str, groupings: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _template(name: str) -> re.Pattern[str]:
-    """What the names in the table match; the first number is a group."""
+    """A pattern for the names in the table; its first group is the number."""
     first, *rest = map(re.escape, _NUMBER.split(name))
     numbers = ["([0-9]{1,18})", *["[0-9]{1,18}"] * len(rest)]
     return re.compile(first + "".join(number + part for number, part in zip(numbers, rest, strict=False)))

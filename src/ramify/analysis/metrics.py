@@ -1,8 +1,8 @@
-"""The metrics, each one record; those of a puzzle's samples with the function that computes them.
+"""The record of every metric, with the functions that compute the metrics of samples.
 
-A metric of samples is a ratio of sums over puzzles: its function says, as polars expressions over the columns of
-`ramify.frames.CELLS`, what is summed above and below the line. A new one is a function and an entry in `METRICS`; a
-package of one's own adds it by an entry point, see docs/adding-a-metric.md.
+A metric of samples is a ratio of sums over puzzles: its function returns numerator and denominator as polars
+expressions over the columns of `ramify.frames.CELLS`. To add a metric, write a function and an entry in `METRICS`, or
+an entry point in another package, see docs/adding-a-metric.md.
 """
 
 from collections.abc import Collection
@@ -16,7 +16,7 @@ from ramify.analysis.metric_record import COARSE, FINE, GAIN, POSITIVE, SHARE, U
 
 
 def mean_at_k(k: int) -> Ratio:
-    """Mean correctness over the samples."""
+    """Mean correctness over k samples."""
     return Ratio(pl.col("correct") / pl.col("k"), pl.lit(1.0))
 
 
@@ -46,7 +46,7 @@ def pass_at_j(j: int) -> Ratio:
 
 
 def _at_least_one(column: str, j: int) -> Ratio:
-    """Probability that at least one of j samples is among those that a column counts."""
+    """Probability that at least one of j samples is counted in a column; missing below j samples."""
     miss, k, others = pl.lit(1.0), pl.col("k"), pl.col("k") - pl.col(column)
     for i in range(j):
         miss = miss * (others - i).clip(0) / (k - i)
@@ -55,88 +55,88 @@ def _at_least_one(column: str, j: int) -> Ratio:
 
 
 def maj_at_k(k: int) -> Ratio:
-    """Chance that the answer that most of k samples give is correct, ties broken at random (Wang et al. 2023).
+    """Probability that the majority answer of k samples is correct, ties broken at random (Wang et al. 2023).
 
-    Answers that are equal up to commutativity and associativity are one; what is no expression of the numbers has no
-    vote. Missing where a puzzle has another number of samples, since the vote depends on it.
+    Answers equal up to commutativity and associativity are one candidate; an answer that is not an expression of the
+    numbers has no vote. Missing where a puzzle does not have k samples, since the vote depends on their number.
     """
-    whole = pl.when(pl.col("k") == k)
-    return Ratio(whole.then("majority"), whole.then(1.0))
+    complete = pl.when(pl.col("k") == k)
+    return Ratio(complete.then("majority"), complete.then(1.0))
 
 
 def cover(k: int) -> Ratio:
-    """Share of the puzzles of whose samples at least half are correct (cover@τ of Dragoi et al. 2025)."""
+    """Share of puzzles with at least half of their samples correct (cover@τ of Dragoi et al. 2025)."""
     return Ratio((pl.col("correct") * 2 >= pl.col("k")).cast(pl.Float64), pl.lit(1.0))
 
 
 def cot_pass_at_1(k: int) -> Ratio:
-    """Share of the samples that are correct and state no wrong value, in an attempt or the answer."""
+    """Share of samples that are correct and state no wrong value, in an attempt or the answer."""
     return _at_least_one("sound", 1)
 
 
 def cot_pass_at_j(j: int) -> Ratio:
-    """Probability that at least one of j samples is correct with every stated value right (Wen et al. 2025)."""
+    """Probability that at least one of j samples is correct with all stated values right (Wen et al. 2025)."""
     return _at_least_one("sound", j)
 
 
 def greedy(k: int) -> Ratio:
-    """Share of the puzzles that the completion at temperature 0 solves; missing where none was sampled."""
+    """Share of puzzles solved at temperature 0; missing where no greedy completion exists."""
     return Ratio(pl.col("greedy"), pl.col("greedy").is_not_null().cast(pl.Float64))
 
 
 def attempted(k: int) -> Ratio:
-    """Share of the completions in which an attempt or the answer has a pattern that solves the puzzle."""
+    """Share of completions in which an attempt or the answer has a solving pattern."""
     return Ratio(pl.col("tried"), pl.col("k"))
 
 
 def hit_given_attempted(k: int) -> Ratio:
-    """Share of these in which one hits the target: the pattern was there, and the numbers were in the right places."""
+    """Share of completions with an attempted solving pattern in which such an attempt hits the target."""
     return Ratio(pl.col("hit"), pl.col("tried"))
 
 
 def correct_given_hit(k: int) -> Ratio:
-    """Share of these that are correct: what was found was calculated rightly, recognised, and given as the answer."""
+    """Share of completions with a hit that are correct."""
     return Ratio(pl.col("correct"), pl.col("hit"))
 
 
 def execution(k: int) -> Ratio:
-    """Share of the attempts with stated values whose stated values are all right; answers do not count."""
+    """Share of attempts with stated values whose stated values are all right; answers do not count."""
     return Ratio(pl.col("right"), pl.col("stated"))
 
 
 def attempts(k: int) -> Ratio:
-    """Attempts a completion, the answer not counted."""
+    """Mean number of attempts per completion; answers do not count."""
     return Ratio(pl.col("attempts"), pl.col("k"))
 
 
 def without_a_pattern(k: int) -> Ratio:
-    """Share of the attempts with a minus sign before the whole, as in -(9*2); they count in no pattern's row."""
+    """Share of attempts with a minus sign before the whole expression, as in -(9*2); they belong to no pattern."""
     return Ratio(pl.col("patternless"), pl.col("attempts"))
 
 
 def truncated(k: int) -> Ratio:
-    """Share of the completions that the limit on their length ended before an answer."""
+    """Share of completions that reach the length limit before an answer."""
     return Ratio(pl.col("truncated"), pl.col("k"))
 
 
 def substitution(k: int) -> Ratio:
-    """Of the correct answers, the share whose pattern is not the puzzle's source nor a twin of it."""
+    """Share of correct answers whose pattern is neither the puzzle's source pattern nor a twin of it."""
     return Ratio(pl.col("substituted"), pl.col("placed"))
 
 
 def correct_patterns(k: int) -> Ratio:
-    """Different patterns of the correct answers of a puzzle; missing where it has another number of samples than k."""
-    whole = pl.when(pl.col("k") == k)
-    return Ratio(whole.then("distinct"), whole.then(1.0))
+    """Number of different patterns among a puzzle's correct answers; missing where it does not have k samples."""
+    complete = pl.when(pl.col("k") == k)
+    return Ratio(complete.then("distinct"), complete.then(1.0))
 
 
 def identical_answers(k: int) -> Ratio:
-    """Share of the pairs of answers to a puzzle that are equal up to commutativity and associativity."""
+    """Share of pairs of answers to a puzzle that are equal up to commutativity and associativity."""
     return Ratio(pl.col("same_answers"), pl.col("votes").cast(pl.Int64) * (pl.col("votes") - 1) / 2)
 
 
 def identical_completions(k: int) -> Ratio:
-    """Share of the pairs of completions of a puzzle that have the same text."""
+    """Share of pairs of completions of a puzzle with the same text."""
     there = pl.when(pl.col("same_texts").is_not_null())
     return Ratio(there.then("same_texts"), there.then(pl.col("k").cast(pl.Int64) * (pl.col("k") - 1) / 2))
 
@@ -187,16 +187,16 @@ BUILT_IN = (*DERIVED, *METRICS)
 
 @cache
 def installed() -> tuple[Metric, ...]:
-    """The metrics that other packages add.
+    """Metrics added by other packages.
 
     Raises:
-        RamifyError: one of them cannot be loaded, or cannot be estimated.
+        RamifyError: a metric cannot be loaded or estimated.
     """
     return entry_points.load(lambda name: _found(name, BUILT_IN) is not None)
 
 
 def measured(k: int) -> dict[str, Ratio]:
-    """All metrics of cells with k samples, by name.
+    """The ratios of all metrics at k samples, by name.
 
     >>> list(measured(4))
     ['mean@4', 'pass@2', 'pass@4', 'maj@4', 'cover@0.5', 'CoT-pass@1', 'CoT-pass@2', 'CoT-pass@4', 'greedy',
@@ -213,10 +213,10 @@ def measured(k: int) -> dict[str, Ratio]:
 
 @lru_cache(maxsize=4096)
 def metric_of(name: str) -> Metric:
-    """The record of a name in the table of estimates.
+    """The record of a metric, by its name in the table of estimates.
 
-    A name that no metric has, as another version of ramify or a package that is not installed may have written it, is
-    a share without bounds, by every grouping.
+    An unknown name, written by another version of ramify or a package that is not installed, is treated as a share
+    without bounds, by every grouping.
 
     >>> metric_of("pass@8").name, metric_of("pass@8 gain").kind, metric_of("of another version").bounds
     ('pass@{j}', 'change', (-inf, inf))
@@ -236,12 +236,12 @@ def displayed(name: str) -> str:
 
 
 def lacking(names: Collection[str]) -> list[str]:
-    """The installed metrics that a table with these names does not have."""
+    """Installed metrics that are missing from a table with these names."""
     return [metric.name for metric in installed() if not any(map(metric.is_named, names))]
 
 
 def _found(name: str, metrics: Collection[Metric]) -> Metric | None:
-    """The metric of a name, or the record of its gain; one that has the name itself comes first."""
+    """The record of a metric or of its gain, by name; an exact match comes first."""
     for metric in sorted(metrics, key=lambda metric: metric.name != name):
         if metric.is_named(name):
             return metric

@@ -1,10 +1,10 @@
-"""Both intervals of linear functionals, from the parts of their error.
+"""Both intervals of linear functionals, from their error components.
 
-**Same puzzles, retrained** rests on the cell part and the seed part, **new puzzles** on the puzzle part and the seed
-part. Three seeds say little of the seed part, so it is moderated by what the other checkpoints, sets and groups of the
-metric show (Smyth 2004, "Linear models and empirical Bayes methods", with a trend as in limma): a scaled inverse
-chi-squared prior is fitted to the ratios of the observed variances of seed means to the expected ones. So are the
-variances of single patterns, which have few puzzles.
+**Same puzzles, retrained** uses the cell and seed components, **new puzzles** the puzzle and seed components. Three
+seeds determine the seed component poorly, so it is moderated over the other checkpoints, sets and groups of the metric
+(Smyth 2004, "Linear models and empirical Bayes methods", with a trend as in limma): a scaled inverse chi-squared prior
+is fitted to the ratios of observed to expected variances of seed means. The variances of single patterns, which have
+few puzzles, are moderated in the same way.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ FEWEST_IN_FAMILY = 3
 
 
 class Intervals(NamedTuple):
-    """Of each functional: 95 % intervals, and the two-sided p that it is 0, for new puzzles; the retrained interval."""
+    """95 % intervals of functionals for new puzzles, two-sided p that they are 0, and intervals for retraining."""
 
     low: np.ndarray
     high: np.ndarray
@@ -29,12 +29,12 @@ class Intervals(NamedTuple):
 
 
 class Prior(NamedTuple):
-    """What a family of functionals says of its seed parts.
+    """The prior of the seed components of a family of functionals.
 
     Attributes:
         seed: the variance of the seed part, in units of `Components.scale` squared.
-        ratio: the variance of seed means over the expected one, as the family has it.
-        freedom: how much the family counts, in degrees of freedom, beside those of one functional.
+        ratio: the ratio of observed to expected variance of seed means in the family.
+        freedom: the weight of the family in degrees of freedom.
     """
 
     seed: float
@@ -46,9 +46,9 @@ def prior(parts: Components, seeds: int, independent: int) -> Prior:
     """Estimate the prior of the seed parts of flat components.
 
     Args:
-        seeds: whose variance `between` is.
-        independent: how many of the functionals share no puzzle. Checkpoints of one seed resemble each other, so the
-            family counts no more than so many variances of `seeds` numbers.
+        seeds: the number of seeds behind the variance `between`.
+        independent: the number of functionals that share no puzzle. Checkpoints of one seed are correlated, so the
+            family counts at most as this number of variances of `seeds` values.
     """
     expected = parts.cell * seeds
     known = np.isfinite(parts.between) & (expected > 0) & (parts.cell_freedom > 0)
@@ -67,9 +67,9 @@ def prior(parts: Components, seeds: int, independent: int) -> Prior:
 
 
 def moderated(parts: Components) -> Components:
-    """Flat components of single groups whose cell and puzzle variances lean on those of the other groups.
+    """Flat components of single groups with cell and puzzle variances moderated over the groups.
 
-    A pattern has few puzzles, so its own variance has few degrees of freedom; what is expected of it is proportional to
+    A pattern has few puzzles, so its own variance has few degrees of freedom; its expected variance is proportional to
     scale / n.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -90,13 +90,13 @@ def _leaning(variance: np.ndarray, freedom: np.ndarray, expected: np.ndarray) ->
 
 
 def _fitted(ratio: np.ndarray, freedom: np.ndarray, most: float) -> tuple[float, float]:
-    """The scale and degrees of freedom of an inverse chi-squared prior of variances, by the moments of their ratios.
+    """Scale and degrees of freedom of an inverse chi-squared prior of variances, by the moments of their ratios.
 
-    Moments of logarithms (Smyth 2004) are not used: seeds that agree exactly have no logarithm.
+    Moments of logarithms (Smyth 2004) are not used: the variance of seeds that agree exactly has no logarithm.
 
     Args:
-        ratio: variances over what is expected of them, each with its degrees of freedom.
-        most: of the prior.
+        ratio: ratios of observed to expected variances, each with its degrees of freedom.
+        most: the largest degrees of freedom of the prior.
     """
     mean = float(ratio.mean())
     if mean <= 0:
@@ -107,13 +107,13 @@ def _fitted(ratio: np.ndarray, freedom: np.ndarray, most: float) -> tuple[float,
 
 
 def intervals(parts: Components, seeds: int, known: Prior | None, bounded: bool = False) -> Intervals:
-    """Both intervals of each functional; what would follow from retraining is NaN for one seed.
+    """Both intervals of each functional; the retrained interval is NaN for one seed.
 
     Args:
-        parts: flat.
-        known: of the seed part; None where there is none, as in what the base model does.
-        bounded: whether values are shares, for which Wilson's interval on the effective number of observations stands
-            (Franco et al. 2019), which also holds near 0 and 1.
+        parts: flat components.
+        known: the prior of the seed component; None where there is none, as for the base model.
+        bounded: whether values are shares, which get Wilson's interval on the effective number of observations (Franco
+            et al. 2019); it also holds near 0 and 1.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         if seeds < 2:
@@ -122,7 +122,7 @@ def intervals(parts: Components, seeds: int, known: Prior | None, bounded: bool 
             variance, freedom = parts.cell, parts.cell_freedom
         else:
             expected = parts.cell * seeds + known.seed * parts.scale**2
-            # Groups share the seed part, so of it the family knows no more than one functional does.
+            # Groups share the seed component, so the family has no more information about it than one functional.
             others = known.freedom * (1 - known.seed * parts.scale**2 / expected) ** 2
             freedom = others + seeds - 1
             variance = (others * known.ratio * expected + (seeds - 1) * parts.between) / freedom / seeds
@@ -142,12 +142,12 @@ def intervals(parts: Components, seeds: int, known: Prior | None, bounded: bool 
 def _ends(parts: Components, variance: np.ndarray, freedom: np.ndarray, bounded: bool) -> tuple[np.ndarray, np.ndarray]:
     quantile = stdtrit(np.where(freedom > 0, freedom, np.nan), 0.975)
     if not bounded:
-        # Where nothing varies and no share tells how far chance goes, nothing is known of the error.
+        # No variation and no binomial variance: the error is unknown.
         half = quantile * np.sqrt(np.where(variance > 0, variance, np.nan))
         return parts.value - half, parts.value + half
     value = parts.value
     n = np.where(variance > 0, value * (1 - value) / variance, parts.n)
-    # Where all succeed, or all fail, nothing was estimated that has degrees of freedom: each puzzle is one trial.
+    # All succeed or all fail: no variance was estimated, so each puzzle is one trial.
     quantile = np.where((value > 0) & (value < 1) | ~(freedom > 0), quantile, Z)
     n = np.where(n > 0, n, parts.n)
     square = quantile**2

@@ -1,4 +1,4 @@
-"""The questions that a design is to answer, made of its puzzles and of what the base model does with them."""
+"""The questions that a design should answer, built from its puzzles and the base model's success."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -16,17 +16,17 @@ from ramify.tasks.base import Task
 LONGER = "length"
 CLASSES = ("left-heavy", "balanced", "right-heavy")
 FEWEST_FREEDOM = 10
-"""Degrees of freedom below which a size leans on all sizes for how puzzles vary within patterns."""
+"""Degrees of freedom below which a size borrows the variance within patterns from all sizes."""
 FEWEST_PROBED = 10
-"""Puzzles below which a group takes the level of a wider one."""
+"""Puzzles below which a group takes the level of a wider group."""
 
 
 def variation(puzzles: pl.DataFrame, by: Sequence[str]) -> Variation:
-    """How success varies over puzzles and patterns within classes, by moments, without the sampling of completions.
+    """The variance of success over puzzles and over patterns within classes, by moments, net of sampling.
 
     Args:
         puzzles: of one size or several, with pattern, correct and k (k of 2 or more; others are left out) and `by`.
-        by: columns that make the classes, besides set and n.
+        by: columns that define the classes, besides set and n.
     """
     probed = puzzles.filter(pl.col("k") > 1)
     if probed.is_empty():
@@ -53,7 +53,7 @@ def variation(puzzles: pl.DataFrame, by: Sequence[str]) -> Variation:
     expected = float((left * scale[owner]).sum())
     away = float(((own - centre[owner]) ** 2).sum() - (left * error).sum())
     pattern = float(np.clip(away / expected, 0.0, 1 - puzzle)) if expected > 0 else 0.0
-    if not freedom:  # no pattern has two puzzles, so both are one
+    if not freedom:  # no pattern has two puzzles, so the two variances cannot be separated
         puzzle, pattern = pattern, 0.0
     return Variation(puzzle, pattern, int((members - 1).sum()))
 
@@ -61,12 +61,12 @@ def variation(puzzles: pl.DataFrame, by: Sequence[str]) -> Variation:
 def questions(
     task: Task, puzzles: pl.DataFrame, counts: Mapping[Source, float], available: Mapping[Source, int]
 ) -> list[Question]:
-    """All that a design is asked: gains by size and shape class, right-heavy gaps, transfer.
+    """The questions of a design: gains by size and shape class, right-heavy gaps, transfer.
 
     Args:
-        puzzles: as `frames.attributed` has them, with set, correct and k (null where the base was not asked).
-        counts: puzzles that are configured, of which these may be a part.
-        available: patterns that each set and size can be drawn from.
+        puzzles: the columns of `frames.attributed`, with set, correct and k (null where the base was not sampled).
+        counts: configured numbers of puzzles; `puzzles` may be a part of them.
+        available: numbers of patterns that each set and size can be drawn from.
     """
     frame = Probed(puzzles, counts, available)
     found: list[Question] = []
@@ -91,7 +91,7 @@ def questions(
 
 
 class Probed(NamedTuple):
-    """What `questions` is given."""
+    """The arguments of `questions`."""
 
     puzzles: pl.DataFrame
     counts: Mapping[Source, float]
@@ -102,7 +102,7 @@ class Probed(NamedTuple):
         return self.puzzles.filter((pl.col("set") == source[0]) & (pl.col("n") == source[1]))
 
     def level(self, of: pl.DataFrame) -> float:
-        """The base's success in a group, or in a wider one that was asked enough; never quite 0 or 1."""
+        """The base's success in a group, or in a wider group with enough sampled puzzles; strictly between 0 and 1."""
         wider = self.puzzles_of((of["set"][0], of["n"][0]))
         alike = wider.filter(pl.col("shape_class").is_in(of["shape_class"].unique().implode()))
         for some in (of, alike, wider):
@@ -115,7 +115,7 @@ class Probed(NamedTuple):
 def _contrast(
     frame: Probed, name: str, mine: pl.DataFrame, other: pl.DataFrame, strata: Sequence[str]
 ) -> Iterator[Question]:
-    """Mine minus other, in the strata that have both; nothing if none has."""
+    """The question "mine minus other" over the strata that have both; none if no stratum has."""
     ours, theirs = (side.partition_by(strata, as_dict=True) for side in (mine, other))
     both = [stratum for stratum in ours if stratum in theirs]
     if not both:
@@ -138,10 +138,10 @@ def _question(
     by: Sequence[str] = (),
     status: str | None = None,
 ) -> Question:
-    """A weighted sum of groups, of which the first is of the set and size that the question is about.
+    """The question about a weighted sum of groups, the first of which is the main one.
 
     Args:
-        by: what makes a class of patterns; nothing if the question is not about patterns of a kind.
+        by: columns that define a class of patterns; empty if the question is not about new patterns.
     """
     places = [(str(of["set"][0]), int(of["n"][0])) for _, of in groups]
     sources = tuple(dict.fromkeys(places))
@@ -170,7 +170,7 @@ def _question(
 
 
 def _leaning(size: pl.DataFrame, every: pl.DataFrame, by: Sequence[str]) -> Variation:
-    """The variation of a size; where few of its patterns have two puzzles, divided as that of all sizes together."""
+    """The variation of a size; with few patterns of two puzzles, split like that of all sizes together."""
     own = variation(size, by)
     asked = size.filter(pl.col("k") > 1)
     if len(asked) - asked.select("set", "pattern").n_unique() >= FEWEST_FREEDOM:

@@ -1,4 +1,4 @@
-"""Rows of the table of estimates: made from arrays, pooled over seeds, adjusted for many tests."""
+"""Rows of the table of estimates: built from arrays, pooled over seeds, adjusted for multiple tests."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,7 +19,7 @@ PRIMARY = (
     (SHAPE_GAPS["right-heavy"], "test", "all"),
     (TRANSFER, "held_out", "all"),
 )
-"""The contrasts that are named beforehand: metric, set and grouping, at the last checkpoint; all others explore."""
+"""The pre-specified contrasts: metric, set and grouping, at the last checkpoint; all others are exploratory."""
 ENDS = ("low", "high", "retrained_low", "retrained_high")
 NUMBERS = ["value", *ENDS, "p"]
 
@@ -39,7 +39,7 @@ def rows(
     retrained: tuple[np.ndarray, np.ndarray] | None = None,
     patterns: np.ndarray | None = None,
 ) -> pl.DataFrame:
-    """Rows of one metric, set, seed and grouping. NaN becomes null.
+    """Build the rows of one metric, set, seed and grouping; NaN becomes null.
 
     Args:
         found: value, low and high (or the value alone), each of shape (steps, groups); so are n, p, status, patterns
@@ -76,7 +76,7 @@ def rows(
 
 
 def named(table: pl.DataFrame, wanted: Metric | Callable[[Metric], bool]) -> pl.Expr:
-    """Whether rows are of a metric, or of one of those for which a function gives True.
+    """An expression that selects the rows of a metric, or of the metrics for which a predicate is true.
 
     >>> names = pl.DataFrame({"metric": ["mean@4", "mean@4 gain", "greedy"]})
     >>> names.filter(named(names, MEAN))["metric"].to_list()
@@ -88,7 +88,7 @@ def named(table: pl.DataFrame, wanted: Metric | Callable[[Metric], bool]) -> pl.
 
 
 def within_bounds(table: pl.DataFrame) -> pl.DataFrame:
-    """The same rows, both intervals cut to the bounds of their metric.
+    """Clip both intervals of each row to the bounds of its metric.
 
     >>> table = rows("mean@4 gain", "test", 1, "n", [9], ["3"], [np.array([[part]]) for part in (0.9, 0.4, 1.4)])
     >>> within_bounds(table).select("low", "high").row(0)
@@ -105,9 +105,9 @@ def within_bounds(table: pl.DataFrame) -> pl.DataFrame:
 def pooled(single: pl.DataFrame) -> pl.DataFrame:
     """The mean over seeds of each estimate that is not linear in the values of puzzles.
 
-    The interval for the same puzzles, retrained, is Student's t over the seeds. That for new puzzles adds the mean of
-    the squared half-widths of the seeds' own intervals, which also hold the sampling of completions: it is wider than
-    need be. Where all seeds agree exactly, that of the puzzles stands alone. Seeds without a value do not count.
+    The interval for the same puzzles, retrained, is Student's t over the seeds. The interval for new puzzles adds the
+    mean squared half-width of the seeds' own intervals; since these include sampling noise too, it is conservative.
+    Where all seeds agree exactly, only the latter remains. Seeds without a value do not count.
     """
     down, up = pl.col("value") - pl.col("low"), pl.col("high") - pl.col("value")
     found = (
@@ -151,7 +151,7 @@ def pooled(single: pl.DataFrame) -> pl.DataFrame:
 
 
 def adjusted(estimates: pl.DataFrame) -> pl.DataFrame:
-    """The same rows with q: p adjusted over the groups of a grouping (Benjamini and Hochberg 1995).
+    """Add q: p adjusted over the groups of a grouping (Benjamini and Hochberg 1995).
 
     The primary contrasts, at the last checkpoint, are adjusted together instead (Holm 1979).
 

@@ -1,4 +1,4 @@
-"""Shape classes compared like with like: right-heavy, and balanced, against left-heavy patterns of equal make."""
+"""Right-heavy and balanced gaps: success against left-heavy patterns of matched structure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,18 +13,17 @@ from ramify.analysis.metrics import mean_at_k
 
 FEWEST_PUZZLES = 10
 FEWEST_PATTERNS = 3
-"""Of a class: below them there is no interval."""
+"""The least patterns of a class that get an interval."""
 
 
 def shape_gaps(cells: SetCells, seeds: Sequence[int]) -> Iterator[Part]:
-    """Success of right-heavy (balanced) minus that of left-heavy patterns, over all puzzles and over the forced ones.
+    """Success on right-heavy (balanced) minus left-heavy patterns, over all puzzles and over uniquely solvable ones.
 
-    Strata are equal in the columns of `Task.STRATA`.
-
-    Groups: each stratum that has both, each n and "all", which weigh strata by their right-heavy (balanced) puzzles.
-    Patterns with a twin of another class do not count. The metrics are "right-heavy gap" and "balanced gap", and the
-    same with ", forced". Intervals are for new patterns; below `FEWEST_PUZZLES` puzzles of a class, and in groups of
-    several strata below `FEWEST_PATTERNS` patterns of it, there are none, and the status says so.
+    Puzzles of a stratum agree in the columns of `Task.STRATA`. Groups are each stratum that has both classes, each n,
+    and "all"; the latter two weight strata by their right-heavy (balanced) puzzles. Patterns with a twin of another
+    class do not count. The metrics are "right-heavy gap" and "balanced gap", with the suffix ", forced" for uniquely
+    solvable puzzles. Intervals are for new patterns. Below `FEWEST_PUZZLES` puzzles of a class, or `FEWEST_PATTERNS`
+    patterns over several strata, there is no interval, and the status gives the reason.
     """
     curve = curves(cells, seeds, mean_at_k(cells.samples), cells.samples)
     forced = cells.puzzles["forced"].to_numpy() if "forced" in cells.puzzles.columns else None
@@ -37,7 +36,7 @@ def shape_gaps(cells: SetCells, seeds: Sequence[int]) -> Iterator[Part]:
 def _gaps(
     cells: SetCells, curve: Curves, counted: np.ndarray, shape: str, strata: tuple[str, ...], metric: str
 ) -> Iterator[Part]:
-    """A part for each checkpoint, since the puzzles that were asked may differ."""
+    """The gap at each checkpoint, in separate parts since the sampled puzzles may differ."""
     by = ",".join(strata)
     groups = grouping(cells.puzzles, f"{by},shape_class")
     index = {name: number for number, name in enumerate(groups.names)}
@@ -91,7 +90,7 @@ def _too_few(
     shape: str,
     across: bool,
 ) -> str | None:
-    """Why nothing can be said of new patterns; None if something can."""
+    """The reason for not making claims about new patterns; None if they can be made."""
     for name, groups in ((shape, mine), ("left-heavy", other)):
         of = puzzles["pattern"].filter(pl.Series(here & np.isin(codes, groups)))
         if len(of) < FEWEST_PUZZLES:

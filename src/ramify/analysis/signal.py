@@ -1,4 +1,4 @@
-"""What training had to learn from: the share of groups whose rewards were all equal, which teach nothing."""
+"""The training signal: the share of groups whose rewards are all equal, which have no gradient."""
 
 from collections.abc import Iterator
 
@@ -19,10 +19,10 @@ _READ = {name: ROLLOUTS[name] for name in ("puzzle_id", "pattern", "reward")}
 
 
 def zero_advantage(run: Run, seed: int, checkpoints: list[int]) -> Iterator[pl.DataFrame]:
-    """The zero-advantage share of the training groups since the checkpoint before, at every checkpoint.
+    """The share of training groups with zero advantage since the previous checkpoint, at each checkpoint.
 
-    A group is the completions of one puzzle in one step. The rows have the set "train" and count groups as n; the
-    last rows, of the metric "zero advantage, whole run", cover all steps.
+    A group is the completions of one puzzle in one step. The rows have the set "train", and n counts groups; the last
+    rows, of the metric "zero advantage, whole run", cover all steps.
     """
     seen = _groups(run, seed)
     if seen is None:
@@ -45,8 +45,10 @@ def zero_advantage(run: Run, seed: int, checkpoints: list[int]) -> Iterator[pl.D
 
 
 def signal_and_success(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
-    """Spearman's rank correlation, over the patterns of an n, of the zero-advantage share of the whole run with the
-    success at the last checkpoint; Bonett and Wright's interval (2000)."""
+    """Spearman's ρ over the patterns of an n between the zero-advantage share of the run and final success.
+
+    The interval is that of Bonett and Wright (2000).
+    """
     from scipy.stats import spearmanr
 
     seen = _groups(run, seed)
@@ -69,8 +71,10 @@ def signal_and_success(run: Run, cells: SetCells, seed: int) -> Iterator[pl.Data
 
 
 def _groups(run: Run, seed: int) -> pl.DataFrame | None:
-    """The training groups of a seed: step, n, pattern, shape_class, equal; None without rollouts. Puzzles without a
-    source pattern have neither of the two."""
+    """The training groups of a seed: step, n, pattern, shape_class, equal; None without rollouts.
+
+    Pattern and shape_class are null for puzzles without a source pattern.
+    """
     steps = run.rollout_steps(seed)
     if not steps:
         return None
@@ -97,7 +101,7 @@ def _groups(run: Run, seed: int) -> pl.DataFrame | None:
 
 
 def _sizes(run: Run) -> pl.DataFrame:
-    """The n of all puzzles of a run, for those that have no source pattern."""
+    """The n of every puzzle of a run, for puzzles without a source pattern."""
     names = [name for name in ("train", *run.evaluation_sets()) if run.puzzles_file(name).is_file()]
     none = pl.DataFrame(schema={"puzzle_id": pl.String, "size": pl.Int32})
     return pl.concat([none, *(run.puzzles(name).select("puzzle_id", size="n") for name in names)]).unique("puzzle_id")

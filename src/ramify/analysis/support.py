@@ -1,4 +1,4 @@
-"""Support: what the base model solves within k samples, what the trained one does, what both and neither do."""
+"""Support: puzzles solved by the base model only, by both models, by the trained model only, or by neither."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,11 +13,11 @@ from ramify.analysis.rows import rows
 
 
 def support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """The shares of the puzzles that are solved by base only, both, trained only, neither.
+    """Shares of puzzles solved by base only, both, trained only, and neither.
 
-    Both models have the same number of samples a puzzle; where one has more, it counts by its unbiased pass@k at the
-    fewer. Intervals are Wilson's. The null-set unlock rate is trained only over trained only and neither: of the
-    puzzles that the base never solved, the share that the trained model solves.
+    Both models are compared at the same number of samples per puzzle; the one with more counts by its unbiased pass@k
+    at the smaller number. Intervals are Wilson's. The null-set unlock rate is the share of the puzzles that the base
+    never solves that the trained model solves: trained only / (trained only + neither).
     """
     steps = cells.steps(seed)
     if len(steps) < 2:
@@ -36,7 +36,8 @@ def support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl
 
 
 def pattern_support(cells: SetCells, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
-    """The same of the patterns: one is solved if one of its puzzles is. Intervals are over patterns."""
+    """Shares of patterns solved by base only, both, trained only, and neither; a pattern is solved if one of its
+    puzzles is."""
     if len(cells.steps(seed)) < 2:
         return
     base, trained = _both(cells, seed)
@@ -71,7 +72,7 @@ def _shares(
 
 
 def _both(cells: SetCells, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Whether the first checkpoint, and each, solves a puzzle within equally many samples."""
+    """Whether the first checkpoint, and each later one, solves a puzzle at an equal number of samples."""
     k, correct = cells.values(seed, pl.col("k"), pl.col("correct"))
     fewest = np.minimum(k[:1], k)
     return _solved(correct[:1], k[:1], fewest), _solved(correct, k, fewest)

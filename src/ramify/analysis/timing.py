@@ -1,7 +1,7 @@
-"""When a class of patterns was learned, apart from how much: the gain of a class as a fraction of its final gain.
+"""Timing of learning: the gain of a class of patterns as a fraction of its final gain.
 
-The step at which a noisy curve first crosses a level depends on the size of the gain, so classes that gain less seem to
-come later. A fraction of the final gain does not. A class whose final gain is not clear is not timed: its gain is
+The step at which a noisy curve first crosses a level depends on the size of the gain: classes that gain less seem
+later. A fraction of the final gain is free of this bias. A class without a clear final gain is not timed: its gain is
 unknown, not late.
 """
 
@@ -16,15 +16,15 @@ from ramify.analysis.linear import Curves, Part, changes, curves, gains, pattern
 from ramify.analysis.metrics import mean_at_k
 
 REFERENCE = {"n": None, "n,shape_class": "left-heavy", "n,divisions": "0"}
-"""The groupings that are timed, and the class of each n that others are compared with."""
+"""Timed groupings, and the class of each n that the others are compared with."""
 CLEAR = 4.0
-"""Standard errors that the final gain must be away from 0: below, a fraction of it is too uncertain."""
+"""The least final gain in standard errors; below it, a fraction of the gain is too uncertain."""
 UNCLEAR = "gain too small to time"
 FEWEST_STEPS = 3
 
 
 def timing(cells: SetCells, seeds: Sequence[int]) -> Iterator[Part]:
-    """Timing by class. Of fewer than three shared checkpoints there is none.
+    """Timing by class; it needs three shared checkpoints.
 
     gain fraction: the gain at a checkpoint over the gain at the last one.
     timing: the mean step of the gain, ∫ (1 - fraction) dt by the trapezoidal rule: half of the last step for a gain
@@ -54,7 +54,7 @@ def _timed(name: str, curve: Curves, groups: Grouping, codes: np.ndarray, refere
         size = np.where(unclear, np.nan, size)[groups.codes]
         steps = np.array(curve.steps, float)
         spread = scale[-1] / np.where(unclear, np.nan, final.value[-1]) ** 2
-        # The mean step of the gain: its integral and its size, both linear in the values.
+        # The mean step of the gain is the ratio of its integral and its size, both linear in the values.
         whole = np.concatenate([np.zeros_like(gained[:, :1]), gained], axis=1)
         lag = np.trapezoid(gained[:, -1:] - whole, steps, axis=1)
         mean_step = _of_groups(lag, groups) / final.value[-1]
@@ -103,7 +103,7 @@ def _timed(name: str, curve: Curves, groups: Grouping, codes: np.ndarray, refere
 
 
 def _of_groups(values: np.ndarray, groups: Grouping) -> np.ndarray:
-    """The mean of each group over seeds and puzzles, of values of shape (seeds, puzzles)."""
+    """Means over seeds and puzzles by group, of values of shape (seeds, puzzles)."""
     there = np.isfinite(values).all(0)
     sums = groups.totals(np.where(there, values, np.nan).mean(0)[None])[0]
     means: np.ndarray = sums / np.bincount(groups.codes[there], minlength=len(groups.names))

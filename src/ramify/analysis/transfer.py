@@ -1,4 +1,4 @@
-"""Held-out transfer: what patterns whose family was never trained gained, against those of equal make that were."""
+"""Held-out transfer: the gain of held-out patterns minus the gain of matched seen patterns."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,12 +15,12 @@ HELD_OUT, SEEN = "held_out", "test"
 
 
 def transfer(sets: Mapping[str, SetCells], seeds: Sequence[int]) -> Iterator[Part]:
-    """The gain of held-out patterns over the base model, minus that of seen ones: a difference in differences.
+    """The gain of held-out patterns minus that of matched seen ones: a difference in differences.
 
-    Strata are equal in `Task.MATCHED_BY`. In each, the held-out
-    puzzles are compared with all seen ones; strata count by their held-out puzzles. Choosing controls by their base
-    success instead would bias the result, since the same success enters their gain. Negative: what was not trained
-    lags behind. Groups: all, n, and each pattern. A held-out pattern without controls does not count.
+    Strata agree in `Task.MATCHED_BY`. In each, held-out puzzles are compared with all seen ones; strata are weighted by
+    their held-out puzzles. Matching on base success instead would bias the result, since base success enters the gain.
+    A negative value means that held-out patterns gained less. Groups are all, n, and each pattern; a held-out pattern
+    without controls does not count.
     """
     if not {HELD_OUT, SEEN} <= sets.keys():
         return
@@ -38,7 +38,7 @@ def transfer(sets: Mapping[str, SetCells], seeds: Sequence[int]) -> Iterator[Par
     puzzles = pl.concat([cells.puzzles.select("pattern", *matched) for cells in both])
     is_held = np.arange(len(puzzles)) < len(both[0].puzzles)
     puzzles = puzzles.with_columns(side=pl.when(pl.Series(is_held)).then(pl.col("pattern")).otherwise(pl.lit("")))
-    # Held-out patterns are groups of their own; the seen ones of a stratum are one group.
+    # Each held-out pattern is a group; the seen patterns of a stratum form one group.
     groups = grouping(puzzles, ",".join([*matched, "side"]))
     by_pattern = [grouping(cells.puzzles, "pattern") for cells in both]
     scale = np.concatenate([one.scale[:, own.codes] for one, own in zip(found, by_pattern, strict=True)], axis=1)
@@ -58,11 +58,11 @@ def _compared(
     floors: Sequence[np.ndarray],
     steps: Sequence[int],
 ) -> Iterator[Part]:
-    """The contrasts of the held-out groups with the seen one of their stratum.
+    """Contrasts between the held-out groups and the seen group of their stratum.
 
     Args:
-        scale: of each puzzle's value.
-        floors: the variances of each puzzle's value by sampling alone; the second without what seeds share.
+        scale: the scale of each puzzle's value.
+        floors: sampling variances of each puzzle's value, with and without the part that seeds share.
     """
     n = groups.sizes
     strata = [name.rpartition(",") for name in groups.names]

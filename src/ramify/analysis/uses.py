@@ -1,4 +1,4 @@
-"""What was tried, by the attempted pattern: how often, how well, how many different ones. No pass@k shows these."""
+"""Metrics by attempted pattern: attempt rate, hit rate, coverage, choice and entropy."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,11 +15,11 @@ from ramify.analysis.rows import rows
 from ramify.run import Run
 from ramify.tasks.base import Task
 
-_RESAMPLES = 200  # of the coverage: its standard error is wanted, not its quantiles
+_RESAMPLES = 200  # bootstrap resamples of the coverage, for its standard error
 
 
 def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
-    """Estimates by attempted pattern and by its shape class, for every checkpoint of a seed.
+    """Estimate the metrics by attempted pattern and shape class, at every checkpoint of a seed.
 
     attempt rate: share of the completions (of puzzles of that n) with an attempt of the pattern.
     hit rate given solvable: share of its attempts that hit the target, over puzzles that the pattern solves.
@@ -27,7 +27,7 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
     coverage@m: share of the patterns (of size n, or of a shape class of it) that some attempt uses, expected for m
     completions drawn at random (Hurlbert 1971); m is the largest power of two with at least 2 m completions of that n
     at every checkpoint.
-    pattern entropy: of the attempts over the patterns of an n, in bits; most used pattern: the largest share of one.
+    pattern entropy: entropy of the attempts over the patterns of an n, in bits; most used pattern: the largest share.
     """
     budgets = _budgets(cells)
     ranks = _indexed(cells).select("puzzle_id", "puzzle", "n", rank=pl.int_range(pl.len()).over("n") % BLOCKS)
@@ -55,7 +55,7 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
                 )
                 n = _puzzles(exact, texts, members)
                 yield _row(HIT_RATE.name, where, by, list(members), ratios(above, below, n), n)
-                if CHOICE.has(by):  # all patterns together leave no choice
+                if CHOICE.has(by):  # the group of all patterns has no alternatives
                     chosen, n = choices(exact, available.filter(pl.col("n") == size), texts, members)
                     yield _row(CHOICE.name, where, by, list(members), chosen, n)
             all_tries = _table(mine, texts, "tries")
@@ -82,8 +82,7 @@ def _indexed(cells: SetCells) -> pl.DataFrame:
 
 
 def _groups(task: Task, size: int, tried: pl.Series) -> tuple[list[str], dict[str, dict[str, np.ndarray]]]:
-    """The texts of all patterns of a size, or of those that were tried where all are not listed; and for each grouping,
-    which of them belong to each group."""
+    """Pattern texts of a size (the attempted ones if there are too many), and the members of each group."""
     listed = task.patterns(size)
     texts = list(tried.cast(pl.String).unique().sort()) if listed is None else list(listed)
     shapes = np.array([task.structure(text)["shape_class"] for text in texts], dtype=str)
@@ -95,7 +94,7 @@ def _groups(task: Task, size: int, tried: pl.Series) -> tuple[list[str], dict[st
 
 
 def _budgets(cells: SetCells) -> dict[int, int]:
-    """For each n, the number of completions at which coverage is stated."""
+    """The number of completions at which coverage is stated, for each n."""
     totals = cells.frame.join(_indexed(cells).select("puzzle", "n"), on="puzzle").group_by("seed", "step", "n")
     fewest = totals.agg(pl.col("k").sum()).group_by("n").agg(pl.col("k").min())
     return {n: 1 << max((total // 2).bit_length() - 1, 0) for n, total in fewest.iter_rows()}
@@ -109,7 +108,7 @@ def _table(used: pl.DataFrame, texts: list[str], column: str) -> np.ndarray:
 
 
 def _puzzles(exact: pl.DataFrame, texts: list[str], members: dict[str, np.ndarray]) -> np.ndarray:
-    """How many puzzles there are in which a pattern of each group was tried that solves them."""
+    """The number of puzzles in which a solving pattern of the group was attempted, for each group."""
     owner = {texts[index]: group for group, chosen in members.items() for index in chosen}
     owned = exact.select("puzzle_id", group=pl.col("pattern").replace_strict(owner, return_dtype=pl.String))
     counted = dict(owned.group_by("group").agg(pl.col("puzzle_id").n_unique()).iter_rows())
@@ -117,14 +116,14 @@ def _puzzles(exact: pl.DataFrame, texts: list[str], members: dict[str, np.ndarra
 
 
 def _coverage(with_it: np.ndarray, completions: np.ndarray, drawn: int) -> tuple[float, float, float]:
-    """The share of the patterns that `drawn` completions are expected to use; the bootstrap gives its standard error.
+    """Expected share of the patterns that `drawn` completions use, with a bootstrap standard error.
 
     Args:
         with_it: completions with an attempt of each pattern, of shape (patterns, blocks).
         completions: all completions, of shape (blocks,).
     """
     used, kinds = completions > 0, len(with_it)
-    with_it = with_it[with_it.any(1)]  # what nobody tried adds nothing
+    with_it = with_it[with_it.any(1)]  # patterns without attempts add 0
     weights = resampling(int(used.sum()))[:_RESAMPLES]
     value = rarefied(with_it.sum(1), completions.sum(), drawn) / kinds
     again = rarefied(weights @ with_it[:, used].T, weights @ completions[used], drawn) / kinds

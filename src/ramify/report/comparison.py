@@ -1,4 +1,4 @@
-"""Several runs on one page: success, fragility, transfer, conduct, and tests against the first run."""
+"""The page that compares several runs: success, gaps, transfer, behaviour, and tests against the first run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,26 +8,27 @@ from ramify.analysis.derived_metrics import FORCED_GAPS, SHAPE_GAPS, TRANSFER
 from ramify.analysis.metric_record import Metric
 from ramify.analysis.metrics import displayed, metric_of
 from ramify.errors import RunError
+from ramify.report.abstract import abstract
 from ramify.report.figures import Point, interval
 from ramify.report.page import rendered, view_of
 from ramify.report.sections import LINE_STYLES, Line, panel, success_of
 from ramify.report.story import Section
-from ramify.report.view import Row, View, answers, place
+from ramify.report.view import Row, View, place
 from ramify.run import Run
 from ramify.storage import write_text
 
 
 def write_comparison(runs: Sequence[Run], path: Path) -> Path:
-    """Write a page with several runs side by side; returns its path."""
+    """Write the comparison page of several runs; returns its path."""
     write_text(render_comparison(runs), path)
     return path
 
 
 def render_comparison(runs: Sequence[Run]) -> str:
-    """Several runs on one page: success, shapes, transfer, conduct, and tests against the first run.
+    """Render the comparison page of several runs.
 
     Raises:
-        RunError: more runs than there are styles of lines.
+        RunError: more runs than line styles.
     """
     if len(runs) > len(LINE_STYLES):
         raise RunError(f"{len(runs)} runs: a page shows at most {len(LINE_STYLES)} side by side")
@@ -64,9 +65,9 @@ def render_comparison(runs: Sequence[Run]) -> str:
         for figure in panel(metric.slug, words, lines(metric, name, "all", "all"))
     ]
     found = [
-        Section("success", "Success over training", "A line a run; bands are 95 % intervals.", success_of(views)),
-        Section("gaps", "Fragility and transfer", "", gaps),
-        Section("conduct", "How they answer", "", conduct),
+        Section("success", "Success over training", "One line per run; bands are 95 % intervals.", success_of(views)),
+        Section("gaps", "Structure gaps and transfer", "", gaps),
+        Section("conduct", "Attempts and arithmetic", "", conduct),
     ]
     tests, untested = [], []
     for run, view in zip(runs[1:], views[1:], strict=True):
@@ -80,7 +81,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
     return rendered(
         "comparison.html.jinja",
         views=views,
-        answers={view.name: answers(view) for view in views},
+        abstracts={view.name: abstract(view) for view in views},
         sections=[section for section in found if section.figures],
         tests=tests,
         untested=untested,

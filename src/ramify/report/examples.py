@@ -1,4 +1,4 @@
-"""Completions that the report shows, with the attempts in them marked and drawn."""
+"""Example completions for the report, with their attempts marked and drawn as trees."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from ramify.tasks.base import Task
 WORST = 4
 MOST_TREES = 8
 LONGEST = 2500
-"""Characters of a completion that are shown; of a longer one the end."""
+"""The number of characters shown of a completion, from its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A completion: its text in pieces, each with the style of the attempt in it (or none), and the trees tried."""
+    """A completion as pieces of text with attempt styles, and the trees of its attempts."""
 
     title: str
     verdict: str
@@ -33,7 +33,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A puzzle with what was written for it."""
+    """A puzzle with completions."""
 
     heading: str
     note: str
@@ -46,7 +46,7 @@ def drawn(task: Task, pattern: str) -> Markup:
 
 
 def learned_puzzle(run: Run, view: View) -> list[Example]:
-    """The first test puzzle, by id, that the first sample failed at the start and solved at the last checkpoint."""
+    """The first test puzzle, by id, whose first sample is wrong at the start and correct at the last checkpoint."""
     seed = view.seeds[0]
     steps = [(view.first, view.start), (view.last, f"step {view.last}")]
     if not {("test", step) for step, _ in steps} <= set(run.sampled(seed)):
@@ -59,10 +59,10 @@ def learned_puzzle(run: Run, view: View) -> list[Example]:
 
 
 def worst_patterns(run: Run, view: View) -> list[Example]:
-    """The patterns of trained sizes with the lowest success at the last checkpoint, and how they fail.
+    """The patterns of trained sizes with the lowest success at the last checkpoint, each with an example.
 
-    Of equally bad ones those with more puzzles come first. Each with the first puzzle, by id, that the first sample of
-    the last checkpoint did not solve.
+    Among equals, patterns with more puzzles come first. The example is the first puzzle, by id, whose first sample at
+    the last checkpoint is wrong.
     """
     seed = view.seeds[0]
     rows = []
@@ -86,7 +86,7 @@ def worst_patterns(run: Run, view: View) -> list[Example]:
 
 
 def _how(view: View, name: str, text: str) -> str:
-    """How a pattern fails: not tried, tried and missed, or replaced."""
+    """The failure mode of a pattern in words: attempt rate, hit rate and substitution."""
     said = []
     for metric, by, words in (
         (view.mean, "pattern", "success"),
@@ -112,7 +112,7 @@ def _example(
 
 
 def _solved(run: Run, seed: int, name: str, step: int) -> dict[str, bool]:
-    """For each puzzle with a first sample, whether that is correct."""
+    """For each puzzle with a first sample, whether that sample is correct."""
     grades = run.scan(run.derived_file("grades", seed, name, step), GRADES).filter(pl.col("sample") == 0)
     return dict(grades.select("puzzle_id", pl.col("verdict") == "correct").collect().iter_rows())
 

@@ -1,4 +1,4 @@
-"""Every figure of the report as files for a paper: SVG, PNG, and the numbers in it as CSV."""
+"""Export the figures of a report as SVG, PNG and CSV."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from ramify.run import Run
 from ramify.storage import write_bytes, write_text
 
 ZOOM = 2
-"""Pixels of the PNG for each unit of the drawing."""
+"""PNG pixels per unit of the drawing."""
 
 
 def export_figures(run: Run, folder: Path) -> int:
-    """Write the figures of a run's report into a folder; returns how many there are.
+    """Write the figures of a run's report into a folder; returns their number.
 
     Raises:
         MissingExtraError: the extra `report` is not installed.

@@ -1,6 +1,6 @@
-"""The kinds of figures: lines over training, intervals on an axis, stacked shares, a cloud of points.
+"""Figures as SVG: line panels over training, interval plots, stacked bars, scatter plots.
 
-Each kind is a function from plain data to SVG text; a `Figure` adds what the page and the export need.
+Each kind is a function from plain data to SVG text; a `Figure` adds the metadata for the page and the export.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ramify.report.svg import Scale, dot, drawing, line, linear, text, thinned, 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A value at a step, with its interval where there is one."""
+    """A value at a step, with its interval if it has one."""
 
     step: int
     value: float
@@ -24,7 +24,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A line: its name, its style class, its points, and thin lines behind it (one a seed)."""
+    """A line: name, style class, points, and thin lines behind it (one per seed)."""
 
     name: str
     style: str
@@ -34,7 +34,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A row of an interval plot: its label, its style class, and one or more points on the axis."""
+    """A row of an interval plot: label, style class, and one or more points on the axis."""
 
     label: str
     style: str
@@ -46,10 +46,10 @@ class Figure:
     """A figure of the report.
 
     Attributes:
-        name: of its files, when exported.
-        data: the numbers in it.
+        name: stem of its exported files.
+        data: the estimates shown in it.
         legend: names and style classes.
-        wide: whether it takes two columns.
+        wide: whether it spans two columns.
     """
 
     name: str
@@ -66,7 +66,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 16, 12, 34
 
 
 def spoken(value: float, percent: bool) -> str:
-    """A number as axes say it.
+    """A number as an axis label.
 
     >>> spoken(0.1, True), spoken(-2.0, False)
     ('10%', '−2')
@@ -75,10 +75,10 @@ def spoken(value: float, percent: bool) -> str:
 
 
 def line_panel(series: Sequence[Series], label: str, top: float | None = None, percent: bool = True) -> str:
-    """Lines over training steps, with 95 % bands; `label` is what a screen reader says.
+    """Draw lines over training steps, with 95 % bands; `label` is for screen readers.
 
     Args:
-        top: upper end of the value axis; a little above the largest value where it is None.
+        top: upper end of the value axis; slightly above the largest value if None.
     """
     everything = [point for one in series for thread in (one.points, *one.threads) for point in thread]
     if not everything:
@@ -95,7 +95,7 @@ def line_panel(series: Sequence[Series], label: str, top: float | None = None, p
         parts.append(text(_LEFT - 6, y(mark) + 4, spoken(mark, percent), anchor="end"))
     steps = thinned(sorted({point.step for point in everything}))
     at = [x(steps[0])] if steps else []
-    for step in steps[1:]:  # checkpoints may be far from evenly spaced
+    for step in steps[1:]:  # checkpoints may be spaced unevenly
         at.append(x(step) if x(step) - max(at) > 24 else at[0])
     parts += [text(place, HEIGHT - 18, str(step)) for step, place in zip(steps, at, strict=True) if place == x(step)]
     parts.append(
@@ -126,7 +126,7 @@ def _path(points: Sequence[Point], x: Scale, y: Scale, style: str) -> str:
 
 
 def interval(point: Point, percent: bool = True) -> str:
-    """A value with its interval in words.
+    """A value with its interval as text.
 
     >>> interval(Point(0, 0.131, 0.1, 0.17)), interval(Point(0, 1.74), percent=False)
     ('13.1% [10.0, 17.0]', '1.74')
@@ -141,12 +141,13 @@ def interval(point: Point, percent: bool = True) -> str:
 def interval_plot(
     marks: Sequence[Mark], label: str, axis: str, percent: bool = True, bounds: tuple[float, float] | None = None
 ) -> str:
-    """Rows of intervals on one axis, with a line at zero. A few very wide intervals do not hide the rest: where an end
-    lies beyond the axis, an arrow says so; values are always on it.
+    """Draw rows of intervals on one axis, with a line at zero.
+
+    The axis always includes all values; an arrow marks the end of an interval that extends beyond it.
 
     Args:
-        axis: what the axis is, in words.
-        bounds: ends of the axis, if they are known.
+        axis: label of the axis.
+        bounds: ends of the axis; computed if None.
     """
     points = [point for mark in marks for point in mark.points]
     if not points:
@@ -179,7 +180,7 @@ def interval_plot(
 
 
 def _reach(points: Sequence[Point]) -> tuple[float, float]:
-    """An axis that has zero and all values on it, and the ends of most intervals."""
+    """The range of an axis with zero, all values, and the ends of most intervals."""
     ends = sorted(abs(end) for p in points for end in (p.value, p.low, p.high) if end is not None)
     most = ends[len(ends) // 2] * 6
     lows = [p.value if p.low is None else max(p.low, min(p.value, -most)) for p in points]
@@ -188,7 +189,7 @@ def _reach(points: Sequence[Point]) -> tuple[float, float]:
 
 
 def stacked_bars(rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]], label: str) -> str:
-    """A bar of shares a row; each part is (name, style class, share)."""
+    """Draw one bar of shares per row; each part is (name, style class, share)."""
     row, left, width = 30, 112, 460
     height = row * len(rows) + 26
     x = linear(0, 1, left, width - 14)
@@ -209,7 +210,7 @@ def stacked_bars(rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]], l
 
 
 def cloud(points: Sequence[tuple[float, float, str, str]], label: str, axes: tuple[str, str]) -> str:
-    """A scatter of shares; each point is (x, y, style class, name)."""
+    """Draw a scatter plot of shares; each point is (x, y, style class, name)."""
     if not points:
         return ""
     right, high = ticks(0, max(p[0] for p in points)), ticks(0, max(p[1] for p in points))
@@ -226,7 +227,8 @@ def cloud(points: Sequence[tuple[float, float, str, str]], label: str, axes: tup
 
 
 def track(status: str, at: Point | None, last: int, style: str) -> str:
-    """When a pattern was acquired, on a line from step 0 to the last; only the line where it was not."""
+    """Draw the acquisition step of a pattern on a line from step 0 to the last; only the line if it was not
+    acquired."""
     width, height, middle = 170, 22, 11
     x = linear(0, last, 8, width - 8)
     parts = [line("grid", x(0), middle, x(last), middle)]

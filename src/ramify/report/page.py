@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs no network, made from tables alone."""
+"""The report of a run: one self-contained HTML file, built from tables alone."""
 
 import json
 from base64 import b64encode
@@ -12,10 +12,11 @@ import jinja2
 from markupsafe import Markup
 
 from ramify.errors import RunError
+from ramify.report.abstract import abstract, details
 from ramify.report.examples import drawn, learned_puzzle, worst_patterns
 from ramify.report.figures import SHAPE_STYLES, Point, interval, track
 from ramify.report.story import story
-from ramify.report.view import UNSEEN, Row, View, answers, changes, learned, points_of
+from ramify.report.view import UNSEEN, Row, View, changes, learned, points_of
 from ramify.run import Run
 from ramify.settings import ExperimentConfig, ImportedSettings, settings_of
 from ramify.storage import write_text
@@ -25,12 +26,12 @@ from ramify.train.existing import CheckpointsConfig
 TEMPLATES = ("base.html.jinja", "page.html.jinja", "comparison.html.jinja", "figures.html.jinja")
 LEARNED_IN = ("test", "held_out", "length")
 MOST_PATTERNS = 96
-"""Patterns of one n that are listed; of more, the first and the last."""
+"""The number of patterns listed per n; of more, the first and the last are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A pattern in the order of learning."""
+    """A pattern in the order of acquisition."""
 
     text: str
     shape: str
@@ -48,12 +49,12 @@ def view_of(run: Run) -> View:
     """The estimates of a run as the report reads them."""
     view = View(run.config["name"], run.estimates(), _asked(run), run.task)
     if not view.steps:
-        raise RunError(f"{run.path}: the seeds have no checkpoint in common, so there is nothing to report on")
+        raise RunError(f"{run.path}: the seeds have no checkpoint in common, so there is nothing to report")
     return view
 
 
 def _asked(run: Run) -> str:
-    """What kind of puzzles a run asks."""
+    """The kind of puzzles of a run, in words."""
     imported, certificate = run.imported(), run.certificate()
     if imported is not None:
         return str(imported["asked"])
@@ -71,7 +72,7 @@ def write_report(run: Run, path: Path | None = None) -> Path:
 
 
 def render(run: Run) -> str:
-    """The report of one run."""
+    """Render the report of a run."""
     view = view_of(run)
     certificate = run.certificate()
     manifest = run.manifest()
@@ -82,7 +83,8 @@ def render(run: Run) -> str:
         "page.html.jinja",
         view=view,
         introduction=run.task.INTRODUCTION,
-        answers=answers(view),
+        abstract=abstract(view),
+        details=details(view),
         setting=setting(settings_of(run), run.imported()),
         sections=story(view, certificate),
         order={n: rows for n, rows in order.items() if rows},
@@ -102,7 +104,7 @@ def render(run: Run) -> str:
 
 
 def setting(settings: ExperimentConfig | ImportedSettings, imported: dict[str, Any] | None = None) -> str:
-    r"""What was trained and how, in a sentence.
+    r"""A sentence that describes the model and its training.
 
     >>> print(setting(ExperimentConfig.load(overrides=["task.train={3=1440}"])).replace(": ", ":\n"))
     The model (bundled) was trained by GRPO:
@@ -124,7 +126,7 @@ def setting(settings: ExperimentConfig | ImportedSettings, imported: dict[str, A
 
 
 def _learned(task: Task, view: View, n: int) -> list[Learned]:
-    """The patterns of an n in the order of learning, seen and held out; those of a single puzzle say nothing."""
+    """The patterns of an n in the order of acquisition, seen and held out; those with a single puzzle are left out."""
     rows = [row for row in learned(view, n, LEARNED_IN) if row["status"] != "unknown"]
     found = []
     for rank, row in enumerate(rows):
@@ -157,7 +159,7 @@ def _said(row: Row, last: int) -> str:
 
 
 def rendered(template: str, **values: object) -> str:
-    """A template with the shared style and script; the script is the only one that the page allows to run."""
+    """Render a template with the shared style and script; the page allows no other script."""
     folder = resources.files("ramify.report")
     files = {name: (folder / name).read_text() for name in TEMPLATES}
     environment = jinja2.Environment(

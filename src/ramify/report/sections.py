@@ -1,4 +1,4 @@
-"""The figures of each section of the report, made from one view, or from several side by side."""
+"""The figures of each section of the report, from one view or from several."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ SUPPORT = (("base only", "fourth"), ("both", "first"), ("trained only", "second"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What is drawn as one line: a metric of a group of a view, with its name and style class."""
+    """A line to draw: a metric of a group of a view, with name and style class."""
 
     view: View
     metric: str
@@ -41,7 +41,7 @@ class Line:
 
 
 def data_of(view: View, metrics: Sequence[str], name: str | None, by: str | None = None) -> pl.DataFrame:
-    """The rows behind a figure, single seeds included."""
+    """The rows behind a figure, including single seeds."""
     wanted = pl.col("metric").is_in(list(metrics))
     if name is not None:
         wanted &= pl.col("set") == name
@@ -53,7 +53,7 @@ def data_of(view: View, metrics: Sequence[str], name: str | None, by: str | None
 def panel(
     name: str, heading: str, lines: Sequence[Line], percent: bool = True, top: float | None = None
 ) -> list[Figure]:
-    """A panel of lines; none if there is nothing to draw."""
+    """A panel of lines as a list; empty if there is nothing to draw."""
     series, drawn = [], []
     for one in lines:
         points = one.view.points(one.metric, one.name, one.by, one.group)
@@ -87,7 +87,7 @@ def success(view: View) -> list[Figure]:
 
 
 def success_of(views: Sequence[View]) -> list[Figure]:
-    """The same for several runs: a line a run."""
+    """Success over training for several runs, one line per run."""
     found = []
     places = {(name, n) for view in views for name in view.sets for n in view.groups(view.mean, name, "n")}
     for name in SET_NAMES:
@@ -129,7 +129,7 @@ def learned_by_shape(view: View) -> list[Figure]:
 
 
 def _timed(view: View) -> list[Figure]:
-    """The mean step of the gain of each shape class: when it gains, apart from how much."""
+    """The mean step of the gain of each shape class, which is independent of the size of the gain."""
     marks = []
     for name in ("test", "length"):
         for group in view.groups("timing", name, "n,shape_class"):
@@ -149,7 +149,7 @@ def _timed(view: View) -> list[Figure]:
 
 
 def shapes(view: View) -> list[Figure]:
-    """Success by shape class over training, and the gaps at equal n, depth and operators."""
+    """Success by shape class over training, and gaps at matched structure."""
     found = []
     for name in ("test", "length"):
         for n in view.groups(view.mean, name, "n"):
@@ -162,7 +162,7 @@ def shapes(view: View) -> list[Figure]:
 
 
 def gaps(view: View) -> list[Figure]:
-    """The right-heavy and balanced gaps, stratum by stratum, at the last checkpoint."""
+    """The right-heavy and balanced gaps by stratum, at the last checkpoint."""
     together, strata = [], []
     for name, trained in (("test", "trained n"), ("length", "longer n")):
         for shape in ("right-heavy", "balanced"):
@@ -192,7 +192,7 @@ _COLUMNS = {"n": "n = {}", "subtractions": "{} −", "divisions": "{} ÷"}
 
 
 def _stratum(by: str, group: str) -> str:
-    """A group by several columns, in words.
+    """The label of a group by several columns.
 
     >>> _stratum("n,depth,subtractions,divisions", "4,3,1,0")
     'n = 4, depth 3, 1 −, 0 ÷'
@@ -230,7 +230,7 @@ def seen(view: View) -> list[Figure]:
 
 
 def beyond(view: View) -> list[Figure]:
-    """What pass@k cannot show: what is tried and how it is calculated, and support."""
+    """Figures beyond pass@k: attempts, arithmetic accuracy, coverage and support."""
     found: list[Figure] = []
     sizes = [(name, n) for name in ("test", "length") for n in view.groups(view.mean, name, "n")]
     for metric in view.metrics("figure"):
@@ -257,7 +257,7 @@ def beyond(view: View) -> list[Figure]:
 
 
 def composition(view: View) -> list[Figure]:
-    """What whole patterns lack of the product of their parts."""
+    """Composition gaps by pattern."""
     marks = []
     for name in ("test", "length", "held_out"):
         for group in view.groups("composition gap", name, "n,shape_class"):
@@ -277,7 +277,7 @@ def composition(view: View) -> list[Figure]:
 
 
 def effects(view: View) -> list[Figure]:
-    """The coefficients of the structure model at the first and the last checkpoint, and which of them are not told."""
+    """Coefficients of the structure model at the first and last checkpoint, and the terms that were not estimated."""
     marks, untold = [], []
     for by, words in (("term", ""), ("term without lookahead", ", lookahead left out")):
         for term in view.groups("effect", "all", by):
@@ -293,13 +293,13 @@ def effects(view: View) -> list[Figure]:
         return []
     both = f"{view.start} (hollow) and last checkpoint" if view.first != view.last else f"step {view.last}"
     heading = f"Which features of structure matter: {both}"
-    heading += f". Not told: {'; '.join(untold)}" if untold else ""
+    heading += f". Not estimated: {'; '.join(untold)}" if untold else ""
     svg = interval_plot(marks, "Structure effects", "log-odds of success", percent=False)
     return [Figure("effects", heading, svg, data_of(view, ["effect", "effect change"], "all"), wide=True)]
 
 
 def signal(view: View) -> list[Figure]:
-    """The zero-advantage share of each pattern against its later success."""
+    """The zero-advantage share of each pattern against its final success."""
     found = []
     for n in view.groups("zero advantage against success", "test", "n"):
         points = []

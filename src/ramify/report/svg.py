@@ -1,4 +1,4 @@
-"""Parts of figures as plain SVG text. Colours are classes, which the page gives, or `standalone` for files."""
+"""SVG primitives as text; colours are CSS classes, defined by the page, or by `standalone` for files."""
 
 from collections.abc import Callable, Sequence
 from html import escape
@@ -20,7 +20,7 @@ Scale = Callable[[float], float]
 
 
 def linear(low: float, high: float, start: float, end: float) -> Scale:
-    """A scale from values to places, cut at both ends.
+    """A linear scale from values to positions, clipped at both ends.
 
     >>> linear(0, 1, 10, 20)(0.25), linear(0, 1, 10, 20)(7)
     (12.5, 20.0)
@@ -48,7 +48,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def thinned(values: Sequence[int], most: int = 6) -> list[int]:
-    """At most so many of sorted values, the first and the last among them.
+    """At most `most` of the sorted values, including the first and the last.
 
     >>> thinned(range(0, 330, 10), 4)
     [0, 110, 210, 320]
@@ -70,19 +70,19 @@ def line(style: str, x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def dot(style: str, x: float, y: float, radius: float, title: str = "") -> str:
-    """A circle; its title shows under the pointer."""
+    """A circle with a tooltip."""
     inside = f"<title>{escape(title)}</title>" if title else ""
     return f'<circle class="{style}" cx="{x}" cy="{y}" r="{radius}">{inside}</circle>'
 
 
 def drawing(width: float, height: float, label: str, parts: Sequence[str], fixed: bool = False) -> str:
-    """An SVG element; `label` is what a screen reader says."""
+    """An SVG element; `label` is for screen readers."""
     size = f' width="{width}" height="{height}"' if fixed else ""
     return f'<svg viewBox="0 0 {width} {height}"{size} role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
 
 
 def standalone(svg: str, title: str, legend: Sequence[tuple[str, str]]) -> str:
-    """A drawing of the page as a file of its own: with a title, its legend, and light colours."""
+    """A drawing as a separate file, with title, legend, and light colours."""
     head, _, inside = svg.partition(">")
     width, height = (float(number) for number in head.split('viewBox="0 0 ')[1].split('"')[0].split())
     top, bottom = 26, 22 * len(legend) and 24
@@ -102,7 +102,7 @@ def standalone(svg: str, title: str, legend: Sequence[tuple[str, str]]) -> str:
 
 
 def _rules() -> str:
-    """The style of a file of its own; that of the page is in its template."""
+    """The CSS rules of a standalone file; the page has its own in its template."""
     rules = [
         "text{font:12px 'DejaVu Sans',Arial,sans-serif;fill:#1b1f24}.tick{fill:#59636e;font-size:11px}",
         ".on-bar{fill:#fff;font-size:11px}.on-box{font-size:11px}",
@@ -119,10 +119,10 @@ def _rules() -> str:
 
 
 def tree(root: Tree, name: str, style: str) -> str:
-    """A tree: operators in circles, leaves under them in reading order.
+    """Draw a tree: operators in circles, leaves below them in reading order.
 
     Args:
-        name: what the tree is of, for a screen reader.
+        name: what the tree represents, for screen readers.
     """
     step, row, margin, widest = 26, 26, 12, 2
     placed: list[tuple[float, int, str, bool]] = []

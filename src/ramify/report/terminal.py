@@ -1,15 +1,16 @@
-"""The report's story for a terminal: the same rows and sentences, in some fifty lines."""
+"""The report for a terminal: the abstract and the main tables, in about fifty lines."""
 
 import textwrap
 
 from ramify.analysis.metrics import metric_of
+from ramify.report.abstract import abstract
 from ramify.report.figures import Point, interval
 from ramify.report.view import (
     FALSE_DISCOVERIES,
     POINTS,
     Row,
     View,
-    answers,
+    adjusted_p,
     changes,
     counted,
     learned,
@@ -21,15 +22,15 @@ from ramify.report.view import (
 WIDTH = 100
 _MARKS = {"rose": "↑", "fell": "↓"}
 MOST = 9
-"""Patterns that are named; of more, the first learned and the last."""
+"""The number of patterns listed; of more, the first and last acquired are shown."""
 
 
 def story_text(view: View) -> str:
-    """The story of a run as plain text, at most `WIDTH` characters wide."""
+    """The summary of a run as plain text, at most `WIDTH` characters wide."""
     seeds = f"{len(view.seeds)} seeds" if len(view.seeds) > 1 else "one seed"
     lines = [f"What training taught: {view.name} ({seeds}, {view.last} steps)", ""]
-    for sentence in answers(view):
-        lines += textwrap.wrap(sentence, WIDTH, initial_indent="- ", subsequent_indent="  ")
+    for paragraph in abstract(view):
+        lines += textwrap.wrap(paragraph, WIDTH, initial_indent="- ", subsequent_indent="  ")
     rows = changes(view)
     if rows:
         lines += [
@@ -74,17 +75,17 @@ def _order(view: View) -> list[str]:
 
 def _gaps(view: View) -> list[str]:
     named = {
-        "right-heavy − left-heavy of matched structure": ("right-heavy gap", "test"),
+        "right-heavy − matched left-heavy": ("right-heavy gap", "test"),
         "the same, uniquely solvable puzzles": ("right-heavy gap, forced", "test"),
-        "held out − matched seen patterns, gain": ("transfer", "held_out"),
+        "gain of held-out − matched seen": ("transfer", "held_out"),
     }
     rows = {label: view.at_end(metric, name, "all", "all") for label, (metric, name) in named.items()}
     found = []
     for label, row in rows.items():
         if row and tells(row, POINTS):
-            found.append(f"  {label:<50} {_said(row)}  ({counted(row)})")
+            found.append(f"  {label:<35} {_said(row)}{adjusted_p(row)}  ({counted(row)})")
         elif row and row["status"]:
-            found.append(f"  {label:<50} {row['status']}")
+            found.append(f"  {label:<35} {row['status']}")
     return ["", f"Differences of {view.mean} at step {view.last}", *found] if found else []
 
 
@@ -94,9 +95,10 @@ def _effects(view: View) -> list[str]:
     lines = [f"  {row['group']:<20} {_said(row, percent=False)}" for row in clear]
     untold = [f"{row['group']}: {reason(row)}" for row in rows if row["value"] is None and row["status"]]
     if not lines and len(untold) < len(rows):
-        lines = ["  none for sure"]
+        lines = ["  none significant"]
     if untold:
-        lines += textwrap.wrap(f"Not told: {'; '.join(untold)}", WIDTH, initial_indent="  ", subsequent_indent="  ")
+        missing = f"Not estimated: {'; '.join(untold)}"
+        lines += textwrap.wrap(missing, WIDTH, initial_indent="  ", subsequent_indent="  ")
     heading = "Features of structure that matter, others held equal (log-odds; false discovery rate 5%)"
     return ["", heading, *lines] if lines else []
 

@@ -1,4 +1,4 @@
-"""Estimates as curves in a tracker: TensorBoard, W&B or trackio. Only pooled ones if there are several seeds."""
+"""Log estimates to a tracker: TensorBoard, W&B or trackio; with several seeds, only the pooled ones."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,9 +10,9 @@ BY = ("all", "n", "n,shape_class", "pattern")
 
 
 def track(run: Run, trackers: Sequence[str]) -> None:
-    """Write the estimates of a run to trackers, each under the run's name, with the checkpoint as step.
+    """Log the estimates of a run to trackers under the run's name, with the checkpoint as step.
 
-    Written again, the curves of TensorBoard are replaced; W&B is given the same run id.
+    Logging again replaces the curves in TensorBoard and reuses the run id in W&B.
 
     Raises:
         MissingExtraError: a tracker is not installed.

@@ -1,4 +1,4 @@
-"""A run's estimates as the report reads them: looked up by metric, set and group; and what they say in sentences."""
+"""A run's estimates as the report reads them: looked up by metric, set and group."""
 
 import re
 from collections import defaultdict
@@ -11,7 +11,7 @@ import polars as pl
 
 from ramify.analysis.metric_record import GAIN, Metric, Place
 from ramify.analysis.metrics import BUILT_IN, GREEDY, MEAN, PASS, displayed, metric_of
-from ramify.report.figures import Point, interval
+from ramify.report.figures import Point
 from ramify.tasks.base import Task
 from ramify.tasks.registry import default_task
 
@@ -223,41 +223,6 @@ def changes(view: View) -> list[Change]:
     return found
 
 
-def answers(view: View) -> list[str]:
-    """The answer in three sentences: what rose, what was learned first and never, where it fails."""
-    return [text for text in (_success(view), _order(view), _failures(view)) if text]
-
-
-def _success(view: View) -> str:
-    rows = [change for change in changes(view) if change.metric == view.mean and "parts" not in change.label]
-    if not rows:
-        found = [
-            f"{place(name, n)} {interval(line[-1])}"
-            for name in view.sets
-            for n in view.groups(view.mean, name, "n")
-            if (line := view.points(view.mean, name, "n", n))
-        ]
-        return f"Success ({view.mean}) at step {view.last}: {'; '.join(found)}. Of one checkpoint there is no gain."
-    said = []
-    verdicts = {
-        "rose": "rose",
-        "fell": "fell",
-        "no clear change": "did not clearly change",
-        "no interval": "went, with too few puzzles to say more",
-    }
-    for verdict, words in verdicts.items():
-        mine = [row for row in rows if row.verdict == verdict]
-        if mine:
-            numbers = "; ".join(f"{row.label} {interval(row.before)} → {interval(row.after)}" for row in mine)
-            said.append(f"{words}: {numbers}")
-    text = f"From {view.start} to step {view.last}, sampled success ({view.mean}) on {view.asked} {'. It '.join(said)}."
-    greedy = [change for change in changes(view) if change.metric == GREEDY.name and "parts" not in change.label]
-    rose = [row.label for row in greedy if row.verdict == "rose"]
-    if greedy:
-        text += f" Greedy success clearly rose {'for ' + ', '.join(rose) if rose else 'nowhere'}."
-    return text
-
-
 def truncated(view: View, above: float = 0.05) -> list[tuple[str, Point]]:
     """The sets and n of which more than this share of the completions is truncated at the last checkpoint.
 
@@ -294,92 +259,6 @@ def learned(view: View, n: int, names: Sequence[str] = ("test",)) -> list[Row]:
     return sorted(found, key=lambda row: (rank[row["status"]], row["value"] or 0, -row["after"].value, row["group"]))
 
 
-def _order(view: View) -> str:
-    for n in view.shaped_sizes:
-        rows = learned(view, n)
-        known = [row for row in rows if row["status"] != "unknown"]
-        if known:
-            break
-    else:
-        return ""
-    count = {status: sum(row["status"] == status for row in known) for status in {row["status"] for row in known}}
-    sure = [row for row in known if row["gain"] is not None and _is_sure(row["gain"])]
-    fell = sum(row["gain"]["value"] < 0 for row in sure)
-    order = ("acquired", "already present", "lost again", "not acquired")
-    said = ", ".join(f"{count[status]} {status}" for status in order if status in count)
-    kind = "seen patterns" if view.asked == UNSEEN else "patterns"
-    text = f"Of {len(known)} {kind} at n = {n}, each by its own interval: {said}; corrected for looking at "
-    text += f"{len(known)} (false discovery rate 5%), {len(sure) - fell or 'none'} gained for sure"
-    text += f", {fell} fell." if fell else "."
-    acquired = [row for row in known if row["status"] == "acquired"]
-    if acquired:
-        first = [row for row in acquired if row["value"] == acquired[0]["value"]]
-        named = ", ".join(row["group"] for row in first[:4]) + (f" and {len(first) - 4} more" if len(first) > 4 else "")
-        text += f" First, at step {first[0]['value']:.0f}: {named}."
-    never = [row["group"] for row in reversed(known) if row["status"] == "not acquired"]
-    if never:
-        text += f" No clear gain: {', '.join(never[:6])}{f' and {len(never) - 6} more' if len(never) > 6 else ''}."
-    return text + _timing(view, n)
-
-
-def _timing(view: View, n: int) -> str:
-    """When classes of patterns gain, apart from how much."""
-    rows = {
-        words: row
-        for words, by, group in (
-            ("right-heavy", "n,shape_class", f"{n},right-heavy"),
-            ("balanced", "n,shape_class", f"{n},balanced"),
-            ("one division", "n,divisions", f"{n},1"),
-        )
-        if (row := view.at_end("timing difference", "test", by, group)) and row["low"] is not None
-    }
-    start = " As a fraction of its own final gain, the gain"
-    clear = [f"{words} patterns ({_signed(row, 0)} steps)" for words, row in rows.items() if excludes_zero(row)]
-    if clear:
-        return f"{start} comes at another time for {' and '.join(clear)}."
-    if rows:
-        return f"{start} of {' and '.join(rows)} patterns comes at no clearly different time."
-    return ""
-
-
-def _failures(view: View) -> str:
-    said = []
-    gap = view.at_end("right-heavy gap", "test", "all", "all")
-    if gap and tells(gap, POINTS):
-        forced = view.at_end("right-heavy gap, forced", "test", "all", "all")
-        alone = ""
-        if forced and tells(forced, POINTS):
-            alone = f"; on uniquely solvable puzzles alone {points_of(forced)}, {counted(forced)}"
-        said.append(
-            f"right-heavy minus left-heavy at equal {view.alike(view.task.STRATA['right-heavy'])} "
-            f"{points_of(gap)}{adjusted_p(gap)} ({counted(gap)}{alone})"
-        )
-    elif gap and gap["status"]:
-        said.append(f"{gap['status']} to compare with left-heavy ones")
-    effect = view.at_end("effect", "all", "term", "right-heavy")
-    if effect and tells(effect, LOG_ODDS):
-        clear = effect["low"] * effect["high"] > 0
-        verdict = "right-heaviness itself adds" if clear else "right-heaviness itself is not told from 0:"
-        said.append(f"beside lookahead, divisions and few solutions, {verdict} {_signed(effect)} log-odds")
-    elif effect and effect["status"]:
-        said.append(f"whether right-heaviness itself matters is not told: {reason(effect)}")
-    transfer = view.at_end("transfer", "held_out", "all", "all")
-    if transfer and tells(transfer, POINTS):
-        said.append(
-            "the gain of the held-out family minus that of matched seen patterns is "
-            f"{points_of(transfer)}{adjusted_p(transfer)}, {counted(transfer)}"
-        )
-    substitution = view.points("substitution", "test", "all", "all")
-    if substitution:
-        said.append(f"{interval(substitution[-1])} of the correct answers use another pattern than the one meant")
-    for name in ("length", "test"):
-        sizes = view.groups("execution gain", name, "n")
-        if sizes and (row := view.at_end("execution gain", name, "n", sizes[-1])) and tells(row, POINTS):
-            said.append(f"arithmetic accuracy (stated values right) at n = {sizes[-1]} changed by {points_of(row)}")
-            break
-    return f"Structure and limits: {'; '.join(said)}." if said else ""
-
-
 def tells(row: Row, widest: float) -> bool:
     """Whether a difference can stand as a finding: its interval leaves out 0, or is at most so wide.
 
@@ -397,19 +276,14 @@ def reason(row: Row) -> str:
     """Why a structure effect has no value.
 
     >>> reason({"group": "right-heavy", "status": "too few right-heavy puzzles (4)"})
-    'too few right-heavy puzzles (4) to say'
+    'too few right-heavy puzzles (4)'
     >>> reason({"group": "n", "status": "separated"})
     'success is separated by it, or by what comes with it'
     """
     status = str(row["status"])
     if status == "separated":
         return "success is separated by it, or by what comes with it"
-    return f"{status} to say" if status.startswith("too few") else f"it is {status}"
-
-
-def _is_sure(row: Row) -> bool:
-    """Whether a value is told from 0 at the false discovery rate."""
-    return row["q"] is not None and row["q"] <= FALSE_DISCOVERIES
+    return status if status.startswith("too few") else f"it is {status}"
 
 
 def points_of(row: Row) -> str:
@@ -445,8 +319,3 @@ def adjusted_p(row: Row) -> str:
 def excludes_zero(row: Row) -> bool:
     """Whether the interval of a difference excludes 0."""
     return row["low"] is not None and (row["low"] > 0 or row["high"] < 0)
-
-
-def _signed(row: Row, digits: int = 2) -> str:
-    value, low, high = (None if row[key] is None else f"{row[key]:+.{digits}f}" for key in ("value", "low", "high"))
-    return f"{value}{'' if low is None else f' [{low}, {high}]'}".replace("-", "−")

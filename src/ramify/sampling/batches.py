@@ -1,9 +1,9 @@
-"""What all samplers share: how often a model is asked, and in which batches."""
+"""The sampler protocol, and the division of a puzzle set into batches."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from pydantic import Field
 
@@ -12,42 +12,48 @@ from ramify.records import Completion, Item
 from ramify.tasks.base import Prompt
 
 MOST_SAMPLES = 10_000
-"""Completions of a puzzle."""
+"""The largest number of samples per puzzle."""
 
 
 class Sampler(Protocol):
-    """A model that can be asked."""
+    """A model to sample completions from."""
 
     def sample(self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str) -> list[Completion]:
-        """One batch: the greedy completion, or all sampled ones, of each puzzle; randomness follows from the name."""
+        """Sample a batch: the greedy completion, or all samples, of each puzzle; randomness is seeded by the name."""
 
 
 class SamplerConfig(Config):
-    """How every checkpoint is sampled."""
+    """Sampling settings of every checkpoint.
 
+    Attributes:
+        SERVED: whether models are named as a server names them, so that there are no files to load.
+    """
+
+    kind: str
+    SERVED: ClassVar[bool] = False
     samples: int = Field(4, ge=1, le=MOST_SAMPLES)
-    """Completions a puzzle at the temperature."""
+    """Samples per puzzle at the temperature."""
     greedy: bool = True
     """Whether to add one completion at temperature 0."""
     temperature: Temperature = 1.0
     max_new_tokens: int | None = Field(None, ge=1, le=MOST)
-    """Tokens of a completion; by default what the model's context leaves after the longest prompt, at most 2048."""
+    """Token limit of a completion; by default the context left after the longest prompt, at most 2048."""
     batch_size: int = Field(256, ge=1, le=MOST)
-    """Completions that are made, and written to disk, at once."""
+    """Completions sampled, and written to disk, at a time."""
 
     @abstractmethod
     def checked(self) -> None:
-        """Raise MissingExtraError if what it needs is not installed; nothing is imported."""
+        """Raise MissingExtraError if a required package is not installed; nothing is imported."""
 
     @abstractmethod
     def build(self, model: str | Path) -> Sampler:
-        """Load a model, or connect to it."""
+        """Load a model, or connect to one."""
 
     def resolved(self, model: str | Path, prompts: Iterable[Any]) -> Self:
-        """These settings with a number of tokens that fits the model after each of the prompts.
+        """The settings with `max_new_tokens` set to fit the context after every prompt.
 
         Raises:
-            ConfigError: the context leaves fewer than are given.
+            ConfigError: the context is too short for `max_new_tokens`.
         """
         from ramify.models.loading import new_tokens
 
@@ -55,7 +61,7 @@ class SamplerConfig(Config):
         return self.model_copy(update={"max_new_tokens": limit})
 
     def batches(self, puzzles: Sequence[Item]) -> Iterator[tuple[bool, Sequence[Item]]]:
-        """The batches that cover a set: (greedy, puzzles). Puzzles of one size go together, which wastes no padding."""
+        """The batches of a set as (greedy, puzzles), sorted by size to avoid padding."""
         ordered = sorted(puzzles, key=lambda puzzle: (puzzle.size, puzzle.id))
         for greedy in [True, False] if self.greedy else [False]:
             each = max(1, self.batch_size // (1 if greedy else self.samples))

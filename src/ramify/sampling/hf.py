@@ -14,18 +14,18 @@ from ramify.tasks.base import Prompt
 
 
 class HFSamplerConfig(SamplerConfig):
-    """transformers, in this process."""
+    """Sampling with transformers in this process."""
 
     kind: Literal["hf"] = "hf"
     attention: Attention = "auto"
     decoder: Decoder = "auto"
 
     def checked(self) -> None:
-        """Raise MissingExtraError without torch and transformers."""
+        """Raise MissingExtraError if torch or transformers is missing."""
         require("sampling with transformers", "train")
 
     def build(self, model: str | Path) -> "HFSampler":
-        """Load a model folder, or a model by hub name."""
+        """Load a model from a folder or the hub."""
         return HFSampler(self, model)
 
 
@@ -51,32 +51,32 @@ class HFSampler:
         self.ends = sorted({end for end in [*ends, self.tokenizer.eos_token_id] if end is not None})
 
     def sample(self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str) -> list[Completion]:
-        """One batch: the greedy completion, or `samples` completions, of each puzzle.
+        """Sample a batch: the greedy completion, or `samples` completions, of each puzzle.
 
-        The random numbers follow from the name, so a batch that is made again is the same (on a CPU).
+        Random numbers are seeded by the name, so a batch is reproducible (on a CPU).
         """
         return [completion for completion, _ in self.sample_tokens(puzzles, prompt, greedy, name)]
 
     def sample_tokens(
         self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str
     ) -> list[tuple[Completion, list[int]]]:
-        """The same, each with its token ids, special tokens and the end included."""
+        """Sample a batch with token ids, including special and end tokens."""
         import torch
 
         limit = self.config.max_new_tokens
-        if limit is None:  # asked without a run: what fits this batch
+        if limit is None:  # without a run: the limit that fits this batch
             limit = self.config.resolved(self.name, map(prompt.to_model_input, puzzles)).max_new_tokens
         repeats = 1 if greedy else self.config.samples
         asked = [
             prompt_ids(self.tokenizer, prompt.to_model_input(puzzle)) for puzzle in puzzles for _ in range(repeats)
         ]
         inputs = self.tokenizer.pad({"input_ids": asked}, return_tensors="pt").to(self.device)
-        # As in training: nothing that the model's own generation settings would add.
+        # As in training, ignore the model's own generation settings.
         settings: dict[str, Any] = {"do_sample": not greedy, "repetition_penalty": 1.0, "eos_token_id": self.ends}
         if not greedy:
             settings |= {"temperature": self.config.temperature, "top_k": 0, "top_p": 1.0, "min_p": None}
         cards = [self.model.device.index or 0] if self.model.device.type == "cuda" else []
-        # A training that goes on beside this keeps its random numbers.
+        # Preserve the random state of a training in the same process.
         with torch.no_grad(), torch.random.fork_rng(devices=cards):
             torch.manual_seed(int.from_bytes(blake2b(name.encode(), digest_size=7).digest()))
             output = self.model.generate(

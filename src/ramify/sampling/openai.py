@@ -1,15 +1,15 @@
-"""Sample completions from any server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, TGI, a hosted model.
+"""Sample completions from a server with OpenAI's API: vLLM, SGLang, llama.cpp, TGI, or a hosted model.
 
-The client of OpenAI retries what can be retried (connections, time-outs, 429, 5xx). A server that gives fewer choices
-than it was asked for is asked again, one request for each that is missing. Servers tell the tokens of a request, not of
-a choice, so they are known only where a request has one choice.
+The OpenAI client retries connection errors, time-outs, 429 and 5xx. If a server returns fewer choices than requested,
+each missing one is requested separately. Servers count tokens per request, not per choice, so token counts are known
+only for requests with one choice.
 """
 
 import asyncio
 import json
 import os
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,37 +20,41 @@ from ramify.sampling.batches import SamplerConfig
 from ramify.tasks.base import Prompt
 
 UNKNOWN_LIMIT = 1024
-"""Tokens of a completion where none are given."""
+"""Token limit of a completion if none is given."""
 PAUSES = (0.2, 1.0, 3.0)
-"""Seconds before a request is sent again whose answer was no JSON, as far as `retries` allow."""
+"""Seconds before retries of a request whose response is not JSON, up to `retries`."""
 
 
 class OpenAISamplerConfig(SamplerConfig):
-    """A server, by whose name for it the run's `model` goes; prompts are texts, or messages with task.prompt.chat."""
+    """Sampling from a server; the run's `model` is the server's model name.
+
+    Prompts are texts, or messages with task.prompt.chat.
+    """
 
     kind: Literal["openai"] = "openai"
+    SERVED: ClassVar[bool] = True
     base_url: str = Field("http://127.0.0.1:8000/v1", pattern=r"^https?://\S+$")
     api_key_env: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key; a server that wants none is told `none`."""
+    """The environment variable with the API key; without it, the key is `none`."""
     concurrency: int = Field(32, ge=1, le=10_000)
-    """Requests at once."""
+    """Concurrent requests."""
     retries: int = Field(5, ge=0, le=100)
-    """Further tries of a request that failed, with growing pauses."""
+    """Retries of a failed request, with exponential backoff."""
     timeout: float = Field(600.0, ge=0.1, le=86_400)
-    """Seconds that a request may take."""
+    """Time limit of a request in seconds."""
     extra: dict[str, Any] = Field({})
-    """Sent along with each request, such as { top_k = -1 } for vLLM."""
+    """Additional request parameters, such as { top_k = -1 } for vLLM."""
 
     def checked(self) -> None:
-        """Raise MissingExtraError without the client."""
+        """Raise MissingExtraError if the client is missing."""
         require("sampling from a server", "openai")
 
     def resolved(self, model: Any, prompts: Any) -> "OpenAISamplerConfig":
-        """These settings with a number of tokens: what the context of the server's model leaves is not known here."""
+        """The settings with a token limit; the context of the server's model is unknown."""
         return self.model_copy(update={"max_new_tokens": self.max_new_tokens or UNKNOWN_LIMIT})
 
     def build(self, model: Any) -> "OpenAISampler":
-        """A client; the server is asked for nothing yet."""
+        """Create a client, without a request."""
         return OpenAISampler(self, str(model))
 
 
@@ -62,14 +66,14 @@ class OpenAISampler:
         self.config, self.model = config, model
 
     def sample(self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str) -> list[Completion]:
-        """One batch: the greedy completion, or `samples` completions, of each puzzle, in order.
+        """Sample a batch: the greedy completion, or `samples` completions, of each puzzle, in order.
 
-        Seeds follow from the name; whether they fix the text is up to the server.
+        Seeds are derived from the name; reproducibility depends on the server.
 
         Raises:
-            RunError: the server cannot be reached, refuses the request, or its answers are no completions.
+            RunError: the server is unreachable, refuses the request, or returns no completions.
         """
-        # The client passes on what its own libraries raise of addresses, headers and bodies.
+        # The client does not wrap errors of its libraries about addresses, headers and bodies.
         try:
             return asyncio.run(self._batch(puzzles, prompt, greedy, name))
         except Exception as error:
@@ -96,7 +100,7 @@ class OpenAISampler:
                 more = await asyncio.gather(*(ask(puzzle, 1, seed_of(name, puzzle.id, k)) for k in missing))
                 found += [choice for choices in more for choice in choices[:1]]
                 if len(found) < wanted:
-                    raise RunError(f"{len(found)} of {wanted} choices came for {puzzle.id}")
+                    raise RunError(f"{len(found)} of {wanted} choices returned for {puzzle.id}")
                 return [Completion(puzzle.id, -1 if greedy else k, *choice) for k, choice in enumerate(found)]
 
             async with asyncio.TaskGroup() as group:
@@ -124,9 +128,9 @@ class OpenAISampler:
             try:
                 answer = await ask(**({"messages": said} if chat else {"prompt": said}), **settings)
                 break
-            except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:  # a body that was cut off
+            except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:  # a truncated body
                 if pause is None:
-                    raise RunError(f"the answer is no JSON: {reason(error)}") from None
+                    raise RunError(f"the response is not JSON: {reason(error)}") from None
                 await asyncio.sleep(pause)
         try:
             choices = list(answer.choices)  # type: ignore[union-attr]
@@ -136,11 +140,11 @@ class OpenAISampler:
             told = _tokens(answer) if len(choices) == 1 else None
             return [(t or "", told, c.finish_reason == "length") for t, c in zip(texts, choices, strict=True)]
         except (AttributeError, TypeError):
-            raise RunError("the answer is no completion; does the address end in /v1?") from None
+            raise RunError("the response has no completion; does the address end in /v1?") from None
 
 
 def _tokens(answer: Any) -> int | None:
-    """How many tokens a server says that it wrote; None where it does not tell, or tells what cannot be."""
+    """The server's count of completion tokens; None if it is missing or impossible."""
     told = getattr(answer.usage, "completion_tokens", None)
     return told if type(told) is int and 0 <= told < 2**31 else None
 

@@ -1,4 +1,4 @@
-"""Completions of a model whose truth is known, written into a run: for tests and benchmarks."""
+"""Write completions of a model with known parameters into a run, for tests and benchmarks."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
@@ -11,11 +11,11 @@ from ramify.tables import write_table
 from ramify.tasks.base import Task
 
 Model = Callable[[Any, int, int, int], Iterable[Completion]]
-"""The completions of (puzzle, step, seed, samples)."""
+"""A function from (puzzle, step, seed, samples) to completions."""
 
 
 def play(model: Model, run: Run, steps: Sequence[int], seeds: Sequence[int], samples: int) -> None:
-    """Write the completions of all checkpoints and seeds into a run, for every puzzle set but the training set."""
+    """Write completions for all checkpoints and seeds, and every puzzle set but the training set."""
     for name in run.evaluation_sets():
         puzzles = run.task.puzzles_in(run.puzzles(name))
         for seed in seeds:
@@ -25,9 +25,9 @@ def play(model: Model, run: Run, steps: Sequence[int], seeds: Sequence[int], sam
 
 
 def succeeding(task: Task, success: Callable[[Any, int, int], float]) -> Model:
-    """A model that demonstrates a solution with the probability `success` of (puzzle, step, seed), and else errs.
+    """A model that writes a solution with probability `success(puzzle, step, seed)`, and an error otherwise.
 
-    The greedy completion, whose number is -1, is right where that is at least one half.
+    The greedy completion, sample -1, is correct if that probability is at least one half.
     """
 
     def complete(puzzle: Any, step: int, seed: int, samples: int) -> Iterator[Completion]:

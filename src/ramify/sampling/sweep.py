@@ -1,4 +1,4 @@
-"""Ask a checkpoint every puzzle of every evaluation set, a batch at a time; what is on disk is not asked again."""
+"""Sample a checkpoint on all evaluation sets, batch by batch; existing batches are not sampled again."""
 
 import shutil
 from collections.abc import Callable
@@ -22,10 +22,10 @@ def sample_checkpoint(
     build: Callable[[], Sampler],
     report: ProgressCallback = silent,
 ) -> None:
-    """Write the completions of all evaluation sets of a run at a step.
+    """Write the completions of a checkpoint on all evaluation sets of a run.
 
     Args:
-        build: loads the model; called only if something is missing.
+        build: loads the model; called only if completions are missing.
     """
     missing = [name for name in EVALUATION_SETS if not run.completions_file(seed, name, step).is_file()]
     sets = {name: some for name in missing if (some := list(config.batches(run.task.puzzles_in(run.puzzles(name)))))}
@@ -43,8 +43,8 @@ def sample_checkpoint(
                 write_table(completion_frame(found), part, COMPLETIONS)
             parts.append(part)
             done += 1
-        drop_derived(run, seed, name, step)  # of completions that were there before
+        drop_derived(run, seed, name, step)  # derived from earlier completions
         whole = pl.concat([read_table(part, COMPLETIONS) for part in parts])
         write_table(whole, run.completions_file(seed, name, step), COMPLETIONS)
-        shutil.rmtree(parts[0].parent)  # with what a kill may have left half written
+        shutil.rmtree(parts[0].parent)  # including files that a kill left half written
     report(f"sampling step {step}, seed {seed}", total, total)

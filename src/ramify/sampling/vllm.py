@@ -1,4 +1,4 @@
-"""Sample completions with vLLM in this process: the fast way on a GPU."""
+"""Sample completions with vLLM in this process."""
 
 import gc
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ramify.tasks.base import Prompt
 
 
 class VLLMSamplerConfig(SamplerConfig):
-    """vLLM offline; large batches, since the engine forms its own."""
+    """Sampling with vLLM offline, in large batches, since the engine forms its own."""
 
     kind: Literal["vllm"] = "vllm"
     batch_size: int = Field(16_384, ge=1, le=MOST)
@@ -25,27 +25,27 @@ class VLLMSamplerConfig(SamplerConfig):
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
     dtype: str = "auto"
     extra: dict[str, Any] = Field({})
-    """Further arguments of `vllm.LLM`, such as { max_model_len = 2048 }."""
+    """Additional arguments of `vllm.LLM`, such as { max_model_len = 2048 }."""
 
     def checked(self) -> None:
-        """Raise MissingExtraError without vLLM."""
+        """Raise MissingExtraError if vLLM is missing."""
         require("sampling with vLLM", "vllm")
 
     def build(self, model: str | Path) -> "VLLMSampler":
-        """Load a model folder, or a model by hub name (`name@revision`)."""
+        """Load a model from a folder or the hub (`name@revision`)."""
         return VLLMSampler(self, model)
 
 
 class VLLMSampler:
-    """An engine with a model."""
+    """A vLLM engine with a model."""
 
     def __init__(self, config: VLLMSamplerConfig, model: str | Path) -> None:
         config.checked()
         import vllm
 
         if (Path(model) / "adapter_config.json").is_file():
-            raise RunError(f"{model}: an adapter; vLLM samples whole models, so sample this one with sample.kind=hf")
-        gc.collect()  # the engine of the checkpoint before may still hold the GPU
+            raise RunError(f"{model}: an adapter, which the vLLM sampler does not load; use sample.kind=hf")
+        gc.collect()  # the previous engine may still hold the GPU
         self.config, self.vllm, self.name = config, vllm, model
         name, revision = hub_name(model)
         try:
@@ -55,15 +55,15 @@ class VLLMSampler:
                 tensor_parallel_size=config.tensor_parallel_size,
                 gpu_memory_utilization=config.gpu_memory_utilization,
                 dtype=config.dtype,
-                **{"load_format": "safetensors", **config.extra},  # no pickle
+                **{"load_format": "safetensors", **config.extra},  # never unpickle
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise RunError(f"{model}: vLLM cannot load it: {reason(error, model)}") from None
 
     def sample(self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str) -> list[Completion]:
-        """One batch: the greedy completion, or `samples` completions, of each puzzle, in order."""
+        """Sample a batch: the greedy completion, or `samples` completions, of each puzzle, in order."""
         config = self.config
-        if config.max_new_tokens is None:  # asked without a run: what fits this batch
+        if config.max_new_tokens is None:  # without a run: the limit that fits this batch
             config = config.resolved(self.name, map(prompt.to_model_input, puzzles))
         settings = [
             self.vllm.SamplingParams(

@@ -44,7 +44,7 @@ def evaluation_prompts(config: ExperimentConfig, run: Run) -> list[Any]:
 
 def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path | str:
     """What the sampler loads: a folder, a hub name, or a server's name for it."""
-    served = config.sample.kind == "openai"
+    served = config.sample.SERVED
     model = config.train.checkpoint(run, seed, step)
     if model is not None:
         return model if served or isinstance(model, Path) else model_path(model)

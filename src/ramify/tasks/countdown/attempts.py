@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from ramify.algebra.expression import Expression
+from ramify.algebra.expression import Expression, calculate
 from ramify.algebra.notation import FRACTION, OPERATORS, as_they_look
 from ramify.algebra.pattern import MAX_SIZE, Pattern
 from ramify.algebra.signs import NEGATION, fold_signs
@@ -364,16 +364,6 @@ def _fraction(part: Postfix, values: Values | None) -> Pair | None:
         if item == NEGATION:
             stack[-1] = (-stack[-1][0], stack[-1][1])
             continue
-        c, d = stack.pop()
-        a, b = stack.pop()
-        if item == "+":
-            stack.append((a * d + c * b, b * d))
-        elif item == "-":
-            stack.append((a * d - c * b, b * d))
-        elif item == "*":
-            stack.append((a * c, b * d))
-        elif c == 0:
-            return None
-        else:
-            stack.append((a * d, b * c))
-    return stack[0]
+        right = stack.pop()
+        stack[-1] = calculate(item, stack[-1], right)
+    return stack[0] if stack[0][1] else None

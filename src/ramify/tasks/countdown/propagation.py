@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ramify.algebra.expression import calculate
 from ramify.algebra.pattern import Pattern
 
 Range = tuple[int, int]
@@ -163,20 +164,7 @@ def evaluate(tree: Tree, columns: Any) -> Fractions:
     """The values of a tree at many assignments, exactly: `columns` holds an array of integers for each leaf."""
     if not isinstance(tree, tuple):
         return columns[tree], np.ones_like(columns[tree])
-    return _apply(tree[0], evaluate(tree[1], columns), evaluate(tree[2], columns))
-
-
-def _apply(operator: str, left: Fractions, right: Fractions) -> Fractions:
-    (a, b), (c, d) = left, right
-    match operator:
-        case "+":
-            return a * d + c * b, b * d
-        case "-":
-            return a * d - c * b, b * d
-        case "*":
-            return a * c, b * d
-        case _:  # dividing by an undefined value (d = 0) or by zero (c = 0) is undefined
-            return a * d, b * c * (d != 0)
+    return calculate(tree[0], evaluate(tree[1], columns), evaluate(tree[2], columns))
 
 
 def _wanted(tree: Tree, core: Tree, columns: dict[int, np.ndarray], goal: Fractions) -> Fractions:
@@ -249,7 +237,7 @@ def _part(shape: Tree, numbers: Range) -> _Part:
         ones, none = np.ones_like(leaf), np.zeros(0, dtype=np.int64)
         return _Part(leaf, ones, leaf.astype(np.float64), ones, none, none, none, None)
     left, right = _part(shape[1], numbers), _part(shape[2], numbers)
-    top, bottom = _apply(shape[0], (left.top[:, None], left.bottom[:, None]), (right.top, right.bottom))
+    top, bottom = calculate(shape[0], (left.top[:, None], left.bottom[:, None]), (right.top, right.bottom))
     top, bottom = top.ravel(), bottom.ravel()
     pairs = np.flatnonzero(bottom)
     key = top[pairs] / bottom[pairs]

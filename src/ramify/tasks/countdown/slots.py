@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ramify.algebra.expression import Expression
+from ramify.algebra.expression import Expression, calculate
 from ramify.algebra.pattern import LEAF, Pattern, combine
 from ramify.tasks.countdown.puzzle import Puzzle
 
@@ -76,15 +76,9 @@ def demonstrate(puzzle: Puzzle, expression: Expression) -> str:
 def join(symbol: str, left: Tried, right: Tried) -> Tried | None:
     """`left symbol right`; None where it divides by zero."""
     a, b, c, d = left.numerator, left.denominator, right.numerator, right.denominator
-    match symbol:
-        case "*":
-            numerator, denominator = a * c, b * d
-        case "/":
-            numerator, denominator = a * d, b * c
-        case "+":
-            numerator, denominator = (a + c, b) if b == d else (a * d + c * b, b * d)
-        case _:
-            numerator, denominator = (a - c, b) if b == d else (a * d - c * b, b * d)
+    numerator, denominator = calculate(symbol, (a, b), (c, d))
+    if symbol in "+-" and b == d:  # written over the common denominator
+        numerator, denominator = (a + c if symbol == "+" else a - c), b
     if denominator == 0:
         return None
     if denominator < 0:
