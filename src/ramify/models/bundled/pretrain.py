@@ -76,6 +76,8 @@ class PretrainConfig(Config):
 
     Short traces then train long relative distances (PoSE, Zhu et al. 2024, arXiv 2309.10400).
     """
+    half: bool = False
+    """Whether the finished model is kept in float16, in half the space."""
     compile: bool | None = None
     """Compile the training step by torch; by default on a GPU, because a CPU has the step of `update.py`."""
     bf16: bool | None = None
@@ -219,6 +221,8 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
     with saving(folder):
         trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.is_dir() else None)
         model.config.use_cache = True  # the Trainer turns it off
+        if config.half:
+            model.half()  # type: ignore[no-untyped-call]
         model.save_pretrained(finished)
         tokenizer.save_pretrained(finished)
     return finished
