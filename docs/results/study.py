@@ -8,6 +8,7 @@ A table stands in a page between `<!-- table NAME -->` and `<!-- end -->`; NAME 
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from ramify.analysis.estimators import mean_interval
 from ramify.report.figures import Mark, Point, Series, interval, interval_plot, line_panel
 from ramify.report.svg import standalone
 from ramify.run import Run
+from ramify.tasks.functions.attempts import first_fault
+from ramify.tasks.functions.language import Program
 
 HERE = Path(__file__).parent
 ESTIMATES = HERE / "estimates"
@@ -32,6 +35,9 @@ FAMILIES = {
 }
 HELD_OUT = FAMILIES | {"all three, never seen by the base": "study-naive"}
 RUNS = [*TRAINERS.values(), *FAMILIES.values(), "study-naive", "study-right-heavy", "study-base"]
+FUNCTIONS = {"depth 1": "functions-atoms", "depth 1 and 2": "functions"}
+DEPTHS = [("1", "test"), ("2", "test"), ("3", "length"), ("4", "length"), ("5", "length")]
+SHAPES = ("left-heavy", "right-heavy", "balanced", "none")
 COMPARED = {"sft": "study-sft", "rft": "study-rft", "right-heavy": "study-right-heavy"}
 
 
@@ -349,6 +355,132 @@ def signal() -> str:
     return table(["share of groups without advantage", *runs], rows)
 
 
+def functions_depth() -> str:
+    """Success by depth, of the base and after RL on either set."""
+    frames = [estimates(run) for run in FUNCTIONS.values()]
+    rows = []
+    for n, name in DEPTHS:
+        base = find(frames[1], "mean@4", name, "n", n, 0)
+        after = [cell(find(frame, "mean@4", name, "n", n, last(frame))) for frame in frames]
+        each = ", ".join(f"{100 * v:.1f}" for v in seeds(frames[1], "mean@4", name, "n", n, last(frames[1])))
+        greedy = [cell(find(frame, "greedy", name, "n", n, last(frame))) for frame in frames]
+        rows.append([n, cell(base), *after, each, *greedy])
+    trained = [f"RL on {title}" for title in FUNCTIONS]
+    return table(["depth", "base", *trained, "each seed", *(f"greedy, {title}" for title in FUNCTIONS)], rows)
+
+
+def functions_difference() -> str:
+    """RL on both depths minus RL on depth 1, on the same programs."""
+    frame = pl.read_parquet(ESTIMATES / "compare-functions.parquet").filter(
+        (pl.col("metric") == "mean@4") & (pl.col("by") == "n")
+    )
+    rows = []
+    for n, name in (*DEPTHS, ("2", "held_out")):
+        row = frame.filter((pl.col("set") == name) & (pl.col("group") == n)).row(0, named=True)
+        point = Point(0, row["value"], row["low"], row["high"])
+        rows.append([f"{n}, held out" if name == "held_out" else n, cell(point), f"{row['p']:.2g}"])
+    return table(["depth", "RL on depth 1 and 2 minus RL on depth 1", "p"], rows)
+
+
+def functions_shape() -> str:
+    """Success by depth and shape after RL on both depths, and the base's."""
+    frame = estimates("functions")
+    rows = []
+    for n, name in DEPTHS[1:]:
+        for step, who in ((0, "base"), (last(frame), "after RL")):
+            points = [find(frame, "mean@4", name, "n,shape_class", f"{n},{shape}", step) for shape in SHAPES]
+            rows.append([f"{n}, {who}", *map(cell, points)])
+    return table(["depth", *SHAPES[:3], "no three strings"], rows)
+
+
+def functions_shape_gap() -> str:
+    """Shape classes against left-heavy ones of as many strings and functions."""
+    frame = estimates("functions")
+    rows = []
+    for name, words in (("test", "trained depths"), ("length", "depth 3 to 5")):
+        for metric in ("right-heavy gap", "balanced gap"):
+            points = [find(frame, metric, name, "all", "all", step) for step in (0, last(frame))]
+            rows.append([words, metric.removesuffix(" gap"), *map(cell, points)])
+    return table(["", "minus left-heavy", "base", "after RL on depth 1 and 2"], rows)
+
+
+def functions_held_out() -> str:
+    """Programs of depth 2 with a held-out composition, beside seen ones."""
+    rows = []
+    for title, run in FUNCTIONS.items():
+        frame = estimates(run)
+        end = last(frame)
+        points = [find(frame, "mean@4", name, "n", "2", step) for name in ("held_out", "test") for step in (0, end)]
+        gain = find(frame, "mean@4 gain", "held_out", "n", "2", end)
+        rows.append([f"RL on {title}", *map(cell, [*points[:2], gain, *points[2:]])])
+    return table(["", "held out: base", "after", "gain", "others of depth 2: base", "after"], rows)
+
+
+def functions_factors() -> str:
+    """Success as a product: the tree is the program, and what it states is right."""
+    frame = estimates("functions")
+    rows = []
+    for n, name in DEPTHS:
+        for step, who in ((0, "base"), (last(frame), "after RL")):
+            metrics = ("attempted", "correct given hit", "execution", "substitution")
+            rows.append([f"{n}, {who}", *(cell(find(frame, metric, name, "n", n, step)) for metric in metrics)])
+    head = ["depth", "follows the program", "of these, right", "trees with all stated values right"]
+    return table([*head, "right answers by another tree"], rows)
+
+
+def functions_faults() -> str:
+    """Where executions go wrong first."""
+    frame = pl.read_parquet(ESTIMATES / "functions-faults.parquet")
+    rows = []
+    for n, _ in DEPTHS[1:]:
+        for step, who in ((0, "base"), (int(frame["step"].max() or 0), "after RL")):  # type: ignore[arg-type]
+            mine = frame.filter((pl.col("n") == int(n)) & (pl.col("step") == step) & (pl.col("run") == "functions"))
+            total = mine["completions"].sum()
+            missing = mine.filter(pl.col("is_missing"))
+            by_depth = [
+                missing.filter(fits)["completions"].sum()
+                for fits in (pl.col("at") == 1, (pl.col("at") > 1) & (pl.col("at") < int(n)), pl.col("at") == int(n))
+            ]
+            wrong = mine.filter(~pl.col("is_missing"))["completions"].sum()
+            none = mine.filter(pl.col("at").is_null())["completions"].sum()
+            rows.append([f"{n}, {who}", f"{total:,}", *(f"{100 * c / total:.1f}%" for c in (none, *by_depth, wrong))])
+    head = ["depth", "completions", "no fault", "missing: of one function", "between", "the whole"]
+    return table([*head, "a wrong value"], rows)
+
+
+def functions_signal() -> str:
+    """Training groups without a signal, over the whole run."""
+    rows = []
+    for title, run in FUNCTIONS.items():
+        frame = estimates(run)
+        for n in ("1", "2"):
+            point = find(frame, "zero advantage, whole run", "train", "n", n, last(frame))
+            each = seeds(frame, "zero advantage, whole run", "train", "n", n, last(frame))
+            if each:
+                said = ", ".join(f"{100 * value:.1f}" for value in each)
+                rows.append([f"RL on {title}", n, "–" if point is None else cell(point), said])
+    return table(["", "depth", "groups whose rewards are all equal", "each seed"], rows)
+
+
+def collect_functions(atoms: Run, both: Run) -> None:
+    """Compare the runs of composed functions, and count where executions go wrong first."""
+    ends = [max(run.checkpoints(run.seeds[0])) for run in (atoms, both)]
+    found = compare(Side(atoms, ends[0]), Side(both, ends[1]))
+    found.write_parquet(ESTIMATES / "compare-functions.parquet", compression_level=19)
+    counts: Counter[tuple[str, int, int, int | None, bool]] = Counter()
+    for run, end in ((atoms, ends[0]), (both, ends[1])):
+        rows = run.samples(text=True).filter(~pl.col("greedy") & pl.col("step").is_in([0, end]))
+        for step, n, program, text in rows.select("step", "n", "program", "text").iter_rows():
+            fault = first_fault(Program.parse(program), text)
+            at, is_missing = (None, False) if fault is None else (fault.part.depth, fault.is_missing)
+            counts[run.path.name, step, n, at, is_missing] += 1
+    schema = {"run": pl.String, "step": pl.Int32, "n": pl.Int32, "at": pl.Int32, "is_missing": pl.Boolean}
+    frame = pl.DataFrame(
+        [(*key, count) for key, count in counts.items()], {**schema, "completions": pl.Int64}, orient="row"
+    )
+    frame.sort("run", "step", "n", "at", "is_missing").write_parquet(ESTIMATES / "functions-faults.parquet")
+
+
 MADE = (
     *(length, length_gains, conduct, against_grpo),
     *(composition, transfer_mean, composition_forced),
@@ -356,6 +488,8 @@ MADE = (
     *(gaps, effects),
     *(large_k, support, unseen_by_pass),
     *(more_right_heavy, signal),
+    *(functions_depth, functions_difference, functions_shape, functions_shape_gap),
+    *(functions_held_out, functions_factors, functions_faults, functions_signal),
 )
 TABLES: dict[str, Callable[[], str]] = {made.__name__: made for made in MADE}
 
@@ -371,13 +505,16 @@ def filled(page: str) -> str:
 
 
 def collect(runs: Path) -> None:
-    """Copy the estimates of the runs, and compare them."""
+    """Copy the estimates of the runs that are there, and compare them."""
     ESTIMATES.mkdir(exist_ok=True)
-    for name in RUNS:
+    for name in [name for name in (*RUNS, *FUNCTIONS.values()) if (runs / name).is_dir()]:
         frame = Run(runs / name).estimates()
         frame.write_parquet(ESTIMATES / f"{name}.parquet", compression_level=19)
-    sides = {name: Run(runs / name) for name in {*COMPARED.values(), "study-grpo"}}
-    for label, name in COMPARED.items():
+    if all((runs / name).is_dir() for name in FUNCTIONS.values()):
+        collect_functions(*(Run(runs / name) for name in FUNCTIONS.values()))
+    compared = {*COMPARED.values(), "study-grpo"}
+    sides = {name: Run(runs / name) for name in compared if (runs / name).is_dir()}
+    for label, name in COMPARED.items() if len(sides) == len(compared) else ():
         ours, other = (Side(sides[one], last(estimates(one))) for one in ("study-grpo", name))
         pair = (ours, other) if label == "right-heavy" else (other, ours)
         compare(*pair).write_parquet(ESTIMATES / f"compare-{label}.parquet", compression_level=19)
