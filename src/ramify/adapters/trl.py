@@ -25,8 +25,8 @@ from ramify.storage import numbered
 from ramify.tasks.answers import ANSWER_TAGS
 from ramify.tasks.countdown.grading import grade
 from ramify.tasks.countdown.puzzle import Puzzle
-from ramify.tasks.countdown.rewards import REWARDS, RewardConfig
 from ramify.tasks.countdown.task import CountdownConfig
+from ramify.tasks.rewards import REWARDS, RewardConfig
 from ramify.train.existing import CheckpointsConfig
 from ramify.train.online import reward_of
 

@@ -5,40 +5,15 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ramify.algebra.shape import ShapeClass
-from ramify.config import Config
-from ramify.records import Grade, Verdict
 from ramify.tasks.base import SETS, Counts, Task
 from ramify.tasks.functions.language import LONGEST, Program, ProgramError
 from ramify.tasks.functions.prompts import PromptConfig
+from ramify.tasks.rewards import RewardConfig
 
 MAX_DEPTH = 8
 """The deepest programs."""
 MAX_FUNCTIONS = 16
 """The most functions of a program."""
-
-
-class RewardConfig(Config):
-    """The reward of a completion.
-
-    >>> RewardConfig().score(Grade(Verdict.CORRECT)), RewardConfig(value=0.1).score(Grade(Verdict.WRONG_VALUE))
-    (1.0, 0.1)
-    """
-
-    correct: float = Field(1.0, ge=-1000, le=1000)
-    """A right answer."""
-    value: float = Field(0.0, ge=-1000, le=1000)
-    """A wrong answer in the right form, a string of digits."""
-    wrong: float = Field(0.0, ge=-1000, le=1000)
-    """Anything else."""
-
-    @property
-    def label(self) -> str:
-        """The reward in words."""
-        return f"{self.correct:g} if correct, {self.value:g} for a wrong value, else {self.wrong:g}"
-
-    def score(self, grade: Grade) -> float:
-        """The reward of a grade."""
-        return {Verdict.CORRECT: self.correct, Verdict.WRONG_VALUE: self.value}.get(grade.verdict, self.wrong)
 
 
 class FunctionsSettings(Task):
@@ -70,7 +45,7 @@ class FunctionsSettings(Task):
     prompt: PromptConfig = PromptConfig()
     """How a program is put to the model; the name of a template stands for its settings."""
     reward: RewardConfig = RewardConfig()
-    """What a completion is worth in training."""
+    """What a completion is worth in training: `pure`, `paper`, or three numbers."""
 
     @field_validator("digits")
     @classmethod

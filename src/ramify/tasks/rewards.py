@@ -24,7 +24,7 @@ class RewardConfig(Config):
     correct: Reward = 1.0
     """A correct answer."""
     form: Reward = 0.0
-    """A wrong answer in the right form: an expression between the answer tags. The paper gives 0.1."""
+    """A wrong answer in the right form, such as an expression between the answer tags. The paper gives 0.1."""
     wrong: Reward = 0.0
     """Anything else."""
 
