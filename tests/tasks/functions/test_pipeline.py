@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import polars as pl
+import pytest
 
+from ramify import RunError
+from ramify.adapters.export import export
 from ramify.experiment import ExperimentConfig, open_run
 from ramify.report.page import write_report
 from ramify.sampling.oracle import play, succeeding
@@ -50,3 +53,5 @@ def test_from_programs_to_the_report(tmp_path: Path) -> None:
     page = (run.path / "report.html").read_text()
     assert "Composed functions" in page
     assert "Countdown" not in page
+    with pytest.raises(RunError, match="only puzzles of countdown are exported; this run has functions"):
+        export("verl", run, tmp_path / "exported")
