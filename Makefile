@@ -1,6 +1,6 @@
 # make demo and make test set everything up themselves. EXTRA_INDEX adds a package index, for example
 #   make demo EXTRA_INDEX=https://download.pytorch.org/whl/cpu
-# which spares a machine without a GPU the CUDA build of torch. make bench PAPER=folder adds a checkout of the paper's code.
+# which avoids the CUDA build of torch on a machine without a GPU. make bench PAPER=folder adds a checkout of the paper's code.
 
 PYTHON ?= python3
 EXTRA_INDEX ?=
@@ -34,15 +34,15 @@ test: check
 test-all: check integrations
 	$(BIN)/pytest tests -m "not release"
 
-# Builds the sdist and the wheel, and tries the wheel in environments of its own, with and without extras.
+# Builds the sdist and the wheel, and tests the wheel in separate environments, with and without extras.
 release-check: .venv/ready-dev
 	$(if $(EXTRA_INDEX),PIP_EXTRA_INDEX_URL=$(EXTRA_INDEX)) $(BIN)/pytest -s -m "" tests/test_release.py
 
 test-pythons: .venv/ready-dev
 	$(BIN)/pytest -s -rs -m "" tests/test_pythons.py
 
-# Evaluators and trainers of others pin packages against each other, so each has an environment of its own for the slow
-# tests. It sees what .venv has, and holds only what differs.
+# Other evaluators and trainers pin conflicting packages, so each has a separate environment for the slow tests. It
+# inherits from .venv and only has the differences.
 integrations: .venv-evals/ready .venv-verifiers/ready .venv-verl/ready
 
 .venv-%/ready: tests/integrations/%.txt .venv/ready-dev

@@ -90,7 +90,7 @@ def execution(measured: Measured, ids: pl.DataFrame) -> Point:
 def print_card(folder: Path | str) -> None:
     """The table of a model."""
     measured = measure(folder, {2: 120, 3: 270, 4: 288, 5: 279}, samples=8, greedy=True)
-    print("| n | source shape | puzzles | mean@8 | greedy | execution | attempts | patterns attempted |")
+    print("| n | source shape | puzzles | mean@8 | greedy | accuracy | attempts | patterns attempted |")
     print("|---|---|---|---|---|---|---|---|")
     for size in SIZES:
         shapes = ["all"] if size == 2 else ["all", "left-heavy", "right-heavy", *(["balanced"] if size > 3 else [])]

@@ -290,9 +290,9 @@ def test_doctor(known_run: Run, ramify: Callable) -> None:
         "seed-1/checkpoints/checkpoint-2": ("unfinished", True),
         "seed-1/checkpoints/checkpoint-4": ("damaged", False),
     }
-    assert "makes it again" in found["seed-1/grades/test/step-000000.parquet"]["message"]
+    assert "rebuilds it" in found["seed-1/grades/test/step-000000.parquet"]["message"]
     assert "do without it" in found["seed-1/rollouts/step-000001.parquet"]["message"]
-    assert "model.safetensors is cut off" in found["seed-1/checkpoints/checkpoint-4"]["message"]
+    assert "model.safetensors is truncated" in found["seed-1/checkpoints/checkpoint-4"]["message"]
     assert {str(file) for file in run.path.rglob("*")} == files
     assert "seed-old: not a folder of the run" in ramify("doctor", run.path)[1]
 

@@ -167,7 +167,7 @@ def test_ctrl_c_says_what_is_kept(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted; runs/quickstart keeps its settings, and the same command goes on from there" in said
+    assert "interrupted; runs/quickstart keeps its settings, and the same command resumes" in said
     assert "Traceback" not in said
 
 

@@ -587,6 +587,22 @@ def figures() -> None:
     draw("beyond-pass", title, interval_plot(marks, title, "share of puzzles"), [])
 
 
+def functions_figure() -> None:
+    """Success by depth over training on depth 1 and 2."""
+    frame = estimates("functions")
+    steps = sorted(frame.filter(pl.col("metric") == "mean@4")["step"].unique())
+    lines = []
+    for (n, name), style in zip(DEPTHS[1:], ("first", "second", "third", "fourth"), strict=True):
+        points = [find(frame, "mean@4", name, "n", n, step) for step in steps]
+        threads = [
+            [p for step in steps if (p := find(frame, "mean@4", name, "n", n, step, seed)) is not None]
+            for seed in sorted(frame["seed"].drop_nulls().unique())
+        ]
+        lines.append(Series(f"depth {n}", style, [p for p in points if p is not None], threads))
+    title = "GRPO on composed functions of depth 1 and 2: mean@4 by depth"
+    draw("functions", title, line_panel(lines, title), [(one.name, one.style) for one in lines])
+
+
 def learning_curve() -> None:
     """The loss of both base models in pre-training, from the second hundred steps on."""
     series = []
@@ -620,6 +636,7 @@ def main() -> None:
         if "<!-- table" in text:
             page.write_text(filled(text))
     figures()
+    functions_figure()
     learning_curve()
     base_curve()
 

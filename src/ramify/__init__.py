@@ -1,4 +1,5 @@
-"""See what RL post-training taught a language model: which skills, in which order, and where composing them fails."""
+"""Measure what RL post-training taught a language model: which skills, in which order, and where they fail to
+compose."""
 
 from ramify.algebra.expression import Expression
 from ramify.algebra.parser import ParseError, parse
@@ -56,7 +57,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> str:
-    """`ramify.__version__`, the installed version; read when it is asked for, because reading it takes a while."""
+    """The installed version as `ramify.__version__`, read lazily because reading it is slow."""
     from ramify.manifest import version
 
     found = version(__name__) if name == "__version__" else None

@@ -1,4 +1,4 @@
-"""`python -m ramify`, which torchrun needs."""
+"""The entry point `python -m ramify`, which torchrun requires."""
 
 from ramify.cli import main
 

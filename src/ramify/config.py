@@ -1,7 +1,7 @@
-"""Settings: TOML files and dotted overrides, checked into frozen records with a digest.
+"""Settings: TOML files and dotted overrides, validated into frozen models with a digest.
 
-TOML and not YAML, which reads `1e-6` as a text. Every settings class stands beside the code that it configures and
-derives from `Config`; unknown keys are errors. Every number has bounds, so that no setting asks for work without end.
+TOML, not YAML, which reads `1e-6` as text. Every settings class is defined next to the code that it configures and
+derives from `Config`; unknown keys are errors. Every number has bounds, so that no setting causes unbounded work.
 """
 
 import hashlib
@@ -18,26 +18,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ramify.errors import ConfigError
 
 MAX_EXTENDS = 8
-"""So many files may extend each other in a row."""
+"""The longest chain of files that extend each other."""
 MAX_BYTES = 1 << 18
-"""The size of a file of settings."""
+"""The largest settings file, in bytes."""
 MAX_DEPTH = 16
-"""Tables and lists within each other."""
+"""The deepest nesting of tables and lists."""
 MOST = 1_000_000
-"""The largest count that nothing else bounds: of steps, sequences, tokens, puzzles."""
+"""The largest count of steps, sequences, tokens or puzzles without a tighter bound."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-"""What the generators of numpy and torch and a column of 32 bits all take."""
+"""A seed that numpy, torch and 32-bit columns accept."""
 Temperature = Annotated[float, Field(ge=1e-3, le=100)]
-"""Logits are divided by it, in 32 bits."""
+"""A sampling temperature, which divides 32-bit logits."""
 Rate = Annotated[float, Field(ge=1e-12, le=100)]
 """A learning rate."""
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=60)]
-"""What a folder can be called."""
+"""A valid folder name."""
 
 
 class Config(BaseModel):
-    """A frozen record of settings.
+    """The base class of settings: a frozen pydantic model.
 
     >>> class Training(Config):
     ...     steps: int = 10
@@ -52,10 +52,10 @@ class Config(BaseModel):
 
     @classmethod
     def spelled_out(cls, name: str) -> dict[str, Any] | None:
-        """The settings that a name stands for; None where a text is no such name.
+        """The settings of a shorthand name; None if the class has no shorthands.
 
         Raises:
-            ValueError: the settings have names, and this is none of them.
+            ValueError: the class has shorthands, and this is none of them.
         """
         return None
 
@@ -67,15 +67,15 @@ class Config(BaseModel):
 
     @classmethod
     def load(cls, source: str | Path | None = None, overrides: Iterable[str] = ()) -> Self:
-        """Read a TOML file (a path, or the name of a preset), put the overrides on top, and validate.
+        """Read a TOML file or preset, apply the overrides, and validate.
 
         Args:
             source: a path that ends in `.toml`, the name of a preset, or None for the defaults.
-            overrides: texts like `train.steps=20`; the right side is read as TOML, and as plain text where that fails.
-                One that names another kind, such as `train.kind=none`, takes away what that kind does not know.
+            overrides: texts like `train.steps=20`; the right side is parsed as TOML, else taken as plain text. An
+                override of a kind, such as `train.kind=none`, drops settings that the new kind does not have.
 
         Raises:
-            ConfigError: one sentence that names the setting and its value.
+            ConfigError: a setting is invalid; the message names it and its value.
         """
         settings = read_toml(source, cls=cls) if source is not None else {}
         for text in sorted(overrides, key=_names_kind, reverse=True):
@@ -86,7 +86,7 @@ class Config(BaseModel):
 
     @classmethod
     def check(cls, settings: Mapping[str, Any]) -> Self:
-        """Validate a nested mapping; pydantic's complaint becomes one sentence."""
+        """Validate a nested mapping; an error is one sentence."""
         _check_values(settings)
         try:
             return cls.model_validate(settings)
@@ -95,7 +95,7 @@ class Config(BaseModel):
 
     @classmethod
     def of_saved(cls, settings: Mapping[str, Any]) -> Self:
-        """Validate settings that another version may have saved; settings that this one does not have are left out.
+        """Validate saved settings of another version; settings unknown to this version are dropped.
 
         >>> class Training(Config):
         ...     steps: int = 10
@@ -111,12 +111,12 @@ class Config(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that change when any setting changes."""
+        """Twelve hexadecimal digits that identify the settings."""
         return digest_of(self.model_dump(mode="json"))
 
 
 def digest_of(settings: Mapping[str, Any]) -> str:
-    """Twelve hexadecimal digits of settings as plain data, which stay when JSON has carried them.
+    """Twelve hexadecimal digits of settings as plain data, stable through JSON.
 
     >>> digest_of({"steps": 30, "seeds": (1, 2)}) == digest_of({"seeds": [1, 2], "steps": 30})
     True
@@ -125,23 +125,23 @@ def digest_of(settings: Mapping[str, Any]) -> str:
 
 
 def presets() -> dict[str, str]:
-    """The presets that come with the package: name to TOML text."""
+    """The bundled presets: name to TOML text."""
     files = resources.files("ramify.presets").iterdir()
     found = {file.name.removesuffix(".toml"): file.read_text() for file in files if file.name.endswith(".toml")}
     return dict(sorted(found.items()))
 
 
 def read_toml(source: str | Path, depth: int = 0, cls: type[BaseModel] | None = None) -> dict[str, Any]:
-    """The settings in a TOML file or preset, as plain data.
+    """Read a TOML file or preset as plain data.
 
-    A file with `extends = "another"` holds only what differs from another preset, or from a file beside it; a count
-    of 0 takes a size out of a set of puzzles.
+    A file with `extends = "another"` only has the differences from another preset, or from a file in the same folder; a
+    count of 0 removes a size from a puzzle set.
 
     Args:
-        cls: whose settings they are; with it, a table is merged into the settings that a name stands for.
+        cls: the settings class; with it, a table is merged into the settings of a shorthand.
 
     Raises:
-        ConfigError: there is no such file or preset, or it is not a TOML file of a sensible size and depth.
+        ConfigError: the file or preset does not exist, is not TOML, or is too large or deep.
     """
     path = Path(source)
     if path.suffix == ".toml":
@@ -155,7 +155,7 @@ def read_toml(source: str | Path, depth: int = 0, cls: type[BaseModel] | None = 
         text = known[str(source)]
     try:
         found = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also an integer of thousands of digits
+    except (ValueError, RecursionError) as error:  # including an integer with thousands of digits
         raise ConfigError(f"{source}: not valid TOML: {_one_line(error)}") from None
     _check_values(found, f"{source}: ")
     return _on_top_of_parent(found, str(source), path.parent, depth, cls)
@@ -165,22 +165,22 @@ def _text(path: Path) -> str:
     with path.open("rb") as file:
         read = file.read(MAX_BYTES + 1)
     if len(read) > MAX_BYTES:
-        raise ConfigError(f"{path}: a file of settings has up to {MAX_BYTES // 1024} KiB")
+        raise ConfigError(f"{path}: a settings file has at most {MAX_BYTES // 1024} KiB")
     try:
         return read.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not a text in UTF-8 (byte {error.start}); save it as UTF-8") from None
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
 def _on_top_of_parent(
     settings: dict[str, Any], source: str, folder: Path, depth: int, cls: type[BaseModel] | None
 ) -> dict[str, Any]:
-    """Settings merged into those that they extend: a preset, or a file beside theirs."""
+    """Settings merged into the preset or file that they extend."""
     parent = settings.pop("extends", None)
     if parent is None:
         return settings
     if not isinstance(parent, str) or not parent.strip():
-        raise ConfigError(f"{source}: extends = {_shown(parent)}: must be a preset's name or a .toml file beside this")
+        raise ConfigError(f"{source}: extends = {_shown(parent)}: must be a preset or a .toml file in the same folder")
     if depth > MAX_EXTENDS:
         raise ConfigError(f"{source}: extends = {parent}: files that extend each other")
     under = read_toml(folder / parent if parent.endswith(".toml") else parent, depth + 1, cls)
@@ -194,7 +194,7 @@ def _merged(under: dict[str, Any], over: dict[str, Any], options: list[type[Base
         if isinstance(value, dict):
             found[key] = _spelled_out(inner, found.get(key))
         both = isinstance(value, dict) and isinstance(found.get(key), dict)
-        # Settings of another kind share nothing with those that they replace.
+        # Settings of another kind replace the old ones entirely.
         both = both and value.get("kind", found[key].get("kind")) == found[key].get("kind")
         found[key] = _merged(found[key], value, inner) if both else value
     return found
@@ -221,30 +221,30 @@ def _override(cls: type[BaseModel], settings: dict[str, Any], text: str) -> None
 
 
 def _spelled_out(options: list[type[BaseModel]], value: Any) -> Any:
-    """The table that a name stands for, where it is one: a table can be merged into it."""
+    """The table that a shorthand name stands for, so that a table can be merged into it."""
     for model in options if isinstance(value, str) else []:
         if issubclass(model, Config):
             try:
                 spelled = model.spelled_out(value)
             except ValueError:
-                continue  # pydantic says where it stands
+                continue  # pydantic reports the path
             if spelled is not None:
                 return spelled
     return value
 
 
 def _below(options: list[type[BaseModel]], key: str) -> list[type[BaseModel]]:
-    """The settings classes that can stand under a key of these."""
+    """The settings classes that can appear under a key of these classes."""
     fields = [model.model_fields[key] for model in options if key in model.model_fields]
     return [model for field in fields for model in _models(field.annotation)]
 
 
 def _check_values(settings: Any, where: str = "") -> None:
-    """Refuse what no setting can be, before anything is done with it that recurses, computes or prints.
+    """Reject invalid values before any code that recurses, computes or prints.
 
     Raises:
-        ConfigError: it is too deep, a number is not finite or does not fit into 64 bits, or a text has a character that
-            cannot be written.
+        ConfigError: the nesting is too deep, a number is not finite or exceeds 64 bits, or a text has an invalid
+            character.
     """
     waiting: list[tuple[str, Any, int]] = [("", settings, 0)]
     while waiting:
@@ -262,16 +262,16 @@ def _check_values(settings: Any, where: str = "") -> None:
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise ConfigError(f"{where}{name}: a number of {value.bit_length()} bits; settings have up to 63")
         elif isinstance(value, str) and ("\0" in value or _is_broken(value)):
-            raise ConfigError(f"{where}{name} = {_shown(value)}: has a character that is none")
+            raise ConfigError(f"{where}{name} = {_shown(value)}: has an invalid character")
 
 
 def _is_broken(text: str) -> bool:
-    """Whether a text holds half of a surrogate pair, as an argument that is not in UTF-8 does."""
+    """Whether a text has an unpaired surrogate, as arguments that are not UTF-8 do."""
     return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _shown(value: Any) -> str:
-    """A value in at most 80 characters."""
+    """A value as text of at most 80 characters."""
     text = str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -285,7 +285,7 @@ def _names_kind(text: str) -> bool:
 
 
 def _drop_unknown(cls: type[BaseModel], settings: dict[str, Any], parents: list[str]) -> None:
-    """Where an override names another kind, drop what the file says and that kind does not know."""
+    """Where an override names another kind, drop the settings that the new kind does not have."""
     options: list[type[BaseModel]] = [cls]
     for parent in parents:
         settings = settings[parent]
@@ -316,7 +316,8 @@ def _sentence(cls: type[BaseModel], error: ValidationError) -> str:
 
 
 def _place(cls: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list[str], list[type[BaseModel]]]:
-    """Where an error stands, without the kinds that pydantic puts in, and the settings classes that could be there."""
+    """The path of a setting with an error, without the kinds inserted by pydantic, and the possible settings
+    classes."""
     parts: list[str] = []
     options = [cls]
     for part in map(str, location):
@@ -330,7 +331,7 @@ def _place(cls: type[BaseModel], location: tuple[int | str, ...]) -> tuple[list[
 
 
 def _without(settings: Mapping[str, Any], places: list[tuple[str, ...]]) -> dict[str, Any]:
-    """Settings without those at some places."""
+    """Settings without the ones at given paths."""
     kept = {}
     for key, value in settings.items():
         below = [place[1:] for place in places if place[0] == str(key)]
@@ -345,7 +346,7 @@ def _kind(model: type[BaseModel]) -> str:
 
 
 def _nearest(name: str, options: list[type[BaseModel]]) -> str:
-    """What could have been meant by an unknown setting."""
+    """The most similar known setting."""
     from difflib import get_close_matches
 
     names = list(dict.fromkeys(name for model in options for name in model.model_fields))

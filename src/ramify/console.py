@@ -1,7 +1,7 @@
-"""What the command line prints: results to stdout; progress, warnings and errors to stderr.
+"""Terminal output: results to stdout; progress, warnings and errors to stderr.
 
-Everything goes through here, so that no text of a file or a server steers the terminal: `say`, `warn` and the tables
-of `console` show control characters as they are written in Python. Progress also goes to the log.
+All output passes through this module, so text from files or servers cannot control the terminal: `say`, `warn` and
+`console` escape control characters as Python does. Progress is also logged.
 """
 
 import logging
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ramify.plan import Plan
 
 MOST_STEPS = 12
-"""Steps that are listed; of more, the first and the last."""
+"""The number of steps listed; of more, the first and the last are shown."""
 MOST_REASONS = 5
 MOST_UNANSWERED = 0.9
 
@@ -36,19 +36,19 @@ log = logging.getLogger("ramify")
 
 
 class _Terminal(Console):
-    """A console that shows texts, whatever they hold, and takes no part of them for markup."""
+    """A console that prints texts literally, without markup."""
 
     def render_str(self, text: str, **settings: Any) -> Text:
         return super().render_str(printable(text), **settings)
 
 
-# Into a pipe a table is as wide as it needs to be.
+# In a pipe, a table has its natural width.
 console = _Terminal(width=None if sys.stdout.isatty() else 140, markup=False, emoji=False)
 
 
 @dataclass
 class Loudness:
-    """What is shown of the work: `--quiet` shows nothing but results and errors, `--verbose` all that is logged."""
+    """The verbosity of the output: `--quiet` shows results and errors only, `--verbose` also the log."""
 
     quiet: bool = False
     verbose: bool = False
@@ -58,7 +58,7 @@ loudness = Loudness()
 
 
 def listen(quiet: bool, verbose: bool) -> None:
-    """Show so much of the work from now on."""
+    """Set the verbosity."""
     loudness.quiet, loudness.verbose = quiet, verbose
     for handler in [each for each in log.handlers if each.get_name() == "stderr"]:
         log.removeHandler(handler)
@@ -76,20 +76,20 @@ def say(*lines: object, end: str = "\n") -> None:
 
 
 def warn(line: object) -> None:
-    """Print what is no result, to stderr."""
+    """Print a message to stderr."""
     print(printable(str(line)), file=sys.stderr, flush=True)
 
 
 @contextmanager
 def progress() -> Iterator[ProgressCallback]:
-    """Yield the callback of the stages: bars with the time left on a terminal, else a line a stage; all on stderr.
+    """Yield a progress callback: bars with the remaining time on a terminal, else one line per stage, on stderr.
 
-    Of several processes only the first shows anything.
+    Of several processes only the first shows progress.
     """
     if rank() > 0:
         yield silent
         return
-    hidden = loudness.quiet or loudness.verbose  # with --verbose the log is shown
+    hidden = loudness.quiet or loudness.verbose  # with --verbose the log shows it
     stages = Bars(warn) if sys.stderr.isatty() and not hidden else Lines(None if hidden else warn)
     try:
         yield stages
@@ -98,7 +98,7 @@ def progress() -> Iterator[ProgressCallback]:
 
 
 def print_summary(run: Any) -> None:
-    """The story of a run."""
+    """Print the summary of a run."""
     from ramify.report.page import view_of
     from ramify.report.terminal import story_text
 
@@ -106,30 +106,28 @@ def print_summary(run: Any) -> None:
 
 
 def print_forecast(name: str, expected: Any) -> None:
-    """What a run will make."""
-    table = Table(title=f"{name} would make", show_header=False, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    """Print the forecast of a run."""
+    table = Table(title=f"forecast of {name}", show_header=False, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(justify="right")
     table.add_column()
     for set_name, count in expected.puzzles.items():
         table.add_row(f"{set_name} puzzles", f"{count:,}", "")
-    short = f"{expected.shortages:,} patterns have fewer than asked" if expected.shortages else ""
+    short = f"{expected.shortages:,} patterns have fewer than requested" if expected.shortages else ""
     if expected.shortages is None:
-        short = "too many puzzles to see here whether all patterns have enough"
+        short = "too many puzzles to check for shortages"
     table.add_row("training steps", f"{expected.steps:,}", short)
     table.add_row("training sequences", f"{expected.training_sequences:,}", _time(expected.training_seconds))
     table.add_row("evaluation completions", f"{expected.evaluation_completions:,}", _time(expected.evaluation_seconds))
-    table.add_row("checkpoints", f"{expected.checkpoints:,}", f"{expected.disk / 2**20:,.0f} MiB in all")
+    table.add_row("checkpoints", f"{expected.checkpoints:,}", f"{expected.disk / 2**20:,.0f} MiB in total")
     for part, limit in expected.max_new_tokens.items():
         table.add_row(f"{part}.max_new_tokens", f"{limit:,}", "")
     console.print(table)
-    console.print(
-        "times are those of a short probe of the base model on this machine as it is now; scoring is not counted"
-    )
+    console.print("times are extrapolated from a short probe of the base model on this machine, without scoring")
 
 
 def print_plan(found: "Plan") -> None:
-    """What a design can detect, and the recommended one as settings."""
+    """Print what a design can detect, and the recommended design as settings."""
     title = f"{found.name}: {_many(found.seeds, 'seed')}, {_many(found.samples, 'sample')}"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     wanted = f"puzzles for {100 * found.detect:g}"
@@ -137,26 +135,26 @@ def print_plan(found: "Plan") -> None:
         table.add_column(column, justify="left" if column in ("question", "set") else "right", no_wrap=column != wanted)
     for one in found.answers:
         numbers = [f"{one.n}", f"{one.puzzles:,}", f"{one.patterns:,}", f"{one.base:.1%}"]
-        said = one.status if one.needed is None else f"{one.needed:,}"
-        table.add_row(one.question, one.set, *numbers, _points(one.detects), said, _points(one.recommended))
+        wanted_or_status = one.status if one.needed is None else f"{one.needed:,}"
+        table.add_row(one.question, one.set, *numbers, _points(one.detects), wanted_or_status, _points(one.recommended))
     console.print(table)
     puzzles, samples = found.probed
     say(
-        "detects, recommended: the smallest true difference, in points, that is found with 80 % power at 5 %, for new",
-        "puzzles (of shape classes and transfer: new patterns), by the design as configured and by the one below;",
-        f"puzzles for {100 * found.detect:g}: puzzles of that set and n in all, for {100 * found.detect:g} points;",
-        f"base: {_many(samples, 'sample')} of {_many(puzzles, 'puzzle')}; docs/inference.md has the assumptions",
+        "detects, recommended: the smallest true difference, in points, detected with 80 % power at 5 %, for new",
+        "puzzles (for shape classes and transfer: new patterns), by the configured and the recommended design;",
+        f"puzzles for {100 * found.detect:g}: total puzzles of that set and n, for {100 * found.detect:g} points;",
+        f"base: {_many(samples, 'sample')} per puzzle, {_many(puzzles, 'puzzle')}; assumptions: docs/inference.md",
         "",
     )
     design = found.allocation
     if design is None:
         say(
-            f"no recommendation: {found.tokens:,.0f} tokens of evaluation are less than any design takes; give --tokens"
+            f"no recommendation: {found.tokens:,.0f} tokens of evaluation are too few for any design; increase --tokens"
         )
         return
     say(
-        f"# recommended for {found.tokens:,.0f} tokens of evaluation; as configured {found.configured_tokens:,.0f}, "
-        f"this {design.tokens:,.0f}",
+        f"# recommended for {found.tokens:,.0f} tokens of evaluation; configured {found.configured_tokens:,.0f}, "
+        f"recommended {design.tokens:,.0f}",
         f"seeds = {list(range(1, design.seeds + 1))}",
         "[task]",
         "per_pattern = false",
@@ -167,9 +165,9 @@ def print_plan(found: "Plan") -> None:
     say(*(f"{name} = {{ {', '.join(counts)} }}" for name, counts in sets.items()))
     say("[sample]", f"samples = {design.samples}")
     for (name, n), most in found.supply.items():
-        say(f"# {name}.{n}: no more than about {most:,} such puzzles exist, spread evenly over the patterns")
+        say(f"# {name}.{n}: about {most:,} such puzzles exist, equally spread over the patterns")
     if found.training_tokens is not None:
-        say(f"# not counted: the training of a seed samples about {found.training_tokens:,.0f} tokens")
+        say(f"# not included: training of a seed samples about {found.training_tokens:,.0f} tokens")
 
 
 def _points(share: float | None) -> str:
@@ -182,7 +180,7 @@ def _time(seconds: float) -> str:
 
 
 def import_lines(imported: "Imported") -> Iterator[str]:
-    """What an import did, in some lines."""
+    """The result of an import, in lines of text."""
     steps, unread = imported.steps, imported.unread
     shown = ", ".join(map(str, steps)) if len(steps) <= MOST_STEPS else f"{steps[0]} to {steps[-1]}"
     windows = f", in windows of up to {imported.window} steps that end at" if imported.window > 1 else " at"
@@ -212,7 +210,7 @@ def import_lines(imported: "Imported") -> Iterator[str]:
 
 
 def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
-    """A warning, if hardly any completion holds an answer between the tags."""
+    """Warn if hardly any completion has an answer between the tags."""
     import polars as pl
 
     from ramify.schemas import GRADES
@@ -222,13 +220,13 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
     share = verdicts.select(pl.col("verdict").is_in(["no answer", "truncated"]).mean()).collect().item()
     if share > MOST_UNANSWERED:
         warn(
-            f"warning: {share:.0%} of the completions hold no answer in {tags[0]} {tags[1]} or \\boxed{{}}; "
-            "--answer-tags names others, --answer-pattern finds answers behind words"
+            f"warning: {share:.0%} of the completions have no answer in {tags[0]} {tags[1]} or \\boxed{{}}; "
+            "set other tags by --answer-tags, or a pattern by --answer-pattern"
         )
 
 
 def print_health(found: "list[Checked]") -> None:
-    """How many files of each kind are whole; and of the others each, with what to do."""
+    """Print the number of intact files by kind, and every other file with its remedy."""
     from ramify.doctor import STATES
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -249,7 +247,7 @@ def _many(count: int, word: str) -> str:
 
 
 def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:
-    """The rows of a comparison of two runs or checkpoints."""
+    """Print the comparison of two runs or checkpoints as a table."""
     from ramify.analysis.metrics import displayed
 
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -265,9 +263,9 @@ def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:
 
 
 def print_rules(graded: "pl.DataFrame", disagreements: "pl.DataFrame") -> None:
-    """How many completions are correct to us and to other graders."""
+    """Print how many completions ramify and other graders accept."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("rules", "correct", "correct to them, not to us", "to us, not to them"):
+    for column in ("rules", "correct", "correct to them, not ramify", "to ramify, not to them"):
         table.add_column(column, justify="left" if column == "rules" else "right")
     table.add_row("ramify", f"{graded['correct'].sum():,}", "", "")
     for row in disagreements.iter_rows(named=True):
@@ -276,7 +274,7 @@ def print_rules(graded: "pl.DataFrame", disagreements: "pl.DataFrame") -> None:
 
 
 def print_checks(checks: list[Any], held_out: bool) -> None:
-    """The faults of puzzle sets, a row a set."""
+    """Print the faults of puzzle sets, one row per set."""
     training = ", ".join(check.name for check in checks if check.trains) or "none (no name has train in it)"
     table = Table(title=f"training: {training}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in (

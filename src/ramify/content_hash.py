@@ -1,7 +1,7 @@
-"""A hash of a parquet file's content within the file itself, so that both are there after one rename, or neither.
+"""A content hash inside a parquet file, so that file and hash are written by one rename.
 
-It is that of the whole file with noughts in the place of the hash, which stands among the key-value metadata in the
-footer. So every bit of the file is covered, that of the hash included.
+The hash is stored in the key-value metadata of the footer and covers the entire file, with zeros in its place. So a
+change of any bit is detected, including those of the hash.
 """
 
 from functools import lru_cache
@@ -12,40 +12,40 @@ KEY = "ramify_content"
 DIGITS = 64
 _MARK = b"blake2b:"
 UNKNOWN = (_MARK + b"0" * DIGITS).decode()
-"""What a file is to hold under `KEY` before it is stamped."""
+"""The placeholder under `KEY` before the hash is known."""
 _MAGIC = b"PAR1"
-_TAIL = 8  # the length of the footer, and the magic
+_TAIL = 8  # footer length and magic bytes
 _CHUNK = 1 << 20
 
 
 def stamped(data: bytes) -> bytes:
-    """The bytes of a parquet file with its hash in the place of `UNKNOWN`."""
+    """The bytes of a parquet file with its hash in place of `UNKNOWN`."""
     at = data.rindex(UNKNOWN.encode()) + len(_MARK)
     return data[:at] + blake2b(data, digest_size=DIGITS // 2).hexdigest().encode() + data[at + DIGITS :]
 
 
 def fault(path: Path) -> str | None:
-    """What is wrong with the bytes of a parquet file, in words; None if they are those that were written.
+    """The fault of a parquet file in words; None if its bytes match the hash.
 
-    A file without a hash is as good as its shape: beginning, end and length of the footer. The answer is kept for as
-    long as the file has the same size, time and inode.
+    Of a file without a hash only the structure is checked: start, end and length of the footer. The result is cached
+    while the file has the same size, time and inode.
     """
     try:
-        told = path.stat()
-        return _fault(path, told.st_size, told.st_mtime_ns, told.st_ino)[0]
+        stat = path.stat()
+        return _fault(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)[0]
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
 
 
 def is_stamped(path: Path) -> bool:
-    """Whether a file without a fault has a hash."""
-    told = path.stat()
-    return _fault(path, told.st_size, told.st_mtime_ns, told.st_ino)[1]
+    """Whether an intact file has a hash."""
+    stat = path.stat()
+    return _fault(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)[1]
 
 
 @lru_cache(maxsize=1 << 16)
 def _fault(path: Path, size: int, *_: int) -> tuple[str | None, bool]:
-    """The fault, and whether there is a hash."""
+    """The fault, and whether the file has a hash."""
     if size == 0:
         return "damaged, it is empty", False
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What of a run is whole and what is damaged: `ramify doctor`. Nothing is changed."""
+"""Check the files of a run: `ramify doctor`. It changes nothing."""
 
 import json
 from collections.abc import Iterator
@@ -25,20 +25,20 @@ SCHEMAS: dict[str, Schema] = {
     "telemetry": {"pattern": pl.String},
     "rejection": {"puzzle_id": pl.String, "verdict": pl.String},
 }
-_LONGEST_HEADER = 100_000_000  # of safetensors
+_LONGEST_HEADER = 100_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A file of a run, or a folder that stands for one.
+    """The state of a file of a run, or of a checkpoint folder.
 
     Attributes:
-        file: within the run.
-        kind: puzzles, completions, grades, checkpoints, config, ...; "other" for what is not ours.
-        state: whole; unchecked: readable, and from before there were hashes; outdated: another version made it, and
-            scoring makes it again; unfinished: cut off while it was made; damaged; stray: ramify does not look at it.
+        file: path within the run.
+        kind: puzzles, completions, grades, checkpoints, config, ...; "other" for unknown files.
+        state: whole: intact; unchecked: readable, without a hash (earlier versions); outdated: from another version,
+            rebuilt by scoring; unfinished: its writer was interrupted; damaged; stray: unknown to ramify.
         message: what is wrong and what to do about it; "" for a file that is intact.
-        rebuilt: whether the command that made the run, or `ramify report`, makes it again as it is, without being told.
+        rebuilt: whether the command of the run, or `ramify report`, rebuilds it without further action.
     """
 
     file: str
@@ -49,7 +49,7 @@ class Checked:
 
 
 def examine(run: Run) -> list[Checked]:
-    """Every file of a run, in the order of their names; checkpoints as one each."""
+    """Check every file of a run, in the order of names; a checkpoint is one entry."""
     task, found = _task(run), []
     for seed in run.seeds:
         folder = run.checkpoints_folder(seed)
@@ -68,7 +68,7 @@ def examine(run: Run) -> list[Checked]:
 
 
 def _task(run: Run) -> Task | None:
-    """The task of a run; None where its settings cannot be read, which is said of config.json."""
+    """The task of a run; None if its settings cannot be read, which the entry of config.json reports."""
     try:
         return run.task
     except RamifyError:
@@ -79,16 +79,16 @@ def _file(run: Run, task: Task | None, file: Path) -> Checked:
     name, kind = str(file.relative_to(run.path)), run.kind(file)
     if not run.is_ours(file):
         unfinished = file.name.startswith(".") and file.name.endswith(TEMPORARY)
-        said = "left by a process that was killed; it can be deleted" if unfinished else "not a file of the run"
-        return Checked(name, kind or "other", "unfinished" if unfinished else "stray", said)
+        message = "left by a process that was killed; it can be deleted" if unfinished else "not a file of the run"
+        return Checked(name, kind or "other", "unfinished" if unfinished else "stray", message)
     rebuilt = kind in (*DERIVED, "estimates", "rejection") or file.parent.suffix == ".parts"
     try:
         _read(run, task, file, kind)
     except RunError as error:
-        said = str(error).removeprefix(f"{file}: ")
+        message = str(error).removeprefix(f"{file}: ")
         if rebuilt:
-            said = f"{said.partition(';')[0]}; {run.again(file)}"
-        return Checked(name, kind, "damaged", said, rebuilt)
+            message = f"{message.partition(';')[0]}; {run.again(file)}"
+        return Checked(name, kind, "damaged", message, rebuilt)
     if file.suffix != ".parquet":
         return Checked(name, kind, "whole")
     derived = kind in (*DERIVED, "estimates")
@@ -98,7 +98,7 @@ def _file(run: Run, task: Task | None, file: Path) -> Checked:
 
 
 def _read(run: Run, task: Task | None, file: Path, kind: str) -> None:
-    """Read a file as its kind is read; raises RunError where that fails."""
+    """Read a file as its kind; raises RunError if that fails."""
     if file.suffix == ".parquet":
         puzzles = task.puzzle_schema() if task else {}
         run.scan(file, puzzles if kind == "puzzles" else SCHEMAS[kind])
@@ -112,7 +112,7 @@ def _read(run: Run, task: Task | None, file: Path, kind: str) -> None:
             try:
                 json.loads(line)
             except (ValueError, RecursionError):
-                raise RunError(f"{file}: damaged, line {number} is not JSON; what reads it leaves that out") from None
+                raise RunError(f"{file}: damaged, line {number} is not JSON; readers skip it") from None
 
 
 def _checkpoint(run: Run, folder: Path, is_whole: bool) -> Checked:
@@ -120,16 +120,16 @@ def _checkpoint(run: Run, folder: Path, is_whole: bool) -> Checked:
     if not folder.is_dir() or not run.is_checkpoint(folder):
         return Checked(name, "checkpoints", "stray", "not a checkpoint of the run")
     if not is_whole:
-        said = "cut off while it was written; training goes on from the one before and writes it again"
-        return Checked(name, "checkpoints", "unfinished", said, True)
+        message = "writing was interrupted; training resumes from the previous checkpoint and rewrites it"
+        return Checked(name, "checkpoints", "unfinished", message, True)
     wrong = next(_faults(folder), None)
     if wrong is None:
         return Checked(name, "checkpoints", "whole")
-    return Checked(name, "checkpoints", "damaged", f"{wrong}; delete {name}, and the same training makes it again")
+    return Checked(name, "checkpoints", "damaged", f"{wrong}; delete {name}, and the same training recreates it")
 
 
 def _faults(folder: Path) -> Iterator[str]:
-    """What is wrong with the files of a checkpoint, as far as it shows without loading them."""
+    """The faults of the files of a checkpoint that are visible without loading them."""
     for file in sorted(folder.iterdir()):
         if file.suffix == ".json":
             try:
@@ -142,11 +142,11 @@ def _faults(folder: Path) -> Iterator[str]:
                 length = int.from_bytes(opened.read(8), "little")
                 head = opened.read(length) if 8 + length <= min(size, _LONGEST_HEADER) else b""
             if not head or _end(head) != size - 8 - length:
-                yield f"{file.name} is cut off or damaged"
+                yield f"{file.name} is truncated or damaged"
 
 
 def _end(head: bytes) -> int:
-    """Where the last tensor ends, by the header of a safetensors file; -1 if it cannot be read."""
+    """The end of the last tensor, by the header of a safetensors file; -1 if the header cannot be read."""
     try:
         tensors = json.loads(head)
         return max((one["data_offsets"][1] for name, one in tensors.items() if name != "__metadata__"), default=0)

@@ -1,4 +1,4 @@
-"""The errors a user can cause.
+"""Errors that a user can cause.
 
 RamifyError           one sentence that names the setting, the value and the remedy; the command line exits with 2
 ├── ConfigError       a setting, an override or a file of settings
@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 
 
 class RamifyError(Exception):
-    """An error whose text is meant for the person at the terminal."""
+    """An error with a message for the user."""
 
 
 class ConfigError(RamifyError):
@@ -28,7 +28,7 @@ class RunError(RamifyError):
 
 
 class MissingExtraError(RamifyError, ImportError):
-    """A part of ramify whose optional dependencies are not installed."""
+    """The optional dependencies of a feature are not installed."""
 
     def __init__(self, part: str, extra: str) -> None:
         super().__init__(f"{part} needs packages that are not installed: {install_line(extra)}")
@@ -50,7 +50,7 @@ _MODULES = {
 
 
 def printable(text: str) -> str:
-    r"""A text with what would steer a terminal shown as an escape; it may quote a file or a server.
+    r"""A text with control characters escaped, for text from files and servers.
 
     >>> print(printable("red\x1b[31m, back\u202eward"))
     red\x1b[31m, back\u202eward
@@ -64,11 +64,11 @@ def printable(text: str) -> str:
 
 
 MOST_SAID = 200
-"""Characters of another library's message."""
+"""The number of characters kept of another library's message."""
 
 
 def reason(error: BaseException, *named: object) -> str:
-    """What an error of another library says: one short line, without the paths that the sentence names already.
+    """Another library's error as one short line, without paths that the message already names.
 
     >>> reason(ValueError("./model: broken header\\nmore"), "./model")
     'broken header'
@@ -93,7 +93,7 @@ def require(part: str, extra: str) -> None:
 
 
 def install_line(extra: str) -> str:
-    """The command that adds an extra to this installation, from where it came: a checkout, a wheel, or an index."""
+    """The command that installs an extra from the origin of this installation: a checkout, a wheel, or an index."""
     try:
         origin = json.loads(metadata.distribution("ramify").read_text("direct_url.json") or "null")
     except metadata.PackageNotFoundError:  # a source tree on the path

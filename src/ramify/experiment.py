@@ -1,4 +1,4 @@
-"""The run folder of an experiment: made, opened, and removed again where nothing came of it."""
+"""Open and create the run folder of an experiment."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,23 +16,23 @@ from ramify.settings import ExperimentConfig
 
 
 def open_run(config: ExperimentConfig, root: Path) -> Run:
-    """The run's folder, made if it does not exist.
+    """Open the run folder, creating it if missing.
 
     Raises:
-        RunError: it holds a run with other settings.
+        RunError: the folder has a run with other settings.
     """
     return Run.open(root / config.name, config.model_dump(mode="json"), _complete)
 
 
 def _complete(saved: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a run as this version would have saved them."""
+    """The saved settings of a run with the defaults of this version."""
     return ExperimentConfig.check(saved).model_dump(mode="json")
 
 
 def as_begun(config: ExperimentConfig, root: Path) -> ExperimentConfig:
-    """The same settings; where no `max_new_tokens` is given, that of a run of this name which was begun with one.
+    """The settings, with `max_new_tokens` from an existing run of the same name if unset.
 
-    So a run of a version whose presets gave a number goes on by the same command.
+    Presets of an earlier version set a number, and the same command has to resume their runs.
     """
     folder = root / config.name
     if not (folder / "config.json").is_file():
@@ -48,16 +48,16 @@ def as_begun(config: ExperimentConfig, root: Path) -> ExperimentConfig:
 
 @contextmanager
 def begun(config: ExperimentConfig, root: Path, loads_models: bool = True) -> Iterator[Run]:
-    """The run's folder; a new one is made when nothing is found wrong, and goes again if an error leaves it empty.
+    """Open the run folder after validation; a new folder is removed if an error leaves it empty.
 
-    So settings that could not work are corrected and tried again under the same name.
+    So invalid settings can be corrected and tried again under the same name.
 
     Args:
-        loads_models: whether what follows loads models, so that they are looked at first.
+        loads_models: whether models will be loaded, so that they are checked first.
 
     Raises:
         ConfigError: the settings contradict each other.
-        RunError: a model cannot be loaded, or the folder holds a run with other settings.
+        RunError: a model cannot be loaded, or the folder has a run with other settings.
     """
     folder = root / config.checked().name
     is_new, had_root = not folder.exists(), root.exists()
@@ -76,7 +76,7 @@ def begun(config: ExperimentConfig, root: Path, loads_models: bool = True) -> It
 
 
 def saved(run: Run) -> str:
-    """What a run keeps when it is cut off, in words."""
+    """The saved results of an interrupted run, in words."""
     if not run.certificate_file.is_file():
         return "its settings"
     parts = ["its puzzles"]
@@ -89,7 +89,7 @@ def saved(run: Run) -> str:
 
 
 def _check_models(config: ExperimentConfig) -> None:
-    """Whether the models can be loaded and asked, as far as their files say."""
+    """Check whether the models can be loaded, by their files."""
     if config.sample.SERVED or find_spec("transformers") is None:
         return
     from ramify.models.loading import check_model

@@ -1,8 +1,8 @@
-"""What a run will make and how long it will take, before it is made: `ramify run --dry-run`.
+"""Forecast the output and duration of a run: `ramify run --dry-run`.
 
-What will be made is arithmetic. Up to `MOST_DRAWN` puzzles are drawn in a folder that is thrown away, which also tells
-shortages; of more, a few for the probe. Times come from a probe of the base model: three steps of training and one
-batch of evaluation, of bounded size, scaled up. A trained model may write longer or shorter texts.
+Counts follow from the settings. Up to `MOST_DRAWN` puzzles are drawn in a temporary folder, which also finds shortages;
+beyond that, only a few for the probe. Times are extrapolated from a probe of the base model: three training steps and
+one evaluation batch of bounded size. A trained model may write longer or shorter texts.
 """
 
 import time
@@ -31,27 +31,27 @@ from ramify.train.online import SAMPLED
 
 PROBED_STEPS = 3
 MOST_DRAWN = 20_000
-"""Puzzles that are drawn to see whether there are enough."""
+"""The largest number of puzzles that is drawn to find shortages."""
 PROBED_PUZZLES = 20
-"""Puzzles of each set where they are not."""
+"""Puzzles per set for the probe beyond `MOST_DRAWN`."""
 PROBED_COMPLETIONS, PROBED_TOKENS = 64, 256
-"""The largest probe: completions, or sequences of a training step, and tokens of each."""
+"""The size of the probe: completions, or sequences of a training step, and tokens of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a run will make.
+    """The predicted output and duration of a run.
 
     Attributes:
-        puzzles: in each set.
-        shortages: how many patterns have fewer puzzles than were asked for; None where that was not tried.
-        steps: of training, over all seeds.
-        checkpoints: over all seeds, the base not counted.
-        training_sequences: completions or examples that are trained on, over all seeds.
-        evaluation_completions: over all seeds and checkpoints.
-        training_seconds, evaluation_seconds: over all seeds, one after the other.
-        disk: bytes.
-        max_new_tokens: the most tokens of a completion, of train (where it samples) and sample.
+        puzzles: puzzles per set.
+        shortages: number of patterns with fewer puzzles than requested; None if not checked.
+        steps: training steps of all seeds.
+        checkpoints: checkpoints of all seeds, without the base.
+        training_sequences: trained completions or examples of all seeds.
+        evaluation_completions: completions over all seeds and checkpoints.
+        training_seconds, evaluation_seconds: total over all seeds, run in sequence.
+        disk: bytes on disk.
+        max_new_tokens: token limits of completions in train (if it samples) and sample.
     """
 
     puzzles: dict[str, int]
@@ -67,7 +67,7 @@ class Forecast:
 
 
 def forecast(config: ExperimentConfig, report: ProgressCallback) -> Forecast:
-    """Make puzzles, probe training and sampling, and throw all of it away.
+    """Draw puzzles, probe training and sampling, and discard all results.
 
     Raises:
         ConfigError: the run could not start with these settings.
@@ -86,7 +86,7 @@ def forecast(config: ExperimentConfig, report: ProgressCallback) -> Forecast:
             puzzle_bytes = round(puzzle_bytes / max(1, sum(sets.values())) * sum(asked_of.values()))
             sets = asked_of
         if not any(sets[name] for name in EVALUATION_SETS):
-            raise ConfigError("task.test: there are no puzzles to evaluate on; give it, for example, {3 = 200}")
+            raise ConfigError("task.test: no evaluation puzzles; set it, for example, to {3 = 200}")
         config = _limited(config, run)
         report("probing evaluation", 0, 1)
         rate, bytes_each = _probe_sampler(config, run)
@@ -121,7 +121,7 @@ def forecast(config: ExperimentConfig, report: ProgressCallback) -> Forecast:
 
 
 def _limited(config: ExperimentConfig, run: Run) -> ExperimentConfig:
-    """The same settings with the tokens that the model's context leaves."""
+    """The settings with token limits that fit the model's context."""
     model = model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
     prompts = map(config.task.prompt.to_model_input, config.task.puzzles_in(run.puzzles("train")))
     changed = {
@@ -132,7 +132,7 @@ def _limited(config: ExperimentConfig, run: Run) -> ExperimentConfig:
 
 
 def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
-    """Completions a second, and bytes a completion on disk."""
+    """Completions per second, and bytes per completion on disk."""
     limits = {"samples": PROBED_COMPLETIONS, "batch_size": PROBED_COMPLETIONS, "max_new_tokens": PROBED_TOKENS}
     limited = {name: min(most, getattr(config.sample, name)) for name, most in limits.items()}
     small = config.sample.model_copy(update=limited)
@@ -145,7 +145,7 @@ def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
     seconds = time.perf_counter() - started
     file = run.path / "probe.parquet"
     write_table(completion_frame(found), file)
-    # What the probe's limit ended would have gone on, perhaps to its own limit.
+    # Completions truncated by the probe's limit may reach the full limit.
     longer = (config.sample.max_new_tokens or 1) / (small.max_new_tokens or 1)
     factor = 1 + (longer - 1) * sum(completion.truncated for completion in found) / len(found)
     return len(found) / seconds / factor, factor * file.stat().st_size / len(found)
@@ -154,7 +154,7 @@ def _probe_sampler(config: ExperimentConfig, run: Run) -> tuple[float, float]:
 def _probe_trainer(
     config: ExperimentConfig, planned: TrainerConfig, run: Run, report: ProgressCallback
 ) -> tuple[float, int]:
-    """Seconds a step, and bytes a checkpoint."""
+    """Seconds per step, and bytes per checkpoint."""
     trainer = planned.probe(PROBED_STEPS, PROBED_COMPLETIONS, PROBED_TOKENS)
     ends: list[float] = []
 
@@ -166,7 +166,7 @@ def _probe_trainer(
     trainer.train(Job(run, config.seeds[0], model_path(config.model), config.task, on_step))
     seconds = median(after - before for before, after in pairwise(ends))
     factor = planned.sequences_per_step / trainer.sequences_per_step
-    if trainer.WRITES_ROLLOUTS:  # as in evaluation; a lower bound, since longer ones cost more than that
+    if trainer.WRITES_ROLLOUTS:  # as in evaluation; a lower bound, since cost grows faster than length
         limit = getattr(trainer, "max_new_tokens", None) or 1
         ended = [
             run.scan(run.rollouts_file(config.seeds[0], step), SAMPLED).select(pl.col("tokens") >= limit).collect()
@@ -178,7 +178,7 @@ def _probe_trainer(
 
 
 def _few(task: Task) -> Task:
-    """The same sets, of fewer puzzles."""
+    """The task with fewer puzzles in each set."""
     return task.limited(PROBED_PUZZLES)
 
 

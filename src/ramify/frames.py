@@ -1,6 +1,6 @@
-"""The frames that people compute with: one row a sample, and one row a cell, which is a puzzle at one checkpoint.
+"""Data frames for analysis: one row per sample, and one row per cell (a puzzle at one checkpoint).
 
-A cell sums what its samples say, so each column of `CELLS` follows from the columns of `samples`.
+A cell is a sum over its samples, so each column of `CELLS` follows from the columns of `samples`.
 """
 
 from collections.abc import Sequence
@@ -11,53 +11,53 @@ from ramify.tasks.base import Task
 
 SAMPLES = {
     "greedy": "whether it is the completion at temperature 0, whose number `sample` is -1",
-    "verdict": "what `grade` says",
+    "verdict": "the verdict of `grade`",
     "correct": "whether it is correct",
-    "tokens": "its length in tokens; null where it is not known",
-    "truncated": "whether the limit on its length ended it",
-    "attempts": "attempts in it, the answer not counted",
-    "patternless": "of these attempts, those with a minus sign before the whole, which no pattern has",
-    "stated": "of these attempts, those with stated values",
-    "right": "of those with stated values, those whose stated values are all right",
+    "tokens": "its length in tokens; null if unknown",
+    "truncated": "whether the length limit ended it",
+    "attempts": "attempts in it, without the answer",
+    "patternless": "attempts with a minus sign before the whole expression, which have no pattern",
+    "stated": "attempts with stated values",
+    "right": "attempts whose stated values are all right",
     "tried": "whether an attempt or the answer has a pattern that solves the puzzle",
     "hit": "whether an attempt or the answer hits the target",
     "sound": "whether it is correct, and no attempt nor the answer states a wrong value",
-    "answer": "the answer, where it is an expression of the numbers; else null",
-    "answer_pattern": "the pattern of the answer; null where it has none",
-    "substituted": "of a correct answer with a pattern: whether this is neither the source nor a twin of it; else null",
+    "answer": "the answer if it is an expression of the numbers; else null",
+    "answer_pattern": "the pattern of the answer; null if it has none",
+    "substituted": "whether the pattern of a correct answer is neither the source nor a twin of it; else null",
 }
-"""The columns that a sample adds to those of its puzzle."""
+"""Columns of a sample besides those of its puzzle."""
 
 CELLS = {
     "k": "completions at the sampling temperature",
-    "correct": "those that are correct",
-    "truncated": "those that the limit on their length ended before an answer",
-    "attempts": "attempts in them, answers not counted",
-    "patternless": "of these attempts, those with a minus sign before the whole, which no pattern has",
-    "stated": "of these attempts, those with stated values",
-    "right": "of those with stated values, those whose stated values are all right",
-    "placed": "correct completions whose answer was read as a pattern",
-    "substituted": "of these, those whose pattern is not the source nor a twin of it",
+    "correct": "correct completions",
+    "truncated": "completions that the length limit ended before an answer",
+    "attempts": "attempts in the completions, without answers",
+    "patternless": "attempts with a minus sign before the whole expression, which have no pattern",
+    "stated": "attempts with stated values",
+    "right": "attempts whose stated values are all right",
+    "placed": "correct completions whose answer has a pattern",
+    "substituted": "correct completions whose pattern is neither the source nor a twin of it",
     "tried": "completions in which an attempt or the answer has a pattern that solves the puzzle",
     "hit": "completions in which an attempt or the answer hits the target",
     "sound": "correct completions in which no attempt nor the answer states a wrong value",
     "votes": "completions whose answer is an expression of the numbers",
-    "same_answers": "pairs of these whose answers are equal up to commutativity and associativity",
-    "majority": "chance that the answer with most votes is correct, ties broken at random; 0 without a vote",
+    "same_answers": "pairs of completions whose answers are equal up to commutativity and associativity",
+    "majority": "probability that the majority answer is correct, ties broken at random; 0 without a vote",
     "distinct": "different patterns of the correct answers",
     "same_texts": "pairs of completions with the same text",
     "greedy": "1 or 0: whether the completion at temperature 0 is correct; null if there is none",
 }
-"""The columns of a cell: over the samples of one puzzle at one checkpoint, counts but for `majority`."""
+"""The columns of a cell, over the samples of one puzzle at one checkpoint: counts, except `majority`."""
 
 _REALS = ("majority",)
 CELL_TYPES = {column: pl.Float64 if column in _REALS else pl.Int32 for column in CELLS}
 
 
 def attributed(task: Task, puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.DataFrame:
-    """The puzzles of a set, each once, sorted by id, with all that metrics group by, match by or adjust for.
+    """The distinct puzzles of a set, sorted by id, with all columns for grouping, matching and adjustment.
 
-    As in the table of puzzles, with what `Task.attributes` adds; shape_class may be "mixed" there.
+    The columns are those of the puzzle table and of `Task.attributes`, in which shape_class may be "mixed".
 
     Args:
         trained: the source patterns of the training puzzles.
@@ -69,14 +69,14 @@ def attributed(task: Task, puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.
 def samples(
     task: Task, puzzles: pl.DataFrame, completions: pl.LazyFrame, grades: pl.LazyFrame, attempts: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """One row for each graded completion of a set at a checkpoint.
+    """One row per graded completion of a set at a checkpoint.
 
     Args:
-        puzzles: as `attributed` gives them.
+        puzzles: the frame of `attributed`.
         completions, grades, attempts: the tables of the checkpoint.
 
     Returns:
-        puzzle_id, sample, the columns of `SAMPLES`, and text, in no order.
+        puzzle_id, sample, the columns of `SAMPLES`, and text, unordered.
     """
     keys = ["puzzle_id", "sample"]
     solving = puzzles.lazy().select("puzzle_id", pattern="solving").explode("pattern").drop_nulls()
@@ -122,11 +122,10 @@ def samples(
 
 
 def cells(task: Task, found: pl.DataFrame) -> pl.DataFrame:
-    """The sums of the samples of each puzzle at one checkpoint: puzzle_id and the columns of `CELLS`.
+    """The sums over the samples of each puzzle at one checkpoint: puzzle_id and the columns of `CELLS`.
 
     Args:
-        found: as `samples` gives them; the greedy ones count in the column greedy alone. Instead of text it may have
-            text_hash.
+        found: the frame of `samples`; greedy samples only count in the column greedy. text_hash may replace text.
     """
     drawn = found.filter(~pl.col("greedy"))
     each = drawn.group_by("puzzle_id")
@@ -151,7 +150,7 @@ def cells(task: Task, found: pl.DataFrame) -> pl.DataFrame:
 
 
 def _elections(task: Task, drawn: pl.DataFrame) -> pl.DataFrame:
-    """Of each puzzle with a vote: the chance that the answer with most votes is correct, and pairs of equal answers."""
+    """For each puzzle with a vote: the probability that the majority answer is correct, and pairs of equal answers."""
     voting = drawn.filter(pl.col("answer").is_not_null())
     texts = voting["answer"].unique().to_list()
     named = voting["answer"].replace_strict(texts, list(map(task.same_answer, texts)), return_dtype=pl.String)
@@ -166,7 +165,7 @@ def _elections(task: Task, drawn: pl.DataFrame) -> pl.DataFrame:
 
 
 def _same_texts(drawn: pl.DataFrame) -> pl.DataFrame:
-    """Of each puzzle whose completions are there: the pairs with the same text."""
+    """For each puzzle with texts: the pairs of completions with the same text."""
     text = "text_hash" if "text_hash" in drawn.columns else "text"
     counted = drawn.drop_nulls(text).group_by("puzzle_id", text).agg(times=pl.len().cast(pl.Int64))
     return counted.group_by("puzzle_id").agg(same_texts=(pl.col("times") * (pl.col("times") - 1) // 2).sum())

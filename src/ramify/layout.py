@@ -1,19 +1,19 @@
-"""The names of the files in a run folder. No other module knows them.
+"""The file names in a run folder, which no other module knows.
 
 config.json  manifest.json  limits.json  certificate.json  import.json  unread.jsonl (of an imported run)
 puzzles/{train,test,length,held_out}.parquet
-seed-1/checkpoints/checkpoint-15/      a model folder; `whole` in it says that it is complete
-       train.jsonl                     what the trainer logs, a line a step
+seed-1/checkpoints/checkpoint-15/      a model folder; the file `whole` marks it complete
+       train.jsonl                     trainer log, one line per step
        rollouts/step-000001.parquet    every training completion
-       telemetry/step-000001.parquet   what the step saw of each pattern
-       rejection/part-00001.parquet    completions that rejection fine-tuning chose from
-       tracker/                        what TensorBoard reads
+       telemetry/step-000001.parquet   telemetry of the step by pattern
+       rejection/part-00001.parquet    samples for rejection fine-tuning
+       tracker/                        TensorBoard files
        merged/checkpoint-50/           foreign checkpoints, merged from shards
        completions/test/step-000015.parquet, and step-000015.parts/ until it is complete
        grades/, attempts/              derived from completions; can be deleted
 estimates.parquet  report.html  tracker/      derived
-ramify.log                                    what was done when, and what went wrong
-.lock  .scoring                               held by the process that writes, or scores
+ramify.log                                    log of all stages, with errors
+.lock  .scoring                               locks of the writing and the scoring process
 """
 
 import re
@@ -29,13 +29,13 @@ _NAMES = re.compile(
     |(completions|grades|attempts)/[^/]+/(step-\d{6,}\.parquet|step-\d{6,}\.parts/batch-\d{5,}\.parquet))""",
     re.VERBOSE | re.ASCII,
 )
-"""The names of all files of a run but those of checkpoints."""
+"""Patterns of the names of all files but those of checkpoints."""
 DERIVED = ("grades", "attempts")
-"""What is made of each file of completions."""
+"""Tables derived from each file of completions."""
 
 
 class Layout:
-    """A run folder, by the names of what is in it or will be.
+    """The paths of a run folder.
 
     Args:
         path: the folder.
@@ -51,27 +51,27 @@ class Layout:
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds for which there is anything."""
+        """The seeds with a folder, sorted."""
         return list(numbered(self.path, "seed-"))
 
     @property
     def lock_file(self) -> Path:
-        """Held by the process that writes into the run."""
+        """The lock of the process that writes into the run."""
         return self.path / ".lock"
 
     @property
     def scoring_file(self) -> Path:
-        """Held by the process that makes the derived tables."""
+        """The lock of the process that writes derived tables."""
         return self.path / ".scoring"
 
     @property
     def log_file(self) -> Path:
-        """What was done when, and what went wrong."""
+        """The log of all stages."""
         return self.path / "ramify.log"
 
     @property
     def limits_file(self) -> Path:
-        """The most tokens of a completion, by seed and step."""
+        """Token limits of completions, by seed and step."""
         return self.path / "limits.json"
 
     @property
@@ -86,27 +86,27 @@ class Layout:
 
     @property
     def import_file(self) -> Path:
-        """What an import read, and what it could not."""
+        """The result of an import."""
         return self.path / "import.json"
 
     @property
     def unread_file(self) -> Path:
-        """Rows of imported files that could not be read, a JSON line each, with the reason."""
+        """Unreadable rows of imported files as JSON lines, with reasons."""
         return self.path / "unread.jsonl"
 
     @property
     def estimates_file(self) -> Path:
-        """Every estimate, tidy."""
+        """The table of estimates."""
         return self.path / "estimates.parquet"
 
     @property
     def report_file(self) -> Path:
-        """The page that people look at."""
+        """The HTML report."""
         return self.path / "report.html"
 
     @property
     def estimates_tracker_folder(self) -> Path:
-        """What TensorBoard reads of the estimates."""
+        """TensorBoard files of the estimates."""
         return self.path / "tracker"
 
     def puzzles_file(self, name: str) -> Path:
@@ -114,7 +114,7 @@ class Layout:
         return self.path / "puzzles" / f"{name}.parquet"
 
     def is_ours(self, file: Path) -> bool:
-        """Whether a file has a name that a run gives, such as seed-1/grades/test/step-000004.parquet."""
+        """Whether a file has a name that ramify uses, such as seed-1/grades/test/step-000004.parquet."""
         return _NAMES.fullmatch(file.relative_to(self.path).as_posix()) is not None
 
     def is_checkpoint(self, folder: Path) -> bool:
@@ -122,40 +122,40 @@ class Layout:
         return folder in numbered(folder.parent, "checkpoint-").values()
 
     def kind(self, file: Path) -> str:
-        """What a file of the run holds: puzzles, completions, grades, checkpoints, certificate, ...; "" for others."""
+        """The kind of a file of the run: puzzles, completions, grades, checkpoints, certificate, ...; "" for others."""
         first, *rest = file.relative_to(self.path).parts
         if not rest:
             return first.strip(".").partition(".")[0]
         return first if not first.startswith("seed-") else rest[0].partition(".")[0]
 
     def evaluation_sets(self) -> list[str]:
-        """The puzzle sets but the training set."""
+        """The puzzle sets except the training set."""
         return sorted(file.stem for file in (self.path / "puzzles").glob("*.parquet") if file.stem != "train")
 
     def seed_folder(self, seed: int) -> Path:
-        """Everything that one training seed made."""
+        """The folder of a training seed."""
         return self.path / f"seed-{seed}"
 
     def checkpoints_folder(self, seed: int) -> Path:
-        """Where the trainer keeps its checkpoints."""
+        """The folder of the checkpoints of a seed."""
         return self.seed_folder(seed) / "checkpoints"
 
     def checkpoints(self, seed: int) -> dict[int, Path]:
-        """The whole checkpoints, by step."""
+        """The complete checkpoints, by step."""
         folders = numbered(self.checkpoints_folder(seed), "checkpoint-")
         return {step: folder for step, folder in folders.items() if self.completion_marker(folder).is_file()}
 
     @staticmethod
     def completion_marker(checkpoint: Path) -> Path:
-        """The file that says that a checkpoint is complete."""
+        """The file that marks a checkpoint as complete."""
         return checkpoint / "whole"
 
     def merged_folder(self, seed: int, step: int) -> Path:
-        """A foreign checkpoint whose shards were merged."""
+        """A foreign checkpoint with merged shards."""
         return self.seed_folder(seed) / "merged" / f"checkpoint-{step}"
 
     def train_log(self, seed: int) -> Path:
-        """What the trainer logs, a JSON line a step."""
+        """The log of the trainer, one JSON line per step."""
         return self.seed_folder(seed) / "train.jsonl"
 
     def rollouts_file(self, seed: int, step: int) -> Path:
@@ -163,19 +163,19 @@ class Layout:
         return self.seed_folder(seed) / "rollouts" / f"step-{step:0{STEP_DIGITS}d}.parquet"
 
     def telemetry_file(self, seed: int, step: int) -> Path:
-        """What a step saw of each pattern; columns as in `train.online.telemetry` or `train.offline.telemetry`."""
+        """Telemetry of a step by pattern; columns as in `train.online.telemetry` or `train.offline.telemetry`."""
         return self.seed_folder(seed) / "telemetry" / f"step-{step:0{STEP_DIGITS}d}.parquet"
 
     def tracker_folder(self, seed: int) -> Path:
-        """What TensorBoard reads."""
+        """TensorBoard files of training."""
         return self.seed_folder(seed) / "tracker"
 
     def rejection_part(self, seed: int, part: int) -> Path:
-        """Completions of training puzzles that rejection fine-tuning chose from."""
+        """Completions of training puzzles sampled for rejection fine-tuning."""
         return self.seed_folder(seed) / "rejection" / f"part-{part:05d}.parquet"
 
     def rollout_steps(self, seed: int) -> list[int]:
-        """The steps whose training completions are on disk."""
+        """The steps with training completions on disk."""
         return list(numbered(self.seed_folder(seed) / "rollouts", "step-", ".parquet", STEP_DIGITS))
 
     def completions_file(self, seed: int, name: str, step: int) -> Path:
@@ -183,26 +183,26 @@ class Layout:
         return self.seed_folder(seed) / "completions" / name / f"step-{step:0{STEP_DIGITS}d}.parquet"
 
     def completions_part(self, seed: int, name: str, step: int, batch: int) -> Path:
-        """A batch of them, until all are there."""
+        """A batch of evaluation completions of an incomplete set."""
         whole = self.completions_file(seed, name, step)
         return whole.with_suffix(".parts") / f"batch-{batch:05d}.parquet"
 
     def derived_file(self, kind: str, seed: int, name: str, step: int) -> Path:
-        """The grades or attempts that belong to a file of completions."""
+        """The grades or attempts of a file of completions."""
         return self.seed_folder(seed) / kind / name / f"step-{step:0{STEP_DIGITS}d}.parquet"
 
     def sampled_sets(self) -> list[str]:
-        """The sets that any seed was asked."""
+        """The sets sampled by any seed."""
         return sorted({name for seed in self.seeds for name, _ in self.sampled(seed)})
 
     def sampled(self, seed: int) -> list[tuple[str, int]]:
-        """The (set, step) pairs whose completions are complete."""
+        """The (set, step) pairs with complete completions."""
         folder = self.seed_folder(seed) / "completions"
         names = sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
         return [(n, step) for n in names for step in numbered(folder / n, "step-", ".parquet", STEP_DIGITS)]
 
     def scored(self, seed: int) -> list[tuple[str, int]]:
-        """Those of them that are graded: others may be sampled while the run is scored."""
+        """The (set, step) pairs that are also graded; a run may be sampled while it is scored."""
         return [
             (name, step)
             for name, step in self.sampled(seed)

@@ -1,6 +1,6 @@
-"""Locks between processes: one process works on a folder; others fail with its pid, or wait.
+"""Locks between processes: one process writes a folder; others fail with its pid, or wait.
 
-The system lets go of a lock when its process ends, however it ends. Where a file system knows no locks there are none.
+The system releases a lock when its process ends. On file systems without locks, nothing is locked.
 """
 
 import os
@@ -18,19 +18,19 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _held: dict[Path, int] = {}
-"""The locks of this process, and how many times each was taken."""
+"""The locks held by this process, with their counts."""
 
 
 @contextmanager
 def exclusive(path: Path, refusal: str, wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold a lock file, which may be taken again by the process that has it.
+    """Hold a lock file; the process that holds it may acquire it again.
 
     Args:
-        refusal: what is said if another process holds it; the process is named after it.
-        wait: called with the holder before waiting for the lock; None: raise instead of waiting.
+        refusal: the error message if another process holds the lock, followed by that process.
+        wait: called with the holder before waiting for the lock; None to raise instead of waiting.
 
     Raises:
-        RunError: another process holds it, or the file cannot be made.
+        RunError: another process holds the lock, or the file cannot be created.
     """
     key = path.resolve()
     if _held.get(key) or fcntl is None:

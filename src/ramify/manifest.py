@@ -1,4 +1,4 @@
-"""What a run was made with: versions, machine, seeds, time of the last start."""
+"""The manifest of a run: versions, machine, seeds, and duration of the last start."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def manifest(seeds: Sequence[int], digest: str, seconds: float) -> dict[str, Any]:
-    """The manifest of a run with these seeds and settings whose last start took so long."""
+    """The manifest of a run."""
     packages = ["ramify", "torch", "transformers", "trl", "polars", "numpy"]
     return {
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},

@@ -1,4 +1,4 @@
-"""Everything that `ramify run` does, from puzzles to report."""
+"""The pipeline of `ramify run`, from puzzles to report."""
 
 import time
 from pathlib import Path
@@ -18,11 +18,11 @@ from ramify.storage import write_json
 
 
 def run_all(config: ExperimentConfig, root: Path, report: ProgressCallback) -> Run:
-    """Every stage in order; called again, it goes on where it was cut off."""
+    """Run every stage in order; a second call resumes."""
     if config.trains:
         require("training", "train")
     if world_size() > 1:
-        raise ConfigError("ramify run works on one process; train with torchrun -m ramify train, then run the rest")
+        raise ConfigError("ramify run uses one process; train with torchrun -m ramify train, then use ramify run")
     from ramify.report.page import write_report
 
     started = time.time()

@@ -1,7 +1,7 @@
-"""What a design can detect, and which one to take for a number of tokens: `ramify plan`.
+"""Compute what a design can detect, and the best design for a token budget: `ramify plan`.
 
-The base model is asked some of the puzzles a few times, or was asked already in a run. `analysis.design` has the
-calculation, docs/inference.md its assumptions.
+The base model is sampled a few times on some puzzles, or was sampled in a run. `analysis.design` has the calculation
+and docs/inference.md its assumptions.
 """
 
 from collections.abc import Mapping
@@ -30,26 +30,26 @@ from ramify.tasks.base import EVALUATION_SETS, Task
 from ramify.train.online import OnlineConfig
 
 SAMPLES = 8
-"""Completions that the base is asked for a puzzle."""
+"""Samples per puzzle from the base."""
 PROBED = 200
-"""Puzzles of a set and size that the base is asked."""
+"""Puzzles of a set and size for which the base is sampled."""
 DRAWN = 2000
-"""Puzzles of a set and size that are drawn; more tell no more of the structure."""
+"""Puzzles drawn of a set and size, enough to know their structure."""
 CHARACTERS = 3
-"""A token, where a server does not tell."""
+"""Characters per token, if the server does not count tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the design as configured says to a question.
+    """The answer of a design to one question.
 
     Attributes:
-        puzzles, patterns: that it rests on.
+        puzzles, patterns: numbers of puzzles and patterns behind the estimate.
         base: success of the base model.
-        detects: the smallest true difference that it finds with 80 % power; None where nothing can be said.
+        detects: the smallest true difference detected with 80 % power; None if it cannot be estimated.
         needed: puzzles of the set and size that make the difference of `--detect` detectable; None if no number does.
-        status: why nothing can be said, or what it takes instead of puzzles; None otherwise.
-        recommended: what the recommended design detects; None where nothing can be said.
+        status: why it cannot be estimated, or what is needed instead of puzzles; None otherwise.
+        recommended: the smallest difference that the recommended design detects; None if it cannot be estimated.
     """
 
     set: str
@@ -66,17 +66,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a design can detect, and a better one.
+    """The answers of the configured design, and a recommended design.
 
     Attributes:
-        detect: the difference that `needed` is of.
-        samples: a puzzle, seed and checkpoint, as configured.
-        tokens: of the evaluation of the recommended design, at the most.
-        configured_tokens: of the evaluation as configured.
-        training_tokens: of a seed's training, which counts in neither; None where nothing is sampled in training.
-        allocation: the recommended design; None where the configured one has fewer tokens than any.
-        supply: for its counts that are limited by it, how many reserved puzzles there are at the most.
-        probed: puzzles that the base was asked, and how many samples of each.
+        detect: the difference behind `needed`.
+        samples: configured samples per puzzle, seed and checkpoint.
+        tokens: token budget of the recommended evaluation.
+        configured_tokens: tokens of the configured evaluation.
+        training_tokens: tokens of a seed's training, not included above; None if training does not sample.
+        allocation: the recommended design; None if the budget is too small for any design.
+        supply: the number of available reserved puzzles, for counts that it limits.
+        probed: puzzles sampled from the base, and samples of each.
     """
 
     name: str
@@ -93,22 +93,22 @@ class Plan:
 
 
 def plan(source: str, overrides: list[str], detect: float, tokens: int | None, report: ProgressCallback) -> Plan:
-    """Ask the base, or read what it was asked in a run, and calculate.
+    """Sample the base model, or read its completions from a run, and compute a plan.
 
     Args:
         source: a run folder, a preset's name or a .toml file.
         detect: a difference as a share, such as 0.04.
-        tokens: for evaluation; None for what the configured design takes.
+        tokens: token budget of the evaluation; None for that of the configured design.
 
     Raises:
-        ConfigError: a number is out of range, or there are no puzzles to evaluate on.
+        ConfigError: a number is out of range, or there are no evaluation puzzles.
         RunError: the run has no completions of the base.
     """
     if not 0.001 <= detect <= 0.9:
         raise ConfigError(f"--detect {detect:g}: a difference is a share, from 0.001 to 0.9; 0.04 is four points")
     if is_run(Path(source)):
         if overrides:
-            raise ConfigError(f"{overrides[0]}: the settings of a run stay as they are; name a preset or .toml file")
+            raise ConfigError(f"{overrides[0]}: the settings of a run cannot be changed; use a preset or .toml file")
         run = Run(source)
         if run.imported() is not None:
             raise RunError(f"{source}: an imported run has no design; plan one from a preset or a .toml file")
@@ -129,18 +129,18 @@ def calculated(
     detect: float,
     tokens: int | None,
 ) -> Plan:
-    """The plan that follows from what the base did.
+    """The plan for given results of the base model.
 
     Args:
-        puzzles: as for `questions`.
-        counts: puzzles as configured, by set and size.
+        puzzles: the argument of `questions`.
+        counts: configured puzzles by set and size.
         lengths: mean tokens of the base's completions, by set and size.
     """
     seeds, samples = len(config.seeds), config.sample.samples
     available = {(name, n): _available(config.task, puzzles, name, n) for name, n in counts}
     asked = questions(config.task, puzzles, counts, available)
     if not asked:
-        raise ConfigError("task.test: there are no puzzles to evaluate on; give it, for example, {3 = 200}")
+        raise ConfigError("task.test: no evaluation puzzles; set it, for example, to {3 = 200}")
     moved = {source for one in asked for source in one.sources}
     costs = Costs(
         lengths,
@@ -153,7 +153,7 @@ def calculated(
     budget = configured if tokens is None else tokens
     found = allocate(asked, costs, budget, detect)
     if found is None and tokens is not None:
-        raise ConfigError(f"--tokens {budget:,.0f}: not enough to ask 20 puzzles of each set and size with three seeds")
+        raise ConfigError(f"--tokens {budget:,.0f}: not enough for 20 puzzles of each set and size with three seeds")
     recommended = [float("nan")] * len(asked) if found is None else found.detects
     answers = [_answer(one, detect, seeds, samples, at) for one, at in zip(asked, recommended, strict=True)]
     supply = {} if found is None else {source: costs.most[source] for source in found.short}
@@ -176,13 +176,13 @@ def _answer(one: Question, detect: float, seeds: int, samples: int, recommended:
 
 
 def _probed(config: ExperimentConfig, report: ProgressCallback) -> tuple[pl.DataFrame, dict[Source, float]]:
-    """Draw puzzles in a folder that is thrown away, and ask the base some of them."""
+    """Draw puzzles in a temporary folder, and sample the base on some of them."""
     with TemporaryDirectory() as folder:
         run = open_run(config.model_copy(update={"task": _drawn(config.task)}), Path(folder) / "run")
         generate(config.model_copy(update={"task": _drawn(config.task)}), run, report)
         sets = {name: run.attributed(name) for name in EVALUATION_SETS if run.puzzles(name).height}
         if not sets:
-            raise ConfigError("task.test: there are no puzzles to evaluate on; give it, for example, {3 = 200}")
+            raise ConfigError("task.test: no evaluation puzzles; set it, for example, to {3 = 200}")
         settings = config.sample.model_copy(update={"samples": SAMPLES, "greedy": False})
         model = model_at(config, run, config.seeds[0], config.steps(config.seeds[0])[0])
         chosen = {name: _some(frame, config.task.seed) for name, frame in sets.items()}
@@ -201,7 +201,7 @@ def _probed(config: ExperimentConfig, report: ProgressCallback) -> tuple[pl.Data
 
 
 def _read(config: ExperimentConfig, run: Run, report: ProgressCallback) -> tuple[pl.DataFrame, dict[Source, float]]:
-    """What the base was asked in a run, by all seeds together; greedy completions do not count."""
+    """The results of the base in a run, pooled over seeds, without greedy completions."""
     sets, found = {}, {}
     base = config.steps(config.seeds[0])[0]
     for done, name in enumerate(EVALUATION_SETS):
@@ -215,14 +215,14 @@ def _read(config: ExperimentConfig, run: Run, report: ProgressCallback) -> tuple
             found[name] = every.with_columns(sample=number)
     report("reading the base", len(EVALUATION_SETS), len(EVALUATION_SETS))
     if not sets:
-        raise RunError(f"{run.path}: there are no completions of the base; make some with ramify sample {run.path}")
+        raise RunError(f"{run.path}: no completions of the base; sample them with ramify sample {run.path}")
     return _joined(config, sets, found)
 
 
 def _joined(
     config: ExperimentConfig, sets: Mapping[str, pl.DataFrame], found: Mapping[str, pl.DataFrame]
 ) -> tuple[pl.DataFrame, dict[Source, float]]:
-    """The puzzles of all sets with correct and k, and the mean tokens of a completion by set and size."""
+    """The puzzles of all sets with correct and k, and mean tokens per completion by set and size."""
     frames, lengths = [], {}
     for name, puzzles in sets.items():
         grades, _ = annotate(
@@ -243,7 +243,7 @@ def _joined(
 
 
 def _drawn(task: Task) -> Task:
-    """The same evaluation sets, of bounded size, and hardly any puzzles to train on."""
+    """The task with bounded evaluation sets and a minimal training set."""
     if task.puzzles:
         return task
     few = {name: {n: min(DRAWN, count) for n, count in counts.items()} for name, counts in task.asked().items()}
@@ -252,7 +252,7 @@ def _drawn(task: Task) -> Task:
 
 
 def _counts(task: Task, puzzles: pl.DataFrame) -> dict[Source, int]:
-    """Puzzles as configured; where fewer were drawn than would be, as many as there are."""
+    """Configured puzzle counts, limited to the available ones."""
     drawn = {(str(name), int(n)): count for name, n, count in puzzles.group_by("set", "n").len().iter_rows()}
     wanted = {} if task.puzzles else task.asked()
     asked = {(name, n): count for name in wanted for n, count in wanted[name].items()}
@@ -261,7 +261,7 @@ def _counts(task: Task, puzzles: pl.DataFrame) -> dict[Source, int]:
 
 
 def _some(puzzles: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """At most `PROBED` of each size, drawn at random."""
+    """At most `PROBED` puzzles of each size, drawn at random."""
     return pl.concat(of.sample(min(PROBED, len(of)), seed=seed) for of in puzzles.partition_by("n"))
 
 
@@ -272,14 +272,14 @@ def _available(task: Task, puzzles: pl.DataFrame, name: str, n: int) -> int:
 
 
 def _most(task: Task, name: str, n: int, puzzles: pl.DataFrame) -> int | None:
-    """About how many puzzles there are to evaluate on, spread evenly over patterns; None where they are plenty."""
+    """The approximate number of evaluation puzzles, equally spread over patterns; None if it is no limit."""
     if task.puzzles:
         return puzzles.filter((pl.col("set") == name) & (pl.col("n") == n)).height
     return task.supply(name, n)
 
 
 def _training(config: ExperimentConfig, lengths: Mapping[Source, float]) -> float | None:
-    """Tokens that a seed's training samples, about as long as the base's completions of the trained sizes."""
+    """Tokens sampled in the training of a seed, if completions are as long as the base's."""
     if not isinstance(config.train, OnlineConfig):
         return None
     of_trained = [length for (_, n), length in lengths.items() if n in config.task.train]

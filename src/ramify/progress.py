@@ -1,4 +1,4 @@
-"""Progress of long work: the callback that stages report to, and what shows it, as lines or as bars; both also log."""
+"""Progress reporting: the callback type, and callbacks that show lines or bars; both also log."""
 
 import logging
 import time
@@ -9,11 +9,11 @@ from typing import Any
 from ramify.errors import printable
 
 ProgressCallback = Callable[[str, int, int], None]
-"""Called with the name of a stage, how much of it is done, and how much there is."""
+"""A function that receives the name of a stage, the work done, and the total."""
 LINE = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-"""The form of a line of the log."""
+"""The format of log lines."""
 MOST_BARS = 8
-"""Bars on a terminal; of more stages, those that ended become lines above them."""
+"""The largest number of bars; with more stages, finished ones become lines above the bars."""
 
 log = logging.getLogger("ramify")
 log.addHandler(logging.NullHandler())
@@ -21,12 +21,12 @@ log.setLevel(logging.INFO)
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """Show nothing."""
+    """A progress callback that shows nothing."""
 
 
 @dataclass
 class Stage:
-    """How far a stage is."""
+    """The progress of a stage."""
 
     name: str
     started: float = field(default_factory=time.monotonic)
@@ -38,10 +38,10 @@ class Stage:
 
 
 class Lines:
-    """A progress callback that shows a line for each stage, when it ends.
+    """A progress callback that prints one line per stage, when it ends.
 
     Args:
-        show: prints a line; None: only the log has it.
+        show: prints a line; None to log only.
     """
 
     def __init__(self, show: Callable[[object], None] | None) -> None:
@@ -49,7 +49,7 @@ class Lines:
         self.stages: dict[str, Stage] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Note how far a stage is."""
+        """Record the progress of a stage."""
         now = self.stages.setdefault(stage, Stage(stage))
         before, now.done, now.total = now.done, done, total
         if before < 0:
@@ -61,12 +61,12 @@ class Lines:
             self.ended(now)
 
     def ended(self, stage: Stage) -> None:
-        """Show a stage that ended, or was stopped."""
+        """Print the line of a stage that ended or stopped."""
         if self.show is not None:
             self.show(stage)
 
     def stop(self) -> None:
-        """Show the stages that did not end."""
+        """Print the lines of unfinished stages."""
         for stage in self.stages.values():
             if stage.done < stage.total:
                 log.info("%s, stopped", stage)
@@ -74,7 +74,7 @@ class Lines:
 
 
 class Bars(Lines):
-    """A progress callback that shows a bar for each stage, on stderr.
+    """A progress callback that shows one bar per stage, on stderr.
 
     Args:
         show: prints a line above the bars.
@@ -86,16 +86,16 @@ class Bars(Lines):
         self.tasks: dict[str, Any] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Move the bar of a stage."""
+        """Update the bar of a stage."""
         if not self.tasks:
-            self.bars.start()  # where there is nothing to do, nothing is shown
+            self.bars.start()  # nothing to do, nothing to show
         if stage not in self.tasks:
             self.tasks[stage] = self.bars.add_task(printable(stage), total=total)
         self.bars.update(self.tasks[stage], completed=done, total=total)
         super().__call__(stage, done, total)
 
     def ended(self, stage: Stage) -> None:
-        """Keep the bar; where there are many, replace it by a line above them."""
+        """Keep the bar; with many bars, replace it by a line above them."""
         if stage.done == stage.total and stage.name in self.tasks and len(self.tasks) > MOST_BARS:
             super().ended(stage)
             self.bars.remove_task(self.tasks.pop(stage.name))

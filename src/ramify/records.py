@@ -1,4 +1,4 @@
-"""The records that travel through ramify: Puzzle → Completion → Grade, Attempt."""
+"""The records of the pipeline: Puzzle → Completion → Grade, Attempt."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Text(Protocol):
-    """What has a text: a pattern, an expression."""
+    """An object with a canonical text: a pattern, an expression."""
 
     @property
     def text(self) -> str:
@@ -18,15 +18,15 @@ class Item(Protocol):
 
     @property
     def id(self) -> str:
-        """What tells it apart from all others of its task; only the task itself reads it."""
+        """The identity within its task, which only the task parses."""
 
     @property
     def size(self) -> int:
-        """Its n: what longer puzzles have more of."""
+        """The size n of the puzzle."""
 
     @property
     def pattern(self) -> Text | None:
-        """The pattern that it was drawn from, where there is one."""
+        """The source pattern, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class Completion:
     """One sampled text.
 
     Attributes:
-        puzzle_id: the puzzle that was asked.
-        sample: number of the sample, from 0; -1 for the greedy completion.
-        text: what the model wrote after the prompt.
-        tokens: its length in tokens; None where a server or a file does not tell.
-        truncated: whether the sampler's limit ended it.
+        puzzle_id: id of the puzzle.
+        sample: index of the sample, from 0; -1 for the greedy completion.
+        text: the completion without the prompt.
+        tokens: its length in tokens; None if the server or file does not tell.
+        truncated: whether the token limit ended it.
     """
 
     puzzle_id: str
@@ -49,7 +49,7 @@ class Completion:
 
 
 class Verdict(StrEnum):
-    """What `grade` says of a completion."""
+    """The verdict of `grade` on a completion."""
 
     CORRECT = "correct"
     WRONG_VALUE = "wrong value"
@@ -62,13 +62,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """The verdict on a completion and what it rests on.
+    """The verdict on a completion, with the answer behind it.
 
     Attributes:
         answer: the text of the answer; None if there is none.
         expression: the answer as an expression of the task; None if it is not one.
-        value: its exact value; None if it has none, or if it does not answer the puzzle.
-        pattern: of the expression; None if there is none.
+        value: its exact value; None if undefined, or if the answer does not use the numbers of the puzzle.
+        pattern: the pattern of the expression; None if it has none.
     """
 
     verdict: Verdict
@@ -78,18 +78,18 @@ class Grade:
     pattern: Text | None = None
 
 
-class Attempt(NamedTuple):  # the one record that is made a million times a minute
-    """A try at a puzzle that is stated in a completion, written whole or in steps; each task says what counts as one.
+class Attempt(NamedTuple):  # not a dataclass: a million are created per minute
+    """A candidate solution stated in a completion, in one expression or in steps, as the task defines it.
 
     Attributes:
-        expression: the expression, with its `text` and its exact `value` (None where it has none).
-        pattern: None where it has none, such as -(9*2), which has a minus sign before the whole.
-        hits_target: whether its exact value is what the puzzle asks for.
-        start, end: where it stands in the text, from its first step on, stated values included.
-        is_answer: whether it stands in the answer.
-        stepwise: whether it is built of steps, rather than written whole.
-        stated: how many values are stated with it (of its steps or of the whole).
-        miscalculated: whether one of them is wrong.
+        expression: the expression, with its `text` and its exact `value` (None if undefined).
+        pattern: the pattern; None if it has none, such as -(9*2), which starts with a minus sign.
+        hits_target: whether its exact value is the target of the puzzle.
+        start, end: its span in the text, from its first step, including stated values.
+        is_answer: whether it is in the answer.
+        stepwise: whether it is built from steps, rather than one expression.
+        stated: number of values stated for it (of its steps or of the expression).
+        miscalculated: whether a stated value is wrong.
     """
 
     start: int
@@ -104,5 +104,5 @@ class Attempt(NamedTuple):  # the one record that is made a million times a minu
 
     @property
     def value(self) -> Any:
-        """Its exact value, whatever was stated; None where it has none."""
+        """The exact value, whatever the text states; None if it is undefined."""
         return self.expression.value

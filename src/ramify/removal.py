@@ -1,4 +1,4 @@
-"""What is deleted from a run: checkpoints and tables that were cut off, and what was made of tables that change."""
+"""Delete unfinished checkpoints and tables of a run, and tables derived from changed ones."""
 
 import shutil
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from ramify.storage import numbered
 
 
 def drop_if_empty(run: Run) -> bool:
-    """Delete the folder if it holds only its settings; whether it did."""
+    """Delete the folder if it has only its settings; returns whether it was deleted."""
     made = {file.name for file in run.path.iterdir() if not file.name.startswith(".")}
     if made - {"config.json", run.log_file.name}:
         return False
@@ -18,7 +18,7 @@ def drop_if_empty(run: Run) -> bool:
 
 
 def drop_broken_checkpoints(run: Run, seed: int) -> None:
-    """Delete checkpoint folders that were cut off while being written."""
+    """Delete checkpoint folders whose writing was interrupted."""
     whole = set(run.checkpoints(seed).values())
     for folder in numbered(run.checkpoints_folder(seed), "checkpoint-").values():
         if folder not in whole:
@@ -26,25 +26,25 @@ def drop_broken_checkpoints(run: Run, seed: int) -> None:
 
 
 def drop_checkpoints_but(run: Run, seed: int, steps: Collection[int]) -> None:
-    """Delete the checkpoints of other steps, such as the one that SIGTERM left."""
+    """Delete the checkpoints of other steps, such as one saved at SIGTERM."""
     for step, folder in run.checkpoints(seed).items():
         if step not in steps:
             shutil.rmtree(folder)
 
 
 def drop_estimates(run: Run) -> None:
-    """Delete the estimates, because something that they rest on changes."""
+    """Delete the estimates, because their inputs change."""
     run.estimates_file.unlink(missing_ok=True)
 
 
 def drop_derived(run: Run, seed: int, name: str, step: int) -> None:
-    """Delete what was made of completions that changed, and the estimates."""
+    """Delete the tables derived from changed completions, and the estimates."""
     for kind in DERIVED:
         run.derived_file(kind, seed, name, step).unlink(missing_ok=True)
     drop_estimates(run)
 
 
 def drop_completions(run: Run, seed: int, name: str, step: int) -> None:
-    """Delete the completions of a set at a checkpoint, with all that was made of them."""
+    """Delete the completions of a set at a checkpoint, with the tables derived from them."""
     drop_derived(run, seed, name, step)
     run.completions_file(seed, name, step).unlink(missing_ok=True)

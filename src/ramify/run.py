@@ -1,6 +1,6 @@
-"""A run folder: opened with its settings, locked while it is written, read with what to do where a file is damaged.
+"""A run folder: opened with its settings, locked while written, and read with remedies for damaged files.
 
-layout.py has the names of its files.
+layout.py defines the file names.
 """
 
 import json
@@ -27,27 +27,27 @@ from ramify.tasks.base import Task
 from ramify.tasks.registry import task_of
 
 MOST_NAMED = 4
-"""Settings that differ and are named."""
+"""The number of differing settings that a message names."""
 FORMAT = 2
-"""Of config.json: its digest is that of its settings."""
+"""The format version of config.json, in which the digest is that of the settings."""
 CERTIFIED: dict[str, Any] = {
     "puzzles": {},
     "held_out": [],
     **dict.fromkeys(("is_clean", "shared", "repeated", "solved_by_held_out", "reserved_in_training")),
     **dict.fromkeys(("unreserved_in_evaluation", "not_forced", "of_unknown_skills", "numbers_in_both")),
 }
-"""What is read of a certificate; null where one of an earlier version does not say it."""
+"""Fields of a certificate; null if an earlier version did not write them."""
 
 
 READ = ("samples", "attempts", "cells", "estimates", "puzzles", "certificate", "manifest")
-"""The methods that give what is in a run."""
+"""The methods that read a run."""
 
 
 class Run(Layout):
-    """A run folder that exists.
+    """An existing run folder.
 
-    `estimates` has every number of the report, `cells` what these are computed from, `samples` and `attempts` what the
-    model wrote; `puzzles`, `certificate`, `manifest` and `config` say what it was asked and how it was made.
+    `estimates` has every number of the report, `cells` the sums behind them, `samples` and `attempts` the model's
+    completions; `puzzles`, `certificate`, `manifest` and `config` document the inputs.
 
     Args:
         path: the folder.
@@ -68,16 +68,16 @@ class Run(Layout):
         config: Mapping[str, Any],
         complete: Callable[[dict[str, Any]], Mapping[str, Any]] = lambda saved: saved,
     ) -> "Run":
-        """Open a run with these settings, making the folder if there is none.
+        """Open a run with these settings, creating the folder if missing.
 
         Args:
-            complete: validates the settings of an earlier version, and gives those that it did not have their defaults.
+            complete: validates saved settings of an earlier version and adds defaults for new ones.
 
         Raises:
-            RunError: the folder holds a run with other settings; the changed ones are named.
+            RunError: the folder has a run with other settings; the message names the differences.
         """
-        config = json.loads(json.dumps(config))  # as they will be read
-        # A folder in which nothing is finished was cut off before its settings were written.
+        config = json.loads(json.dumps(config))  # in the form in which they are read
+        # A folder without finished files was interrupted before its settings were written.
         if not path.exists() or all(file.name.startswith(".") for file in path.iterdir()):
             digest = digest_of(config)
             write_json({"format": FORMAT, "digest": digest, "config": config}, path / "config.json")
@@ -85,19 +85,19 @@ class Run(Layout):
         there = run.config
         changed = _differences(there, config)
         if changed:
-            with suppress(ConfigError, KeyError, TypeError):  # what is not valid any more is among the changes
+            with suppress(ConfigError, KeyError, TypeError):  # settings that are invalid by now count as changes
                 changed = _differences(json.loads(json.dumps(complete(there))), config)
         if changed:
             named = ", ".join(changed[:MOST_NAMED]) + (", and more" if len(changed) > MOST_NAMED else "")
-            raise RunError(f"{path}: this folder holds a run with other settings ({named}); give this one another name")
+            raise RunError(f"{path}: this folder has a run with other settings ({named}); choose another name")
         return run
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Keep other processes from writing into the run; of several that train together, the first stands for all.
+        """Keep other processes from writing into the run; of processes that train together, the first holds the lock.
 
         Raises:
-            RunError: another process is at work on it.
+            RunError: another process is writing into the run.
         """
         if rank() > 0:
             yield
@@ -107,7 +107,8 @@ class Run(Layout):
 
     @contextmanager
     def scoring(self, report: ProgressCallback) -> Iterator[None]:
-        """Wait for whoever makes the derived tables, and keep others from it: so the last estimates rest on all."""
+        """Hold the lock of the derived tables, waiting for other processes, so that the estimates cover all
+        completions."""
         with exclusive(self.scoring_file, "", lambda holder: report(f"waiting for {holder}, which scores", 0, 1)):
             yield
 
@@ -115,19 +116,19 @@ class Run(Layout):
     def _saved(self) -> dict[str, Any]:
         remedy = "restore it from a copy, since the settings of the run stand nowhere else"
         found = read_json(self.config_file, ("digest", "config"), remedy)
-        # Before there was a format, the digest of some runs had another recipe.
+        # Without a format version, the digest may have been computed differently.
         if not isinstance(found["config"], dict) or "name" not in found["config"]:
-            raise RunError(f"{self.config_file}: damaged, it holds no settings; {remedy}")
+            raise RunError(f"{self.config_file}: damaged, it has no settings; {remedy}")
         if "format" in found and digest_of(found["config"]) != found["digest"]:
             raise RunError(f"{self.config_file}: changed since it was written; {remedy}")
         return found
 
     @property
     def config(self) -> dict[str, Any]:
-        """The resolved settings, as plain data.
+        """The resolved settings as plain data.
 
         Raises:
-            RunError: they are damaged, or were changed by hand.
+            RunError: they are damaged, or were edited.
         """
         return dict(self._saved["config"])
 
@@ -142,17 +143,17 @@ class Run(Layout):
 
     @property
     def digest(self) -> str:
-        """The digest of the settings, as the version that made the run knew them."""
+        """The digest of the settings, as saved."""
         return str(self._saved["digest"])
 
     def certificate(self) -> dict[str, Any] | None:
-        """The split certificate as plain data; None if the puzzles are not made yet."""
+        """The split certificate as plain data; None if puzzles are not drawn yet."""
         if not self.certificate_file.is_file():
             return None
         remedy = f"delete it, and {self.again(self.certificate_file)}"
         found = read_json(self.certificate_file, ("is_clean", "puzzles"), remedy)
         if not isinstance(found["puzzles"], dict):
-            raise RunError(f"{self.certificate_file}: damaged, it does not count puzzles; {remedy}")
+            raise RunError(f"{self.certificate_file}: damaged, it has no puzzle counts; {remedy}")
         return {**CERTIFIED, **found}
 
     def manifest(self) -> dict[str, Any] | None:
@@ -163,7 +164,7 @@ class Run(Layout):
         return read_json(self.manifest_file, ("versions", "machine", "device", "seconds"), remedy)
 
     def limits(self) -> dict[str, int]:
-        """The most tokens that a completion could have, by "seed/step", of what was sampled here."""
+        """The token limits of completions sampled on this machine, by "seed/step"."""
         if not self.limits_file.is_file():
             return {}
         found = read_json(self.limits_file, (), f"delete it, and {self.again(self.limits_file)}")
@@ -174,25 +175,25 @@ class Run(Layout):
         return self.scan(self.puzzles_file(name), self.task.puzzle_schema()).collect()
 
     def scan(self, file: Path, schema: Schema) -> pl.LazyFrame:
-        """A table of the run, whole and with the columns of a schema; of its rows only what is asked for is read.
+        """A lazy table of the run with the columns of a schema, after a check of its content.
 
         Raises:
-            RunError: it is not there, or damaged; with what makes it again.
+            RunError: the table is missing or damaged; the message has the remedy.
         """
         return scan_table(file, schema, self.again(file))
 
     def again(self, file: Path) -> str:
-        """What makes a file of the run again, in words that go on with "delete it, and"."""
+        """The remedy for a missing file, to follow "delete it, and"."""
         kind, imported = self.kind(file), self.import_file.is_file()
         if kind in (*DERIVED, "estimates", "report"):
-            return f"ramify report {self.path} makes it again"
+            return f"ramify report {self.path} rebuilds it"
         if imported and kind in ("puzzles", "completions", "rollouts", "import"):
-            return "the same ramify import reads it again"
+            return "repeat the same ramify import"
         if kind == "completions":
-            return f"ramify sample {self.path}, or the command that made the run, asks for them again"
+            return f"ramify sample {self.path}, or the command of the run, samples them again"
         if kind in ("rollouts", "telemetry"):
-            return "do without it: only training the seed anew would make it again"
-        return "the command that made the run makes it again"
+            return "do without it: only retraining the seed would recreate it"
+        return "the command of the run recreates it"
 
     def trained_patterns(self) -> list[str]:
         """The source patterns of the training puzzles; empty if the run has no training puzzles."""
@@ -201,36 +202,35 @@ class Run(Layout):
         return self.puzzles("train")["pattern"].drop_nulls().unique(maintain_order=True).to_list()
 
     def estimates(self) -> pl.DataFrame:
-        """Every estimate, one a row.
+        """Every estimate, one per row.
 
         Columns:
             metric: such as mean@4, pass@4, coverage@256, mean@4 gain; docs/definitions.md has them all.
             set: the puzzle set; step: the checkpoint, 0 is the base model; seed: null if pooled over seeds.
             by, group: the grouping, such as `n,shape_class`, and the group, such as `4,right-heavy`.
-            value, low, high: the estimate and its 95 % interval for new puzzles (of groups by structure: for puzzles
-                of new patterns); null where it is missing.
-            retrained_low, retrained_high: the interval for the same puzzles and a newly trained model; null for one
-                seed.
-            n, patterns: the puzzles and source patterns that it rests on.
-            p, q: of a test that the value is 0, alone and adjusted for all groups (Benjamini and Hochberg); or null.
-            primary: whether it is one of the contrasts named beforehand, whose q is adjusted over these (Holm).
-            status: of an acquisition step: acquired, already present, not acquired, lost again, unknown; else why there
-                is no value or interval, such as too few right-heavy puzzles (4); or null.
+            value, low, high: the estimate and its 95 % interval for new puzzles (of new patterns, for groups by
+                structure); null if missing.
+            retrained_low, retrained_high: the 95 % interval for the same puzzles, retrained; null for one seed.
+            n, patterns: numbers of puzzles and source patterns behind the estimate.
+            p, q: p of the test that the value is 0, and p adjusted over groups (Benjamini and Hochberg); or null.
+            primary: whether it is a pre-specified contrast, for which q is adjusted over these (Holm).
+            status: status of an acquisition step: acquired, already present, not acquired, lost again, unknown; else
+                the reason for a missing value or interval, such as too few right-heavy puzzles (4); or null.
         """
         return self.scan(self.estimates_file, ESTIMATES).collect()
 
     def samples(self, text: bool = False) -> pl.DataFrame:
-        """Every graded completion of the evaluation sets, one a row, with all that is known of its puzzle.
+        """Every graded completion of the evaluation sets, one per row, with the columns of its puzzle.
 
         Args:
-            text: whether to add the column text, what the model wrote. It is by far the largest.
+            text: whether to add the column text, which is by far the largest.
 
         Columns:
-            seed, set, step, puzzle_id, sample: which completion; step 0 is the base model.
-            greedy: whether it is the completion at temperature 0, of which there is one a puzzle, with sample -1;
-                the others are at the sampling temperature.
-            pattern, n, shape_class, split, depth, lookahead, forced, ...: of the puzzle, as `frames.attributed` says.
-            solving: all patterns that solve the puzzle.
+            seed, set, step, puzzle_id, sample: the key of the completion; step 0 is the base model.
+            greedy: whether it is the completion at temperature 0, one per puzzle, with sample -1.
+            pattern, n, shape_class, split, depth, lookahead, forced, ...: columns of the puzzle, see
+            `frames.attributed`.
+            solving: all solving patterns of the puzzle.
             verdict, correct, attempts, answer, answer_pattern, ...: as in `frames.SAMPLES`.
 
         Raises:
@@ -246,7 +246,7 @@ class Run(Layout):
         return self._together(found)
 
     def attempts(self) -> pl.DataFrame:
-        """Every attempt in these completions, one a row: seed, set, step, and the columns of `tables.ATTEMPTS`.
+        """Every attempt in the evaluation completions: seed, set, step, and the columns of `tables.ATTEMPTS`.
 
         Raises:
             RunError: no completion is graded.
@@ -260,12 +260,13 @@ class Run(Layout):
         return self._together(found)
 
     def cells(self) -> pl.DataFrame:
-        """Every puzzle at every checkpoint, one a row, with what its samples sum up to.
+        """Every puzzle at every checkpoint, one per row, with sums over its samples.
 
         Columns:
-            seed, set, step, puzzle_id: which cell; step 0 is the base model.
-            k, correct, ...: as in `frames.CELLS`; the completion at temperature 0 counts in greedy alone.
-            pattern, n, shape_class, split, depth, lookahead, forced, ...: of the puzzle, as `frames.attributed` says.
+            seed, set, step, puzzle_id: the key of the cell; step 0 is the base model.
+            k, correct, ...: as in `frames.CELLS`; the completion at temperature 0 only counts in greedy.
+            pattern, n, shape_class, split, depth, lookahead, forced, ...: columns of the puzzle, see
+            `frames.attributed`.
 
         Raises:
             RunError: no completion is graded.
@@ -279,7 +280,7 @@ class Run(Layout):
         return self._together(found)
 
     def attributed(self, name: str) -> pl.DataFrame:
-        """The puzzles of a set with all that follows from their patterns; see `frames.attributed`."""
+        """The puzzles of a set with all columns derived from their patterns; see `frames.attributed`."""
         return attributed(self.task, self.puzzles(name), self.trained_patterns())
 
     def samples_at(self, seed: int, name: str, step: int, puzzles: pl.DataFrame) -> pl.LazyFrame:
@@ -290,9 +291,9 @@ class Run(Layout):
         return samples(self.task, puzzles, completions, grades, attempts)
 
     def cells_of(self, name: str, puzzles: pl.DataFrame) -> pl.DataFrame:
-        """seed, step, puzzle_id and the columns of `frames.CELLS`, of all checkpoints of a set.
+        """The cells of a set at all checkpoints: seed, step, puzzle_id and the columns of `frames.CELLS`.
 
-        Only one checkpoint is in memory at a time, without its texts.
+        One checkpoint at a time is in memory, without texts.
         """
         keys = {"seed": pl.Int32, "step": pl.Int32, "puzzle_id": pl.String}
         found = [pl.DataFrame(schema={**keys, **CELL_TYPES})]
@@ -314,27 +315,27 @@ class Run(Layout):
 
     def _together(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
         if not any(map(len, frames)):
-            raise RunError(f"{self.path}: none of its completions are graded; ramify score {self.path} does that")
+            raise RunError(f"{self.path}: no completion is graded; run ramify score {self.path}")
         return pl.concat(frames)
 
     def __dir__(self) -> list[str]:
-        """What a run is read by; the names of files, and what writes them, are for ramify itself."""
+        """The names for users; file names and writing methods are internal."""
         return ["path", "config", "task", "seeds", *READ]
 
     def saved_by(self, checkpoint: Path) -> int:
-        """How many processes wrote a checkpoint that is complete.
+        """The number of processes that wrote a complete checkpoint.
 
         Raises:
-            RunError: its mark is damaged.
+            RunError: its marker is damaged.
         """
         mark = self.completion_marker(checkpoint)
-        said = mark.read_text(errors="replace").strip() or "1"
-        if re.fullmatch(r"[0-9]{1,6}", said) is None:
-            raise RunError(f"{mark}: damaged, it does not say how many processes wrote it; delete {checkpoint}")
-        return int(said)
+        count = mark.read_text(errors="replace").strip() or "1"
+        if re.fullmatch(r"[0-9]{1,6}", count) is None:
+            raise RunError(f"{mark}: damaged, it does not contain the number of processes; delete {checkpoint}")
+        return int(count)
 
     def imported(self) -> dict[str, Any] | None:
-        """What an import read, and what it could not; None if the run was not imported."""
+        """The result of an import; None if the run was not imported."""
         if not self.import_file.is_file():
             return None
         remedy = f"delete it, and {self.again(self.import_file)}"
@@ -345,7 +346,7 @@ class Run(Layout):
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is a run, rather than a model, which has a config.json too."""
+    """Whether a folder is a run, rather than a model, which also has a config.json."""
     try:
         found = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError):

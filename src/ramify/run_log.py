@@ -1,4 +1,4 @@
-"""The log in a run folder: what was done when, and what went wrong."""
+"""The log file of a run."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from ramify.run import Run
 
 
 def log_to(run: Run | None) -> None:
-    """Add what is done from now on to a run's log; where it cannot be written, there is none."""
+    """Log to the file of a run; if it cannot be written, nothing is logged."""
     logger = logging.getLogger("ramify")
     for handler in [each for each in logger.handlers if isinstance(each, _RunLog)]:
         logger.removeHandler(handler)
@@ -23,7 +23,7 @@ def log_to(run: Run | None) -> None:
 
 
 def logged_run() -> Run | None:
-    """The run whose log is written."""
+    """The run that is being logged."""
     found = [each.run for each in logging.getLogger("ramify").handlers if isinstance(each, _RunLog)]
     return found[0] if found else None
 
@@ -35,4 +35,4 @@ class _RunLog(logging.FileHandler):
         self.setFormatter(LINE)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Nothing: a log that cannot be written ends no run."""
+        """Ignore errors: a failing log does not end a run."""

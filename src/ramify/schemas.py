@@ -8,12 +8,12 @@ import polars as pl
 from ramify.records import Completion
 
 Schema = Mapping[str, Any]
-"""Column to type."""
+"""Column types by name."""
 COMPLETIONS: Schema = {
     "puzzle_id": pl.String,
     "sample": pl.Int32,  # -1: greedy
     "text": pl.String,
-    "tokens": pl.Int32,  # null: not told
+    "tokens": pl.Int32,  # null: unknown
     "truncated": pl.Boolean,
 }
 GRADES: Schema = {
@@ -44,24 +44,24 @@ ESTIMATES: Schema = {
     "by": pl.String,
     "group": pl.String,
     "value": pl.Float64,
-    "low": pl.Float64,  # for new puzzles; of groups by structure, for new patterns
+    "low": pl.Float64,  # interval for new puzzles (new patterns, for groups by structure)
     "high": pl.Float64,
-    "retrained_low": pl.Float64,  # for the same puzzles and a newly trained model; null for one seed
+    "retrained_low": pl.Float64,  # interval for the same puzzles, retrained; null for one seed
     "retrained_high": pl.Float64,
-    "n": pl.Int32,  # puzzles
-    "patterns": pl.Int32,  # source patterns of these; null where they are not counted
-    "p": pl.Float64,  # of a test that the value is 0, where there is one
-    "q": pl.Float64,  # the same, adjusted for all groups of the grouping, or for all primary contrasts
-    "primary": pl.Boolean,  # whether the contrast is one of those named beforehand
-    "status": pl.String,  # of an acquisition step: acquired, not acquired ...; else why there is no value or interval
+    "n": pl.Int32,  # number of puzzles
+    "patterns": pl.Int32,  # number of source patterns; null if not counted
+    "p": pl.Float64,  # p of the test that the value is 0, if there is one
+    "q": pl.Float64,  # p adjusted over the groups of the grouping, or over the primary contrasts
+    "primary": pl.Boolean,  # whether the contrast is pre-specified
+    "status": pl.String,  # status of an acquisition step, or the reason for a missing value or interval
 }
 
 ROLLOUTS: Schema = {"puzzle_id": pl.String, "pattern": pl.String, "text": pl.String, "reward": pl.Float64}
-"""What every table of training completions has; those of our own training have more."""
+"""Columns of every table of training completions; ramify's own training adds more."""
 
 
 def storable(text: str) -> str:
-    r"""A text as a table can hold it: half of a surrogate pair, which JSON may bring, becomes a question mark.
+    r"""A text without unpaired surrogates, which JSON may contain; they become question marks.
 
     >>> storable("a\ud800b")
     'a?b'
@@ -70,6 +70,6 @@ def storable(text: str) -> str:
 
 
 def completion_frame(completions: Iterable[Completion]) -> pl.DataFrame:
-    """Completions as a table, one row a completion."""
+    """Completions as a table, one per row."""
     rows = [(c.puzzle_id, c.sample, storable(c.text), c.tokens, c.truncated) for c in completions]
     return pl.DataFrame(rows, schema=COMPLETIONS, orient="row")

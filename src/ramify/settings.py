@@ -1,4 +1,4 @@
-"""The settings of a run: those of an experiment, which runs and sweeps have, and those of an import."""
+"""The settings of a run: of an experiment, or of an import."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -19,39 +19,39 @@ from ramify.train.online import GRPOConfig
 from ramify.train.trainers import AnyTrainer
 
 SCALES = (1e-6, 1000)
-"""The smallest and the largest factor of `--scale`."""
+"""The range of `--scale`."""
 MOST_PUZZLES = 10_000_000
-"""Puzzles of all sets together."""
+"""The largest total number of puzzles."""
 Tracker = Literal["tensorboard", "wandb", "trackio"]
 
 
 class ExperimentConfig(Config):
-    """Everything that a run needs to know."""
+    """The settings of an experiment."""
 
     name: Name = "quickstart"
     """The run's folder under `runs/`."""
     seeds: tuple[Seed, ...] = Field((1,), min_length=1, max_length=1000)
-    """Training seeds; each is a training run of its own over the same puzzles."""
+    """Training seeds; each is a separate training run on the same puzzles."""
     model: str = "bundled"
     """The base model: `bundled`, `bundled-naive` or `bundled-functions`, a folder, or a name on the hub."""
     task: AnyTask = Field(default_factory=default_task)
     train: AnyTrainer = GRPOConfig()
     sample: AnySampler = HFSamplerConfig()
     track: tuple[Tracker, ...] = ()
-    """Trackers that are told of the estimates."""
+    """Trackers to which the estimates are logged."""
 
     @field_validator("seeds")
     @classmethod
     def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(seeds)) < len(seeds):
-            raise ValueError("a seed is there twice; each is a training run of its own")
+            raise ValueError("a seed occurs twice; each has to be a separate training run")
         return seeds
 
     @field_validator("model")
     @classmethod
     def _named(cls, model: str) -> str:
         if not model.strip():
-            raise ValueError("names no model; give bundled, a model folder, or a name on the hub")
+            raise ValueError("is not a model; set bundled, a model folder, or a hub name")
         return model
 
     @field_validator("train", mode="before")
@@ -71,15 +71,15 @@ class ExperimentConfig(Config):
 
     @property
     def trains(self) -> bool:
-        """Whether a model is trained, rather than only sampled."""
+        """Whether the run trains a model, rather than only sampling it."""
         return self.train.TRAINS
 
     def steps(self, seed: int) -> list[int]:
-        """The checkpoints of a seed that are sampled; 0 is the base model."""
+        """The sampled checkpoints of a seed; 0 is the base model."""
         return self.train.evaluated_steps(seed)
 
     def scaled(self, factor: float) -> "ExperimentConfig":
-        """The same experiment with so many times the puzzles, steps and samples, and a name that says so.
+        """The experiment with puzzles, steps and samples multiplied by a factor, and a name that includes it.
 
         >>> small = ExperimentConfig().scaled(0.1)
         >>> small.name, small.task.test, small.train.saved_steps()
@@ -88,7 +88,7 @@ class ExperimentConfig(Config):
         Raises:
             ConfigError: the factor is not from 1e-6 to 1000, or makes a setting too large.
         """
-        if not SCALES[0] <= factor <= SCALES[1]:  # nor is nan
+        if not SCALES[0] <= factor <= SCALES[1]:  # also rejects nan
             raise ConfigError(f"--scale {factor:g}: must be above 0, from {SCALES[0]:g} to {SCALES[1]:g}")
 
         def part(count: int) -> int:
@@ -103,7 +103,7 @@ class ExperimentConfig(Config):
             raise ConfigError(f"--scale {factor:g}: {error}") from None
 
     def checked(self) -> "ExperimentConfig":
-        """These settings, if the run could start: what does not depend on one setting alone is tested here.
+        """Check settings that depend on each other, and return the settings.
 
         Raises:
             ConfigError: the model folder does not exist, or the settings contradict each other.
@@ -118,7 +118,7 @@ class ExperimentConfig(Config):
         is_folder = self.model.startswith((".", "/", "~")) or self.model.partition("@")[0].count("/") > 1
         is_local = is_folder and not served and self.model not in BUNDLED
         if is_local and 0 in self.steps(self.seeds[0]) and not is_model(Path(self.model).expanduser()):
-            raise ConfigError(f"model = {self.model}: no model folder with a config.json is there")
+            raise ConfigError(f"model = {self.model}: no model folder with a config.json there")
         if not self.task.puzzles:
             self._check_puzzles()
         self.sample.checked()
@@ -127,10 +127,10 @@ class ExperimentConfig(Config):
         return self
 
     def _check_puzzles(self) -> None:
-        """What can be said of the puzzles before they are drawn."""
+        """Check the puzzle settings before drawing."""
         asked = {name: sum(counts.values()) for name, counts in self.task.asked().items()}
         if sum(asked.values()) > MOST_PUZZLES:
-            raise ConfigError(f"task: {sum(asked.values()):,} puzzles asked for; the most are {MOST_PUZZLES:,} in all")
+            raise ConfigError(f"task: {sum(asked.values()):,} puzzles requested; the maximum is {MOST_PUZZLES:,}")
         if isinstance(self.train, TrainerConfig):
             if not asked.get("train"):
                 raise ConfigError(
@@ -150,11 +150,11 @@ def _with_kind(given: Any, part: str, known: Plugins[Any]) -> Any:
 
 
 class ImportedSettings(Config):
-    """The settings of a run that `ramify import` read.
+    """The settings of an imported run.
 
     Attributes:
-        imported: the folders, and how they were read, as `adapters.import_settings.ImportConfig` says.
-        task: the tags around answers.
+        imported: the folders and the settings of `adapters.import_settings.ImportConfig`.
+        task: the answer tags.
     """
 
     name: Name
@@ -163,7 +163,7 @@ class ImportedSettings(Config):
 
 
 def settings_of(run: Run) -> ExperimentConfig | ImportedSettings:
-    """The settings of a run, of this or an earlier version; `ramify.adapters.trl.Diagnosis` saves an experiment's.
+    """The settings of a run, of this or an earlier version.
 
     Raises:
         ConfigError: this version cannot read them.

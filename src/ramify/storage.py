@@ -1,7 +1,7 @@
-"""Files on disk: written whole or not at all, read or refused in one sentence, found by their numbers.
+"""Files on disk: written atomically, read with one-sentence errors, and found by number.
 
-A file is written under another name and then renamed, so a file at its final name is complete, and work that was cut
-off goes on by skipping what exists.
+A file is written under a temporary name and then renamed, so a file at its final name is complete, and interrupted work
+resumes by skipping existing files.
 """
 
 import errno
@@ -16,16 +16,16 @@ from typing import Any
 from ramify.errors import RunError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
-"""Of a disk or a quota that is full, a file too large for a limit, a disk that fails."""
+"""Error numbers of a full disk or quota, a size limit, and a failing disk."""
 _WRITE_FAILED = re.compile(
     r"os error (?:5|27|28|30|122)\b|PytorchStreamWriter failed writing|unexpected pos [0-9]+ vs|iostream error"
 )
 TEMPORARY = ".tmp"
-"""How the names of unfinished files end; they begin with a dot."""
+"""The suffix of unfinished files, whose names start with a dot."""
 
 
 def write_bytes(data: bytes, path: Path) -> None:
-    """Write a file; it appears under its name when it is complete. Whatever goes wrong, nothing else is left.
+    """Write a file atomically; it appears under its name when complete, and an error leaves no other file.
 
     Raises:
         RunError: the path is a folder, or cannot be written, such as on a full disk.
@@ -38,7 +38,7 @@ def write_bytes(data: bytes, path: Path) -> None:
         temporary.write_bytes(data)
         temporary.replace(path)
     except BaseException as error:
-        with suppress(OSError):  # where the folder cannot be entered, nothing was written
+        with suppress(OSError):  # nothing was written if the folder is inaccessible
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise unwritable(path, error) from None
@@ -46,16 +46,16 @@ def write_bytes(data: bytes, path: Path) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> RunError:
-    """What is said of a file that cannot be written."""
+    """The error for a file that cannot be written."""
     return RunError(
-        f"{path}: cannot be written: {error.strerror or error}; what was finished stays, and once that is mended the "
-        "same command goes on"
+        f"{path}: cannot be written: {error.strerror or error}; finished work is kept, and the same command resumes "
+        "once this is fixed"
     )
 
 
 @contextmanager
 def saving(folder: Path) -> Iterator[None]:
-    """Say in one sentence that a file cannot be written where libraries, which have errors of their own, write it.
+    """Convert errors of libraries that write into a folder to one sentence.
 
     Raises:
         RunError: the disk is full, a quota or a limit is reached, or the disk fails.
@@ -66,7 +66,7 @@ def saving(folder: Path) -> Iterator[None]:
         if error.errno not in FULL:
             raise
         raise unwritable(Path(error.filename or folder), error) from None
-    except Exception as error:  # torch has a RuntimeError for it, safetensors a class of its own
+    except Exception as error:  # torch raises RuntimeError, safetensors its own class
         if not _WRITE_FAILED.search(str(error)):
             raise
         number = re.search(r"os error (\d+)", str(error))
@@ -75,12 +75,12 @@ def saving(folder: Path) -> Iterator[None]:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a text file, as `write_bytes` does."""
+    """Write a text file atomically."""
     write_bytes(text.encode(), path)
 
 
 def write_json(data: Any, path: Path) -> None:
-    """Write plain data as JSON, as `write_bytes` does."""
+    """Write plain data as JSON atomically."""
     write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", path)
 
 
@@ -88,17 +88,17 @@ def read_json(path: Path, keys: Collection[str], remedy: str) -> dict[str, Any]:
     """Read a JSON object that ramify wrote.
 
     Args:
-        keys: what it must have.
-        remedy: what to do if it is damaged.
+        keys: required keys.
+        remedy: what to do if the file is damaged.
 
     Raises:
-        RunError: it cannot be read, is no JSON object, or lacks a key.
+        RunError: the file cannot be read, is not a JSON object, or lacks a key.
     """
     try:
         found = json.loads(path.read_bytes())
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError):  # no JSON, no text, or nested without end
+    except (ValueError, RecursionError):  # not JSON, not text, or nested too deep
         raise RunError(f"{path}: damaged, it is not JSON; {remedy}") from None
     missing = sorted(set(keys) - found.keys()) if isinstance(found, dict) else ["a JSON object"]
     if not isinstance(found, dict) or missing:
@@ -107,9 +107,9 @@ def read_json(path: Path, keys: Collection[str], remedy: str) -> dict[str, Any]:
 
 
 def numbered(folder: Path, prefix: str, suffix: str = "", width: int = 1) -> dict[int, Path]:
-    """What a folder holds under names of a prefix, a number of at least `width` digits and a suffix, sorted by number.
+    """The files named by a prefix, a number of at least `width` digits and a suffix, by number.
 
-    Other names are not ours: seed-old, checkpoint-2-backup, step-000004 (copy).parquet, seed-01.
+    Other names are ignored: seed-old, checkpoint-2-backup, step-000004 (copy).parquet, seed-01.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Tables on disk: parquet whose columns are stated, with a schema version and a hash of the content in the file itself.
+"""Tables on disk: parquet with declared columns, a schema version and a content hash in the file.
 
 Tables of schema version 1 have no hash and are read unchecked.
 """
@@ -18,26 +18,26 @@ from ramify.storage import write_bytes
 
 SCHEMA_VERSION = "2"
 UNCHECKED_VERSION = "1"
-"""Of tables without a hash."""
-ANALYSIS_VERSION = "4"
-"""Raised when the same annotated tables give other estimates."""
+"""The schema version of tables without a hash."""
+ANALYSIS_VERSION = "5"
+"""The version of the estimates, increased when the same annotated tables give different ones."""
 
 Versions = Mapping[str, str]
-"""What made a table, to its version; kept in the metadata of the file."""
+"""Versions of the components behind a table, stored in its metadata."""
 _AGAIN = "the command that wrote it writes it again"
 
 
 def write_table(
     frame: pl.DataFrame, path: Path, schema: Schema | None = None, versions: Versions = MappingProxyType({})
 ) -> None:
-    """Write a parquet file; it appears under its name when it is complete.
+    """Write a parquet file atomically.
 
     Args:
-        schema: the columns, which are cast to these types; None: the frame states its own.
-        versions: of what it was made by, for `is_current`.
+        schema: columns and types to cast to; None for those of the frame.
+        versions: versions of the components behind it, for `is_current`.
 
     Raises:
-        TypeError: a column has no type, as one that was built of nothing but nulls.
+        TypeError: a column has no type, such as one that only has nulls.
     """
     if schema is not None:
         frame = stated(frame, schema)
@@ -51,7 +51,7 @@ def write_table(
 
 
 def stated(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
-    """The columns of a schema, with its types.
+    """A frame with the columns and types of a schema.
 
     >>> stated(pl.DataFrame({"pattern": [None], "step": [1]}), {"pattern": pl.String}).schema
     Schema([('pattern', String)])
@@ -60,20 +60,20 @@ def stated(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
 
 
 def read_table(path: Path, schema: Schema | None = None, again: str = _AGAIN) -> pl.DataFrame:
-    """Read a parquet file that ramify wrote.
+    """Read a parquet file written by ramify.
 
     Args:
-        schema: columns that it must have, and their types; None: as they are.
+        schema: required columns and types; None for no check.
         again: how to rebuild it, for the error message.
 
     Raises:
-        RunError: there is no such file, it is damaged, or another version of ramify wrote it.
+        RunError: the file is missing, damaged, or from another version of ramify.
     """
     return scan_table(path, schema, again).collect()
 
 
 def scan_table(path: Path, schema: Schema | None = None, again: str = _AGAIN) -> pl.LazyFrame:
-    """The same, lazily: only what is asked of it is read."""
+    """Scan a parquet file lazily."""
     if not path.is_file():
         raise RunError(f"{path}: no such table; {again}")
     wrong = fault(path)
@@ -94,7 +94,7 @@ def _is_castable(there: pl.DataType, wanted: Any) -> bool:
 
 
 def fault(path: Path) -> str | None:
-    """What is wrong with the file of a table, in words; None: it is what was written, or is too old to tell."""
+    """The fault of a table file in words; None if it is intact, or too old to have a hash."""
     if not path.is_file():
         return "no such table"
     wrong = content_hash.fault(path)
@@ -102,7 +102,7 @@ def fault(path: Path) -> str | None:
         return wrong
     stamped = is_stamped(path)
     try:
-        # Without a hash only reading it tells whether it can be read.
+        # Without a hash, only reading shows whether the file is valid.
         version = pl.read_parquet_metadata(path).get("ramify_schema")
         if not stamped and version == UNCHECKED_VERSION:
             pl.read_parquet(path, glob=False)
@@ -116,17 +116,17 @@ def fault(path: Path) -> str | None:
 
 
 def is_stamped(path: Path) -> bool:
-    """Whether a table has a hash of its content; those of earlier versions have none."""
+    """Whether a table has a content hash, which earlier versions did not write."""
     return content_hash.is_stamped(path)
 
 
 def made_by(grader: str, estimates: bool = False) -> dict[str, str]:
-    """The versions of what makes a derived table: the task's grader and, for estimates, this analysis."""
+    """The versions behind a derived table: the task's grader and, for estimates, the analysis."""
     return {"ramify_grader": grader} | ({"ramify_analysis": ANALYSIS_VERSION} if estimates else {})
 
 
 def is_current(path: Path, versions: Versions) -> bool:
-    """Whether a derived table is whole and was made by these versions."""
+    """Whether a derived table is intact and has these versions."""
     if fault(path) is not None:
         return False
     found = pl.read_parquet_metadata(path)

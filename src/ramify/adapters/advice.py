@@ -65,13 +65,15 @@ def remedy(
             if verb is None:
                 return f"; it is read if {' and '.join(f'{name} is called {role}' for role, name in options.items())}"
             words = {"words": reader.template} if reader.template else {}
-            said = " ".join(_option(verb, role, name) for role, name in {**words, **reader.given, **options}.items())
-            return f"; this reads it: ramify {verb} {shlex.quote(where)} {said}"
+            options_given = " ".join(
+                _option(verb, role, name) for role, name in {**words, **reader.given, **options}.items()
+            )
+            return f"; this reads it: ramify {verb} {shlex.quote(where)} {options_given}"
     if isinstance(error, MissingError) and error.role == "text":
         return "; none of its columns can be a completion: add one, `completion`, with what the model wrote"
     if isinstance(error, MissingError):
         return (
-            "; none of its columns holds a puzzle: add `numbers` (a list of integers) and `target`, or a prompt that "
+            "; none of its columns has a puzzle: add `numbers` (a list of integers) and `target`, or a prompt that "
             "names them"
         )
     return ""

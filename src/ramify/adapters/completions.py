@@ -122,11 +122,11 @@ def _of_object(value: dict[str, Any], deeper: int) -> list[Completion]:
     if not value.keys().isdisjoint(("role", "from", "tool_calls")):
         found = [Completion(_content(value), False)]
     else:
-        said = next((value[key] for key in _TEXTS if value.get(key) is not None), None)
-        if said is None and value.keys().isdisjoint(("content", "text")):
+        text = next((value[key] for key in _TEXTS if value.get(key) is not None), None)
+        if text is None and value.keys().isdisjoint(("content", "text")):
             raise ValueError(f"{shortened(value)} is not a completion")
-        plain = said is None or (isinstance(said, list) and _is_parts(said))
-        found = [Completion(_content(value), False)] if plain else _found(said, deeper)
+        plain = text is None or (isinstance(text, list) and _is_parts(text))
+        found = [Completion(_content(value), False)] if plain else _found(text, deeper)
     thought = next((value[name] for name in _REASONINGS if isinstance(value.get(name), str)), "")
     cut = any(is_cut(value.get(name)) for name in _ENDINGS)
     return [Completion(_joined(thought, text), cut or before) for text, before in found]
@@ -136,10 +136,10 @@ def _of_objects(values: list[dict[str, Any]], deeper: int) -> list[Completion]:
     """The completions of a list: messages (the last assistant message), parts of one message, or several
     completions."""
     if any("role" in one or "from" in one for one in values):
-        said = [one for one in values if str(one.get("role", one.get("from"))).lower() in _ASSISTANTS]
-        if not said:
+        replies = [one for one in values if str(one.get("role", one.get("from"))).lower() in _ASSISTANTS]
+        if not replies:
             raise ValueError("no assistant message in the chat")
-        return _of_object(said[-1], deeper)
+        return _of_object(replies[-1], deeper)
     if _is_parts(values):
         return [Completion(_content({"content": values}), False)]
     if all(one.keys() <= {"content"} for one in values):

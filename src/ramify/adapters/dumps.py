@@ -83,8 +83,8 @@ def read_folder(folder: Path, config: ImportConfig, report: ProgressCallback = s
         try:
             records = form.rows(file)
         except Exception as error:  # files of other tools may contain anything
-            said = str(error).removeprefix(f"{file}: ")
-            found.unread.append({"file": str(file), "row": 0, "reason": "the file cannot be read", "error": said})
+            message = str(error).removeprefix(f"{file}: ")
+            found.unread.append({"file": str(file), "row": 0, "reason": "the file cannot be read", "error": message})
             continue
         some, failed = _read_file(file, folder, records, form, reader, config, found.unread)
         parts += some
@@ -118,20 +118,20 @@ def _read_file(
     seen: dict[tuple[tuple[bool | None, str], int], Puzzle] = {}
     for number, row in enumerate(records, start=1):
         try:
-            said = reader.read(row, file_step=file_step)
-            if not is_usable(said.puzzle):
+            parsed = reader.read(row, file_step=file_step)
+            if not is_usable(parsed.puzzle):
                 raise ValueError("not a puzzle of 2 to 6 numbers below 10^9")
         except Exception as error:
             first = first or error
             kept = {"file": str(file), "row": number, "reason": _kind(str(error)), "error": str(error)}
             unread.append({**kept, "record": row.get("text") if BROKEN in row else row})
             continue
-        key = form.trains(row) if config.training is None else config.training, said.set or own
-        at = NO_STEP if said.step is None else said.step
-        puzzle = said.puzzle
+        key = form.trains(row) if config.training is None else config.training, parsed.set or own
+        at = NO_STEP if parsed.step is None else parsed.step
+        puzzle = parsed.puzzle
         rows[key] += [
             (puzzle.id, at, storable(text), cut, reward)
-            for (text, cut), reward in zip(said.completions, said.rewards, strict=True)
+            for (text, cut), reward in zip(parsed.completions, parsed.rewards, strict=True)
         ]
         if (key, id(puzzle)) not in seen:  # rows of a puzzle share one object while it is cached
             seen[key, id(puzzle)] = puzzle
@@ -157,12 +157,12 @@ def _nothing(
     row = next((row for row in found.unread if row["row"]), found.unread[0])
     name = Path(row["file"])
     where = f"{name.relative_to(folder)}, " if name != folder else ""
-    said = f"{folder}: not one of {len(found.unread):,} rows could be read as {found.format.label}: {where}"
+    summary = f"{folder}: not one of {len(found.unread):,} rows could be read as {found.format.label}: {where}"
     if first is None:
         return f"{folder}: {where}{row['error']}"
     records, error = first
     how = remedy("import", str(folder), records, reader, error, texts=True)
-    return f"{said}row {row['row']}: {row['error']}; {found_in(records)}{how}"
+    return f"{summary}row {row['row']}: {row['error']}; {found_in(records)}{how}"
 
 
 def _settle_steps(parts: list[_Part], found: FolderContents) -> None:

@@ -85,7 +85,7 @@ def import_run(
         )
     settings = {
         "name": name,
-        "imported": {"folders": [str(folder.resolve()) for folder in folders], **_told(config)},
+        "imported": {"folders": [str(folder.resolve()) for folder in folders], **_settings(config)},
         "task": {"prompt": {"answer_tags": list(config.answer_tags)}},
     }
     run = Run.open(root / name, settings, _complete)
@@ -134,16 +134,16 @@ def _write(
         max(Counter(ends.values()).values(), default=1),
         Counter(row["reason"] for row in unread),
         dict(sum((Counter(one.others) for one in found), Counter())),
-        [said for one in found for said in one.skipped],
+        [message for one in found for message in one.skipped],
         list(dict.fromkeys(note for one in found for note in one.notes)),
     )
-    told = {part.name: getattr(done, part.name) for part in fields(done) if part.name != "run"}
+    saved = {part.name: getattr(done, part.name) for part in fields(done) if part.name != "run"}
     about = {"format": found[0].format.label, "asked": EVALUATED if evaluated else TRAINED, "asked_again": evaluated}
-    write_json({**told, **about}, run.import_file)
+    write_json({**saved, **about}, run.import_file)
     return done
 
 
-def _told(config: ImportConfig) -> dict[str, Any]:
+def _settings(config: ImportConfig) -> dict[str, Any]:
     """The settings of an import to save; settings of later versions are saved only if used, so older runs stay
     valid."""
     later = {name for name in ("fields", "answer_pattern") if not getattr(config, name)}

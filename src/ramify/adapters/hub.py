@@ -1,4 +1,4 @@
-"""Puzzle sets and models as folders that the Hugging Face Hub takes: written with a card, and pushed.
+"""Write puzzle sets and models as folders for the Hugging Face Hub, with a card, and upload them.
 
 They are loaded by their names: `task.puzzles`, `model`. Written folders
 need no network.
@@ -21,9 +21,9 @@ from ramify.storage import write_text
 from ramify.tables import write_table
 
 LICENSE = "apache-2.0"
-"""Of puzzles that ramify draws, and of what is trained from its bundled models."""
+"""The license of puzzles drawn by ramify and of models trained from its bundled ones."""
 UNKNOWN = "unknown"
-"""Of what others made, unless the license is told."""
+"""The license of other data, if none is given."""
 
 
 def write_dataset(run: Run, folder: Path, license_id: str | None = None) -> Path:
@@ -47,7 +47,7 @@ def write_dataset(run: Run, folder: Path, license_id: str | None = None) -> Path
 
 
 def write_model(run: Run, step: int, seed: int, folder: Path, license_id: str | None = None) -> Path:
-    """Copy a checkpoint of a run as a model folder with a card; what only a trainer needs is left out.
+    """Copy a checkpoint of a run as a model folder with a card, without the trainer state.
 
     Raises:
         RunError: there is no such checkpoint.
@@ -68,16 +68,16 @@ def write_model(run: Run, step: int, seed: int, folder: Path, license_id: str | 
 
 
 def _check_license(license_id: str | None) -> None:
-    """It stands in the card's YAML, which another text would break."""
+    """Validate a license id, which is inserted into the card's YAML."""
     if license_id is not None and not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,60}", license_id, re.ASCII):
         raise RunError(f"--license {license_id}: not an identifier such as apache-2.0, mit or other")
 
 
 def push(folder: Path, name: str, private: bool = True) -> str:
-    """Upload a folder as a dataset or, if it holds a model, as a model; returns its address. It is private at first.
+    """Upload a folder as a private dataset or, if it holds a model, as a private model; returns its address.
 
     Raises:
-        RunError: the hub refuses, or cannot be reached.
+        RunError: the hub rejects the upload or is unreachable.
     """
     require("pushing to the hub", "train")
     from huggingface_hub import HfApi
@@ -87,8 +87,8 @@ def push(folder: Path, name: str, private: bool = True) -> str:
     try:
         api.create_repo(name, repo_type=kind, private=private, exist_ok=True)
         return str(api.upload_folder(repo_id=name, repo_type=kind, folder_path=str(folder)))
-    except Exception as error:  # its HTTP client, which changes, has errors of its own
-        raise RunError(f"{name}: the hub did not take it: {reason(error, name)}") from None
+    except Exception as error:  # the hub client changes, and does not wrap the errors of its HTTP client
+        raise RunError(f"{name}: the hub rejected the upload: {reason(error, name)}") from None
 
 
 def _dataset_card(run: Run, frames: dict[str, pl.DataFrame], license_id: str) -> str:
@@ -129,7 +129,7 @@ Use every number once, with + − × ÷, and reach the target. Each row is a puz
 
 {chr(10).join(lines)}
 
-Split certificate: {verdict}. The whole of it is in `certificate.json`.
+Split certificate: {verdict}. The full certificate is in `certificate.json`.
 
 Made by ramify; settings digest `{run.digest}`.
 """
@@ -142,7 +142,7 @@ def _mean(values: pl.Series) -> float:
 
 def _model_card(run: Run, step: int, seed: int, license_id: str) -> str:
     settings = settings_of(run)
-    if not isinstance(settings, ExperimentConfig):  # its checkpoints are not here
+    if not isinstance(settings, ExperimentConfig):  # its checkpoints are elsewhere
         raise RunError(f"{run.path}: an imported run has no checkpoints of its own")
     rows = ""
     if run.estimates_file.is_file():
@@ -180,5 +180,5 @@ def _estimate_row(row: dict[str, Any]) -> str:
 
 
 def _percent(value: float | None) -> str:
-    """A share; empty where it is missing."""
+    """A share as a percentage; empty if missing."""
     return f"{value:.1%}" if value is not None and math.isfinite(value) else ""

@@ -14,27 +14,27 @@ from ramify.tasks.countdown.prompts import PromptConfig
 
 
 class ImportConfig(Config):
-    """How foreign completions are read; what is not given is found."""
+    """How completions of other tools are read; unset fields are detected."""
 
     format: str | None = None
     numbers: str | None = None
-    """Name of a column, a dot between levels; so are those below."""
+    """Column name, with dots between levels, as for the settings below."""
     target: str | None = None
     text: str | None = None
     pattern: str | None = None
     step: str | None = None
-    """A column, or a number: the step of all."""
+    """A column, or a number: the step of all rows."""
     prompt: str | None = None
-    """A column, or words of the prompts with {numbers} and {target}, to find the puzzle in."""
+    """A column, or a template of the prompts with {numbers} and {target}, to extract the puzzle."""
     fields: dict[str, str] = Field(default_factory=dict)
-    """Columns by role, for those above and for truncated, reasoning, reward, set."""
+    """Columns by role: those above, and truncated, reasoning, reward, set."""
     answer_tags: tuple[str, str] = ANSWER_TAGS
     answer_pattern: str | None = None
-    """A regular expression (of the Rust kind) whose first group is the answer, beside tags and boxes."""
+    """A regular expression (Rust syntax) whose first group is the answer, in addition to tags and boxes."""
     every: int | None = Field(None, ge=1, le=MOST)
     """Steps in a window of training completions."""
     training: bool | None = None
-    """Whether they are training completions; found by the format if not given."""
+    """Whether they are training completions; detected from the format if unset."""
 
     @field_validator("answer_tags")
     @classmethod
@@ -47,19 +47,19 @@ class ImportConfig(Config):
     def _whole(cls, prompt: str | None) -> str | None:
         words = prompt is not None and re.search(r"\{\w*\}|\s", prompt)
         if prompt is not None and words and not is_template(prompt):
-            raise ValueError("the words of a prompt have {numbers} and {target} in them, and a column has no spaces")
+            raise ValueError("a prompt template has {numbers} and {target}, and a column has no spaces")
         return prompt
 
     @property
     def all_step(self) -> int | None:
-        """The step of all rows, if it is given."""
+        """The step of all rows, if it is set."""
         return int(self.step) if self.step is not None and re.fullmatch(r"\d{1,9}", self.step, re.ASCII) else None
 
     def reader(self, preferred: dict[str, tuple[str, ...]] | None = None) -> RowReader:
-        """Reads rows as these settings say.
+        """The row reader for these settings.
 
         Raises:
-            ConfigError: a field has an unknown role, or the pattern of the answer cannot be used.
+            ConfigError: a field has an unknown role, or the answer pattern is invalid.
         """
         named = {name: getattr(self, name) for name in ("numbers", "target", "text", "pattern", "step", "prompt")}
         if self.all_step is not None:
@@ -74,15 +74,15 @@ class ImportConfig(Config):
 
 
 def is_template(prompt: str) -> bool:
-    """Whether these are words of a prompt, and not a column."""
+    """Whether a prompt setting is a template, rather than a column."""
     return "{target}" in prompt and re.search(r"\{(numbers|slots)\}", prompt) is not None
 
 
 def parse_fields(pairs: Iterable[str]) -> dict[str, str]:
-    """Columns by role of texts such as numbers=puzzle.nums.
+    """Parse texts such as numbers=puzzle.nums into columns by role.
 
     Raises:
-        ConfigError: a text is not of this form, or there is no such role.
+        ConfigError: a text is not of this form, or the role is unknown.
 
     >>> parse_fields(["numbers=puzzle.nums"])
     {'numbers': 'puzzle.nums'}
@@ -91,6 +91,6 @@ def parse_fields(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         role, equals, path = pair.partition("=")
         if not equals or not path.strip():
-            raise ConfigError(f"--field {pair}: a role and a column are needed, as in numbers=puzzle.nums")
+            raise ConfigError(f"--field {pair}: use ROLE=COLUMN, as in numbers=puzzle.nums")
         found[role.strip()] = path.strip()
     return dict(check_fields(found))

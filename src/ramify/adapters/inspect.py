@@ -1,6 +1,6 @@
 """An inspect_ai task over a file of puzzles: `inspect eval ramify/countdown -T data=test.jsonl`.
 
-The file comes from `ramify export inspect RUN`. Give no seed: inspect sends the same one for every epoch.
+The file comes from `ramify export inspect RUN`. Do not set a seed: inspect would send the same one in every epoch.
 """
 
 from typing import Any
@@ -32,11 +32,11 @@ def correct() -> Scorer:
 
 @task
 def countdown(data: str, k: int = 4) -> Task:
-    """Every puzzle of a file, asked k times.
+    """A task of k completions for every puzzle of a file.
 
     Args:
         data: JSON lines with id, numbers, target and prompt.
-        k: completions a puzzle; means and pass@1, 2, 4 … are reported.
+        k: completions per puzzle; means and pass@1, 2, 4 … are reported.
     """
     budgets = [2**power for power in range(k.bit_length()) if 2**power <= k]
     reducers = ["mean", *(f"pass_at_{budget}" for budget in budgets)]

@@ -1,4 +1,4 @@
-"""The rows of what evaluators log: inspect, lm-eval, verifiers. Whatever is in them, it is data."""
+"""Read the logs of evaluators: inspect, lm-eval, verifiers. Their contents are treated as data only."""
 
 import json
 import struct
@@ -13,14 +13,14 @@ from ramify.adapters.files import BROKEN, document_of, records_of
 from ramify.errors import RunError, reason
 
 MOST_OF_A_MEMBER = 500_000_000
-"""Bytes of a file in a .eval log that are read."""
+"""The largest member of a .eval log that is read, in bytes."""
 _ZSTANDARD = 93
-"""How inspect compresses; zipfile knows it from Python 3.14 on."""
+"""The zip method of inspect, which zipfile supports from Python 3.14 on."""
 _ATTACHED = "attachment://"
 
 
 def inspect_rows(file: Path) -> list[dict[str, Any]]:
-    """The samples of a log, in JSON or as a .eval file; one that errored says so in its row."""
+    """The samples of an inspect log, JSON or .eval; a failed sample has its error in the row."""
     if file.suffix == ".eval":
         log, samples = _read_eval(file)
     else:
@@ -38,15 +38,15 @@ def _sample_row(sample: Any, step: Any) -> dict[str, Any]:
     error = value_at(sample, "error")
     choices = [_attached(choice, sample) for choice in _list(value_at(sample, "output"), "choices")]
     if error and not choices:
-        said = error.get("message", error) if isinstance(error, dict) else error
-        return {BROKEN: f"the sample errored: {str(said)[:200]}", "text": str(value_at(sample, "id"))}
+        message = error.get("message", error) if isinstance(error, dict) else error
+        return {BROKEN: f"the sample errored: {str(message)[:200]}", "text": str(value_at(sample, "id"))}
     kept = value_at(sample, "metadata")
     row = {"prompt": _attached(value_at(sample, "input"), sample), "target": value_at(sample, "target"), "step": step}
     return {**row, **(kept if isinstance(kept, dict) else {}), "prompt": row["prompt"], "completion": choices or None}
 
 
 def _attached(value: Any, sample: Any, deeper: int = 6) -> Any:
-    """A value whose long texts are kept apart as attachments, with these texts."""
+    """A value with its attachments inserted."""
     if isinstance(value, str) and value.startswith(_ATTACHED):
         found = value_at(sample, "attachments")
         return found.get(value.removeprefix(_ATTACHED)) if isinstance(found, dict) else None
@@ -58,7 +58,7 @@ def _attached(value: Any, sample: Any, deeper: int = 6) -> Any:
 
 
 def _read_eval(file: Path) -> tuple[dict[str, Any], Iterator[Any]]:
-    """The header of a .eval file, also of one that was cut short, and its samples."""
+    """The header and samples of a .eval file, including truncated ones."""
     try:
         with zipfile.ZipFile(file) as archive:
             names = {info.filename: info for info in archive.infolist()}
@@ -79,10 +79,10 @@ def _sample(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """A file in an archive.
+    """Read a member of an archive.
 
     Raises:
-        ValueError: it is too large, or not whole.
+        ValueError: it is too large, or incomplete.
     """
     if info.file_size > MOST_OF_A_MEMBER:
         raise ValueError(f"{info.filename} has more than {MOST_OF_A_MEMBER:,} bytes")
@@ -95,7 +95,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     archive.fp.seek(info.header_offset)
     header = archive.fp.read(30)
     if header[:4] != b"PK\x03\x04":
-        raise ValueError(f"{info.filename} is not whole")
+        raise ValueError(f"{info.filename} is incomplete")
     name, extra = struct.unpack("<HH", header[26:30])
     archive.fp.seek(name + extra, 1)
     packed = archive.fp.read(info.compress_size)
@@ -110,7 +110,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 def lm_eval_rows(file: Path) -> list[dict[str, Any]]:
-    """A line is a document and a filter; the completions of a document are the same in all of its lines."""
+    """The completions of an lm-eval log, once per document; its lines repeat them for each filter."""
     seen: dict[Any, dict[str, Any]] = {}
     for number, row in enumerate(records_of(file)):
         seen.setdefault(f"row {number}" if BROKEN in row or "doc_id" not in row else f"doc {row['doc_id']}", row)
@@ -118,9 +118,9 @@ def lm_eval_rows(file: Path) -> list[dict[str, Any]]:
 
 
 def trace_rows(file: Path) -> list[dict[str, Any]]:
-    """A line is an episode: its task, and the messages that were sampled, of which the last one answers.
+    """The episodes of a verifiers log, one per line: its task, and its last sampled message as completion.
 
-    Lines of results.jsonl, which earlier versions wrote, stay as they are.
+    Lines of results.jsonl, the format of earlier versions, are returned unchanged.
     """
     found = []
     for episode in records_of(file):

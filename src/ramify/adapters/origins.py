@@ -1,7 +1,7 @@
-"""Whether completions come from training or from an evaluation, where their format does not say.
+"""Classify completions as training or evaluation, where their format does not tell.
 
-Three signs are weighed: what the rows have (verl writes `reward` into validation only, and in some versions not even
-there), how folders are named, and whether the same puzzles are asked at every step.
+Three signs are combined: the keys of the rows (verl writes `reward` into validation only, and not in every version),
+the names of folders, and whether the same puzzles recur at every step.
 """
 
 import re
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 FEW = 10
-"""With fewer different puzzles, that they recur says nothing."""
+"""The least distinct puzzles for which recurrence is evidence."""
 _EVALUATION = frozenset({"val", "valid", "validation", "eval", "evals", "evaluation", "evaluations", "test", "dev"})
 _TRAINING = frozenset({"train", "training", "rollout", "rollouts", "episodes"})
 
 
 class Origin(NamedTuple):
-    """Whether completions are of training, and what speaks against it or is too little to say so."""
+    """Whether completions come from training, and the evidence that is contradictory or weak."""
 
     trains: bool
     doubt: str | None
@@ -25,14 +25,14 @@ class Origin(NamedTuple):
 def origin_of(
     where: str, has_reward: bool, named: bool | None, puzzles: Mapping[int, Collection[str]], known_key: bool = True
 ) -> Origin:
-    """Where the completions of one folder come from.
+    """Classify the completions of one folder.
 
     Args:
-        where: the folder, for people.
-        has_reward: whether the rows have what verl writes into validation alone.
-        named: what the folder's name says (`named_origin`).
-        puzzles: the ids of the puzzles at each step.
-        known_key: whether `has_reward` is a sign in this format.
+        where: the folder, for messages.
+        has_reward: whether the rows have the key that verl writes into validation only.
+        named: the origin in the folder's name (`named_origin`).
+        puzzles: puzzle ids by step.
+        known_key: whether `has_reward` is evidence in this format.
 
     >>> origin_of("a", False, None, {step: {str(n) for n in range(20)} for step in (0, 50)}).trains
     False
@@ -46,22 +46,22 @@ def origin_of(
     if named is not None:
         signs.append((2 if named else -2, "its name says so" if not signs else "its name"))
     if recurring is not None:
-        said = "the same puzzles are asked at every step" if recurring else "every step asks other puzzles"
-        signs.append((-2 if recurring else 2, said))
+        sign = "the same puzzles are asked at every step" if recurring else "every step asks other puzzles"
+        signs.append((-2 if recurring else 2, sign))
     total = sum(weight for weight, _ in signs)
     trains = total > 0 if total else (named if named is not None else not has_reward)
-    against = [said for weight, said in signs if (weight > 0) != trains]
+    against = [sign for weight, sign in signs if (weight > 0) != trains]
     if against or abs(total) < 2:
         what, option = ("training", "--evaluation") if trains else ("an evaluation", "--training")
-        pro = [said for weight, said in signs if (weight > 0) == trains]
+        pro = [sign for weight, sign in signs if (weight > 0) == trains]
         because = f", as {' and '.join(pro)}" if pro else ""
         though = f", though {' and '.join(against)}" if against else ""
-        return Origin(trains, f"{where}: taken for completions of {what}{because}{though}; {option} says otherwise")
+        return Origin(trains, f"{where}: assumed to be completions of {what}{because}{though}; {option} overrides this")
     return Origin(trains, None)
 
 
 def named_origin(folder: Path) -> bool | None:
-    """What the names of folders say, the innermost first: training, evaluation, or nothing.
+    """The origin in the names of folders, innermost first: training, evaluation, or None.
 
     >>> named_origin(Path("my-run/rollouts")), named_origin(Path("train/eval_episodes")), named_origin(Path("my-run"))
     (True, False, None)
@@ -76,7 +76,7 @@ def named_origin(folder: Path) -> bool | None:
 
 
 def recur(puzzles: Mapping[int, Collection[str]]) -> bool | None:
-    """Whether the same puzzles are asked at every step; None where steps or puzzles are too few, or some are the same.
+    """Whether the same puzzles recur at every step; None if steps or puzzles are too few, or the overlap is partial.
 
     >>> recur({1: {"a"}, 2: {"a"}}) is None
     True

@@ -1,4 +1,4 @@
-"""What a row of others says: one reader for import, regrade, verify-split and puzzles taken from elsewhere."""
+"""Parse rows of other tools: the reader for import, regrade, verify-split and external puzzles."""
 
 import re
 from collections.abc import Mapping
@@ -19,31 +19,31 @@ from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.settings import MAX_SIZE
 
 MOST = 10**9
-"""Numbers and targets are below it."""
+"""The exclusive bound of numbers and targets."""
 MOST_OF_A_PROMPT = 200_000
-"""Characters of prompts that are searched for a puzzle."""
+"""The number of characters of a prompt that are searched for a puzzle, from its end."""
 _DEEPEST = 6
 _VERDICTS = [verdict.value for verdict in Verdict]
 
 
 class MissingError(ValueError):
-    """Something is in no column of a row; `role` names it."""
+    """No column of a row has a value for `role`."""
 
-    def __init__(self, role: str, said: str) -> None:
-        super().__init__(said)
+    def __init__(self, role: str, message: str) -> None:
+        super().__init__(message)
         self.role = role
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedRow:
-    """What a row says.
+    """The puzzle, completions, step, rewards, set and verdict of a row.
 
     Attributes:
-        completions: of the puzzle; none where only puzzles are read.
-        step: None where the row names none; `steps.LAST` for `final`.
-        rewards: one for each completion, None where there is none.
-        set: the puzzle set that it names.
-        verdict: of an earlier grading by ramify.
+        completions: completions of the puzzle; empty if only puzzles are read.
+        step: the training step, `steps.LAST` for `final`; None if the row has none.
+        rewards: the reward of each completion, or None.
+        set: the name of the puzzle set, or None.
+        verdict: the verdict of an earlier grading by ramify, or None.
     """
 
     puzzle: Puzzle
@@ -56,13 +56,13 @@ class ParsedRow:
 
 @dataclass(frozen=True, slots=True)
 class RowReader:
-    """Reads rows.
+    """A parser of rows.
 
     Attributes:
-        given: columns that are named by hand for a role, a dot between levels; no other is looked at for it.
-        preferred: keys of a format, looked at before the usual names.
-        template: of the prompts, with {numbers} and {target}; known words are tried without it.
-        step: of all rows, whatever they say.
+        given: user-specified columns by role, with dots between levels; no other column is searched for these roles.
+        preferred: keys of a format, searched before the usual names.
+        template: prompt template with {numbers} and {target}; without it, known templates are tried.
+        step: the step of all rows; overrides their own.
 
     >>> RowReader().read({"nums": [3, 7, 8], "target": 29, "response": "3*7+8", "globalStep": "step-50"}).step
     50
@@ -76,16 +76,16 @@ class RowReader:
     def read(
         self, row: dict[str, Any], texts: bool = True, steps: bool = True, file_step: int | None = None
     ) -> ParsedRow:
-        """What a row says.
+        """Parse a row.
 
         Args:
-            texts: whether completions are wanted.
-            steps: whether the step is.
-            file_step: of a row that names none.
+            texts: whether to read completions.
+            steps: whether to read the step.
+            file_step: the step of a row that has none.
 
         Raises:
-            MissingError: the puzzle or the completion is in none of the columns.
-            ValueError: something is not what it should be; the text says what.
+            MissingError: no column has the puzzle or the completion.
+            ValueError: a value is invalid; the message names it.
         """
         if BROKEN in row:
             raise ValueError(row[BROKEN])
@@ -130,7 +130,7 @@ class RowReader:
             return step_in(named)
         except ValueError:
             if file_step is None:
-                raise ValueError(f"checkpoint = {shortened(named)} names no step; --step N does") from None
+                raise ValueError(f"checkpoint = {shortened(named)} has no step; set it by --step N") from None
             return file_step
 
     def _completions(self, levels: Levels) -> list[Completion]:
@@ -141,8 +141,8 @@ class RowReader:
             error = levels.row.get("error")
             if error:
                 raise ValueError(f"the sample errored: {str(error)[:200]}")
-            said = f" in {self.given['text']}" if "text" in self.given else ""
-            raise MissingError("text", f"no completion{said}")
+            where = f" in {self.given['text']}" if "text" in self.given else ""
+            raise MissingError("text", f"no completion{where}")
         reasoning = self._value(levels, "reasoning")
         return completions_of(value, self._all(levels, "truncated"), reasoning)
 
@@ -152,7 +152,7 @@ class RowReader:
             numbers, target = _identity(levels.row.get("puzzle_id"), target)
         if target is None and "target" not in self.given:
             target = next((truth for truth in levels.every("truth") if _is_integer(truth)), None)
-        if not (isinstance(numbers, str | list) and _is_integer(target)):  # such as the number of numbers, a solution
+        if not (isinstance(numbers, str | list) and _is_integer(target)):  # such as a count of numbers, or a solution
             numbers, target = self._in_prompt(levels, numbers, target)
         return puzzle_of(numbers, target, self._value(levels, "pattern"))
 
@@ -162,12 +162,12 @@ class RowReader:
         ]
         if named:
             raise MissingError(named[0], f"no {named[0]} in {self.given[named[0]]}")
-        texts = [said for prompt in self._all(levels, "prompt") if (said := prompt_text(prompt))]
+        texts = [text for prompt in self._all(levels, "prompt") if (text := prompt_text(prompt))]
         for text in texts:
             if (found := _puzzle_in(text, self.template)) is not None:
                 return found
         if numbers is not None and target is not None:
-            return numbers, target  # which are not what they should be
+            return numbers, target  # invalid values
         role = "numbers" if numbers is None else "target"
         if texts:
             raise MissingError("words", f"no numbers and target in the prompt {shortened(texts[0][-200:])}")
@@ -176,10 +176,10 @@ class RowReader:
 
 
 def check_fields(fields: Mapping[str, str]) -> Mapping[str, str]:
-    """Columns by role, as they are.
+    """Validate the roles of a mapping of columns, and return it.
 
     Raises:
-        ConfigError: there is no such role.
+        ConfigError: a role is unknown.
     """
     known = [role for role in ROLES if role not in ("truth", "checkpoint")]
     for role in fields:
@@ -189,10 +189,10 @@ def check_fields(fields: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def puzzle_of(numbers: Any, target: Any, pattern: Any = None) -> Puzzle:
-    """A puzzle of what a file says of it.
+    """The puzzle of values in a file.
 
     Raises:
-        ValueError: it is none; the text says why.
+        ValueError: they are not a puzzle.
 
     >>> puzzle_of("[3, 7, 8]", "29").id
     '3,7,8=29'
@@ -215,7 +215,7 @@ def puzzle_of(numbers: Any, target: Any, pattern: Any = None) -> Puzzle:
 
 @lru_cache(maxsize=50_000)
 def _remembered(numbers: tuple[int, ...], target: int, pattern: str | None) -> Puzzle:
-    """A puzzle; the same one comes again with every sample and step."""
+    """A cached puzzle, since the same one recurs with every sample and step."""
     found = None
     if pattern is not None:
         try:
@@ -226,7 +226,7 @@ def _remembered(numbers: tuple[int, ...], target: int, pattern: str | None) -> P
 
 
 def is_usable(puzzle: Puzzle) -> bool:
-    """Whether a puzzle can be solved and kept: two to six numbers, none of them huge."""
+    """Whether a puzzle has two to six numbers within bounds."""
     return 2 <= len(puzzle.numbers) <= MAX_SIZE and all(abs(one) < MOST for one in (*puzzle.numbers, puzzle.target))
 
 
@@ -250,7 +250,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def _identity(identity: Any, target: Any) -> tuple[Any, Any]:
-    """The numbers and the target of an id such as 3,7,8=29, by which completions of ramify name their puzzle."""
+    """The numbers and target of a puzzle id such as 3,7,8=29."""
     if isinstance(identity, str) and re.fullmatch(r"-?\d{1,9}(,-?\d{1,9}){1,7}=-?\d{1,9}", identity, re.ASCII):
         numbers, _, goal = identity.partition("=")
         return [int(number) for number in numbers.split(",")], int(goal)
@@ -258,7 +258,7 @@ def _identity(identity: Any, target: Any) -> tuple[Any, Any]:
 
 
 def prompt_text(prompt: Any) -> str:
-    """A prompt as one text: itself, the messages of a chat without those of the assistant, or what a request holds.
+    """The text of a prompt: a text, chat messages without those of the assistant, or the parts of a request.
 
     >>> prompt_text([{"role": "user", "content": "Make 29"}, {"role": "assistant", "content": "no"}])
     'Make 29'

@@ -1,4 +1,4 @@
-"""What a path of others is, before it is opened: reading a FIFO or a device waits for ever."""
+"""Check the type of a path before opening it, since reading a FIFO or a device may block forever."""
 
 import stat
 from pathlib import Path
@@ -15,10 +15,10 @@ _KINDS = {
 
 
 def regular_file(path: Path) -> Path:
-    """The path, if it is a regular file, or a link to one; what reads it says that there is nothing.
+    """The path of a regular file, a link to one, or a missing file, which its reader reports.
 
     Raises:
-        RunError: it is something else.
+        RunError: it is of another type.
     """
     what = what_is(path) if path.exists() else None
     if what is not None:
@@ -27,16 +27,16 @@ def regular_file(path: Path) -> Path:
 
 
 def file_or_folder(path: Path) -> Path:
-    """The path, if it is a regular file or a folder.
+    """The path of a regular file or a folder.
 
     Raises:
-        RunError: it is something else.
+        RunError: it is of another type.
     """
     return path if path.is_dir() else regular_file(path)
 
 
 def what_is(path: Path) -> str | None:
-    """What a path is that is no regular file, in words; None if it is one."""
+    """The type of a path that is not a regular file, in words; None for a regular file."""
     try:
         kind = stat.S_IFMT(path.stat().st_mode)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The puzzle sets of a run: drawn, or (of Countdown) taken from a run, a folder, a file or a dataset on the hub."""
+"""The puzzle sets of a run: drawn, or (for Countdown) taken from a run, a folder, a file or the hub."""
 
 import json
 import re
@@ -22,10 +22,10 @@ from ramify.tasks.registry import TASKS
 
 
 def write_puzzles(task: Task, run: Run, report: ProgressCallback) -> None:
-    """Write the sets and their certificate, unless they are there.
+    """Write the sets and their certificate, unless they exist.
 
     Raises:
-        RunError: the source has no puzzles, or a split that was drawn is not clean.
+        RunError: the source has no puzzles, or the drawn split is not clean.
     """
     certified = run.certificate() is not None
     if certified and all(run.puzzles_file(name).is_file() for name in SETS):
@@ -39,7 +39,7 @@ def write_puzzles(task: Task, run: Run, report: ProgressCallback) -> None:
             write_table(frame, file, task.puzzle_schema())
         elif not run.puzzles(name).equals(frame):
             raise RunError(
-                f"{file}: other puzzles than this version of ramify makes; restore what is missing beside it"
+                f"{file}: not the puzzles that this version of ramify draws; restore the missing files next to it"
             )
     if not task.puzzles and not counted["is_clean"]:
         raise RunError(f"{run.path}: the split is not clean: {counted}")
@@ -47,7 +47,7 @@ def write_puzzles(task: Task, run: Run, report: ProgressCallback) -> None:
 
 
 def _taken(source: str, report: ProgressCallback) -> Split:
-    """Sets that are there already, solved, with the certificate beside them, or else with what is counted now."""
+    """Load existing sets and solve their puzzles; their certificate is read, or else computed."""
     found, folder = load_sets(source)
     sets = {}
     for done, name in enumerate(SETS):
@@ -55,18 +55,20 @@ def _taken(source: str, report: ProgressCallback) -> Split:
         sets[name] = tag_by_solver(found.get(name, []))
     report("solving puzzles", len(SETS), len(SETS))
     if not any(sets[name] for name in EVALUATION_SETS):
-        raise RunError(f"{source}: only training puzzles are there; an evaluation needs others, in a file named test")
+        raise RunError(
+            f"{source}: only training puzzles found; an evaluation needs other puzzles, in a file named test"
+        )
     unsolvable = [entry.puzzle.id for entry in sets["train"] if not entry.solving]
     if unsolvable:
         raise RunError(f"{source}: {len(unsolvable)} training puzzles have no solution, such as {unsolvable[0]}")
     counted = _certificate(folder / "certificate.json") or certify(sets, Rules(reserved=False)).to_dict()
-    # One that is there twice is counted above, and asked once.
+    # Duplicates are counted above, and asked once.
     once = {name: list({entry.puzzle.id: entry for entry in some}.values()) for name, some in sets.items()}
     return Split(once, counted)
 
 
 def _certificate(file: Path) -> dict[str, Any] | None:
-    """A certificate of ours; None if there is none."""
+    """A certificate of ramify; None if there is none."""
     try:
         found = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -75,13 +77,14 @@ def _certificate(file: Path) -> dict[str, Any] | None:
 
 
 def load_sets(source: str) -> tuple[dict[str, list[Puzzle]], Path]:
-    """The puzzle sets of a run, a folder, a file, or a dataset on the hub (`owner/name`), by name; and where they are.
+    """Load the puzzle sets of a run, a folder, a file, or a hub dataset (`owner/name`); returns them by name, with
+    their path.
 
-    Names with `train` in them are the training set; the names of ramify's other sets stay, and a single other set is
-    called `test`.
+    Names that contain `train` become the training set; the names of ramify's other sets are kept, and a single other
+    set is called `test`.
 
     Raises:
-        RunError: there is nothing, a row cannot be read, or the sets cannot be told apart.
+        RunError: no puzzle is found, a row cannot be read, or the sets cannot be identified.
     """
     path = Path(source).expanduser()
     if not path.exists():
@@ -96,8 +99,8 @@ def load_sets(source: str) -> tuple[dict[str, list[Puzzle]], Path]:
         wrong = next((puzzle.id for puzzle in rows.puzzles if not is_usable(puzzle)), None)
         if wrong is not None:
             raise RunError(f"{file}: {wrong[:60]}: puzzles have 2 to 6 numbers below 10^9")
-        own = re.sub(r"-\d{5}-of-\d{5}$", "", name.rpartition("/")[2])  # of parts, as on the hub
-        if own == "data":  # as datasets saves a set, in a folder with its name
+        own = re.sub(r"-\d{5}-of-\d{5}$", "", name.rpartition("/")[2])  # in parts, as on the hub
+        if own == "data":  # the layout of datasets: a folder with the name of the set
             own = file.parent.name
         found[own] = found.get(own, []) + rows.puzzles
     named: dict[str, list[Puzzle]] = {}

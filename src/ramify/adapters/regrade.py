@@ -1,4 +1,4 @@
-"""Grade completions again, and set beside each verdict what graders in use elsewhere would have said."""
+"""Grade completions again, and compare with the rules of other graders."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ SCHEMA = {
     "puzzle_id": pl.String,
     "text": pl.String,
     "verdict": pl.String,
-    "earlier": pl.String,  # null: none is known
+    "earlier": pl.String,  # null: unknown
     "correct": pl.Boolean,
     "tinyzero": pl.Boolean,
     "reasoning_gym": pl.Boolean,
@@ -23,10 +23,10 @@ OTHERS = {"tinyzero": "TinyZero-style", "reasoning_gym": "reasoning-gym-style"}
 
 
 def regrade(completions: Iterable[tuple[Puzzle, str, Verdict | None]]) -> pl.DataFrame:
-    """One row a completion: the verdict, whether it is correct, and whether either of the other rules says so.
+    """Grade completions: the verdict, whether it is correct, and whether each other grader accepts it.
 
     Args:
-        completions: each with its puzzle and the verdict of an earlier grading, if there is one.
+        completions: (puzzle, text, earlier verdict or None).
 
     >>> regrade([(Puzzle((2, 3, 1), 9), "<answer>2**3+1</answer>", None)]).row(0)[2:]
     ('unparsable', None, False, True, True)
@@ -40,13 +40,13 @@ def regrade(completions: Iterable[tuple[Puzzle, str, Verdict | None]]) -> pl.Dat
 
 
 def changed(regraded: pl.DataFrame) -> pl.DataFrame:
-    """The verdicts that differ from the earlier ones: earlier, verdict, count, most frequent first."""
+    """Verdicts that differ from earlier ones: earlier, verdict, count, most frequent first."""
     pairs = regraded.filter(pl.col("earlier") != pl.col("verdict")).group_by("earlier", "verdict")
     return pairs.agg(count=pl.len()).sort("count", "earlier", "verdict", descending=[True, False, False])
 
 
 def disagreements(regraded: pl.DataFrame) -> pl.DataFrame:
-    """For each other rule: how many it would have called correct and we do not, and the other way round."""
+    """For each other grader: the number it accepts and ramify rejects, and the reverse."""
     rows = []
     for column, name in OTHERS.items():
         theirs, ours = pl.col(column), pl.col("correct")
@@ -58,7 +58,7 @@ def disagreements(regraded: pl.DataFrame) -> pl.DataFrame:
 
 
 def examples(regraded: pl.DataFrame, column: str, count: int = 3) -> list[tuple[str, str, str]]:
-    """The first completions that another rule sees otherwise: puzzle, answer and our verdict, of different answers."""
+    """Completions on which another grader disagrees: puzzle, answer and ramify's verdict, with distinct answers."""
     found: dict[str, tuple[str, str, str]] = {}
     for puzzle_id, text, verdict in regraded.filter(pl.col(column) != pl.col("correct"))[
         "puzzle_id", "text", "verdict"

@@ -1,4 +1,4 @@
-"""The rows of one file, read: puzzles, and completions where they are wanted."""
+"""Parse the rows of one file: puzzles and, on request, completions."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +15,13 @@ from ramify.tasks.countdown.puzzle import Puzzle
 
 
 class Rows(NamedTuple):
-    """What was read of a file.
+    """The parsed rows of a file.
 
     Attributes:
-        puzzles: one for each row that could be read.
-        texts: the completions of each; empty where only puzzles were asked for.
-        verdicts: of each, the one of an earlier grading; None where the row has none.
-        unread: why the other rows could not be read, as "row 7: …".
+        puzzles: the puzzle of each readable row.
+        texts: the completions of each; empty if only puzzles were requested.
+        verdicts: the earlier verdict of each; None if the row has none.
+        unread: errors of the other rows, as "row 7: …".
     """
 
     puzzles: list[Puzzle]
@@ -31,13 +31,13 @@ class Rows(NamedTuple):
 
 
 def read_rows(path: Path, reader: RowReader | None = None, texts: bool = False, verb: str | None = None) -> Rows:
-    """The puzzles of a file, and their completions if `texts`.
+    """Parse the puzzles of a file, and their completions if `texts`.
 
     Args:
-        verb: of the command line that asks, for its advice; None where it has no options for columns.
+        verb: the command, for its advice; None if it has no options for columns.
 
     Raises:
-        RunError: the file cannot be read, or it has rows and none of them can.
+        RunError: the file cannot be read, or none of its rows can.
     """
     reader = reader or RowReader()
     rows, first = Rows([], [], [], []), None
@@ -47,14 +47,14 @@ def read_rows(path: Path, reader: RowReader | None = None, texts: bool = False, 
     records = form.rows(path) if form else records_of(path)
     for number, record in enumerate(records, start=1):
         try:
-            said = reader.read(record, texts, steps=False)
+            row = reader.read(record, texts, steps=False)
         except (ValueError, RecursionError) as error:
             first = first or error
             rows.unread.append(f"row {number}: {error}")
             continue
-        rows.puzzles.append(said.puzzle)
-        rows.verdicts.append(said.verdict)
-        rows.texts.append([storable(completion.text) for completion in said.completions])
+        rows.puzzles.append(row.puzzle)
+        rows.verdicts.append(row.verdict)
+        rows.texts.append([storable(completion.text) for completion in row.completions])
     if first is not None and not rows.puzzles:
         how = remedy(verb, str(path), records, reader, first, texts)
         summary = f"{path}: all {len(records):,} rows could not be read, the first is {rows.unread[0]}"
@@ -63,7 +63,7 @@ def read_rows(path: Path, reader: RowReader | None = None, texts: bool = False, 
 
 
 def each_text(rows: Rows) -> Iterator[tuple[Puzzle, str, Verdict | None]]:
-    """Every completion with its puzzle, and its earlier verdict."""
+    """Every completion with its puzzle and earlier verdict."""
     for puzzle, texts, verdict in zip(rows.puzzles, rows.texts, rows.verdicts, strict=True):
         for text in texts:
             yield puzzle, text, verdict

@@ -1,4 +1,4 @@
-"""Puzzles as rows for the evaluators and trainers of others, and what a completion of a row is worth."""
+"""Puzzles as rows for other evaluators and trainers, and the grading of such rows."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from ramify.tasks.countdown.puzzle import Puzzle
 
 
 def puzzle_rows(run: Run, name: str) -> list[dict[str, Any]]:
-    """The puzzles of a set of a run, with the prompt that they are asked by."""
+    """The puzzles of a set of a run, with their prompts."""
     prompt = prompt_of(run)
     return [
         {
@@ -32,23 +32,23 @@ def puzzle_rows(run: Run, name: str) -> list[dict[str, Any]]:
 
 
 def prompt_of(run: Run) -> PromptConfig:
-    """How a run asks its puzzles."""
+    """The prompt settings of a run."""
     asked: PromptConfig = run.task.prompt
     if run.imported() is None:
         return asked
-    # An import does not tell how puzzles were asked, so they are in words that are known.
+    # An import has no prompt settings, so the default prompt is used.
     return PromptConfig.check({"template": "tinyzero"}) if asked.answer_tags == ANSWER_TAGS else asked
 
 
 def write_rows(run: Run, name: str, path: Path) -> int:
-    """Write the puzzles of a set as JSON lines; returns how many there are."""
+    """Write the puzzles of a set as JSON lines; returns their number."""
     rows = puzzle_rows(run, name)
     write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), path)
     return len(rows)
 
 
 def grade_row(row: Mapping[str, Any], text: str, truncated: bool = False) -> Grade:
-    """The grade of a completion of a row.
+    """Grade a completion of a row.
 
     >>> grade_row({"numbers": [3, 7, 8], "target": 29}, "<answer>3*7+8</answer>").verdict.value
     'correct'

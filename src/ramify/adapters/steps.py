@@ -1,4 +1,4 @@
-"""The training step of a row: a number, a name such as `step-50` or `final`, or what the path of its file says."""
+"""Parse the training step of a row from a number, a name such as `step-50` or `final`, or the path of its file."""
 
 import re
 from pathlib import Path
@@ -8,16 +8,16 @@ from ramify.adapters.completions import shortened
 from ramify.models.checkpoints import step_of, without_step
 
 LAST = 2**31 - 1
-"""Stands for the step of what is called `final`, until the other steps are known."""
+"""Placeholder for the step of `final`, until the other steps are known."""
 _BASE = frozenset({"base", "baseline", "initial", "init", "pretrained", "untrained"})
 _FINAL = frozenset({"final", "last", "latest", "trained"})
 
 
 def step_in(value: Any) -> int:
-    """The step that a value names.
+    """The step in a value.
 
     Raises:
-        ValueError: it names none.
+        ValueError: it has none.
 
     >>> [step_in(value) for value in (50, "50", 50.0, "step-0", "ckpt50", "runs/a/checkpoint-100", "base")]
     [50, 50, 50, 0, 50, 100, 0]
@@ -39,7 +39,7 @@ def _named(text: str) -> int | float | None:
 
 
 def step_of_file(file: Path, folder: Path) -> int | None:
-    """The step that the path of a file below a folder says, the folder's own name included; None if it says none.
+    """The step in the path of a file below a folder, including the folder's name; None if there is none.
 
     >>> step_of_file(Path("a/ckpt50/x.json"), Path("a")), step_of_file(Path("a/final.jsonl"), Path("a")) == LAST
     (50, True)
@@ -53,7 +53,7 @@ def step_of_file(file: Path, folder: Path) -> int | None:
 
 
 def without_steps(name: str) -> str:
-    """A part of a path without the step in it.
+    """A path component without its step.
 
     >>> without_steps("easy_step50"), without_steps("50"), without_steps("hard-final")
     ('easy_', '', 'hard')
@@ -65,7 +65,7 @@ def without_steps(name: str) -> str:
 
 
 def bare(path: Path) -> Path:
-    """A path without its suffixes, so that a.jsonl.gz is a."""
+    """A path without its suffixes: a for a.jsonl.gz."""
     name = re.sub(r"(\.(jsonl|ndjson|json|csv|tsv|table|gz|parquet|arrow|eval))+$", "", path.name)
     return path.with_name(name) if name else path
 

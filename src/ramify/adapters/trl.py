@@ -1,8 +1,8 @@
-"""For GRPO and RLOO scripts of your own on TRL: a reward, a data set, and the diagnosis of your run as it trains.
+"""For TRL scripts with GRPO or RLOO: a reward function, a data set, and a diagnosis during training.
 
-`countdown_reward` needs columns numbers and target, and nothing else of ramify. `Diagnosis` brings its own puzzles, so
-that training and evaluation are certified to share none; it keeps every training completion and what it says of each
-pattern, samples every checkpoint that the trainer saves, and leaves a run that `ramify report` reads.
+`countdown_reward` only needs the columns numbers and target. `Diagnosis` supplies the puzzles, so training and
+evaluation are certified to be disjoint; it records every training completion and telemetry by pattern, samples every
+saved checkpoint, and writes a run for `ramify report`.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,16 +43,15 @@ def countdown_reward(
     answer_tags: tuple[str, str] = ANSWER_TAGS,
     **_: Any,
 ) -> list[float | None]:
-    """A reward function for TRL: 1 for a correct answer, else 0, unless `reward` says otherwise (`functools.partial`).
+    """A reward function for TRL: 1 for a correct answer, else 0; `functools.partial` sets another `reward`.
 
-    With `log_completions` TRL also writes which puzzle each completion belongs to, so that `ramify import` can read the
-    folder of completions.
+    With `log_completions`, TRL also logs the puzzle of each completion, so that `ramify import` can read the folder.
 
     Args:
-        completions: texts, or lists of messages, of which the last one of the assistant answers. Where that one says
-            nothing (a call of a tool, an empty list) there is no answer.
-        numbers, target: columns of the data set. A row without a puzzle in them, as in a data set of several tasks, has
-            no reward (None), which TRL leaves out.
+        completions: texts, or lists of messages whose last assistant message is the completion. Without text (a tool
+            call, an empty list) there is no answer.
+        numbers, target: columns of the data set. A row without a puzzle, as in a data set of several tasks, has the
+            reward None, which TRL ignores.
 
     >>> countdown_reward(["<answer>3*7+8</answer>", "29"], numbers=[[3, 7, 8]] * 2, target=[29, 29])
     [1.0, 0.0]
@@ -65,7 +64,7 @@ def countdown_reward(
 
 
 def _puzzle(numbers: Any, target: Any) -> Puzzle | None:
-    """The puzzle of a row; None where it has none. Integers may be floats, as a column with gaps makes them."""
+    """The puzzle of a row; None if it has none. Integers may be floats, as in columns with missing values."""
     try:
         values = [int(each) for each in (*numbers, target) if float(each).is_integer()]
         return Puzzle(tuple(values[:-1]), values[-1]) if len(values) == len(numbers) + 1 > 1 else None
@@ -74,20 +73,20 @@ def _puzzle(numbers: Any, target: Any) -> Puzzle | None:
 
 
 class Diagnosis:
-    """A run of ramify beside a training of yours.
+    """A ramify run that accompanies a TRL training.
 
     Args:
-        folder: the run, made if it does not exist; a training that goes on goes on in it.
-        model: the folder or hub name that training starts from.
-        output_dir: the trainer's, where its checkpoints go.
-        task: which puzzles are made (or taken, by `task.puzzles`), how they are asked, and the reward.
-        sample: how checkpoints are sampled; None: not here, but later by `ramify sample FOLDER`.
-        seed: of this training.
+        folder: the run folder, created if missing; a resumed training continues in it.
+        model: folder or hub name of the initial model.
+        output_dir: the trainer's output folder with its checkpoints.
+        task: settings of puzzles (drawn, or taken by `task.puzzles`), prompt and reward.
+        sample: sampling settings; None to sample later with `ramify sample FOLDER`.
+        seed: the training seed.
 
     Raises:
         RunError: the folder holds a run with other settings.
 
-    Give the trainer `train_dataset`, `reward` and `callback`; examples/trl_grpo.py is a whole script.
+    Give the trainer `train_dataset`, `reward` and `callback`; examples/trl_grpo.py is a complete script.
     """
 
     def __init__(
@@ -112,7 +111,7 @@ class Diagnosis:
             "sample": (sample or HFSamplerConfig()).model_dump(mode="json"),
         }
         self.run = Run.open(path, settings, _complete)
-        self._lock = ExitStack()  # from the beginning of training to its end, or that of the process
+        self._lock = ExitStack()  # until training or the process ends
         with self.run.writing():
             write_puzzles(self.task, self.run, silent)
         self._puzzles = self.task.puzzles_in(self.run.puzzles("train"))
@@ -129,7 +128,7 @@ class Diagnosis:
 
     @property
     def reward(self) -> Callable[..., list[float]]:
-        """The reward function; it also writes every completion, and the telemetry of every step."""
+        """The reward function, which also records completions and telemetry."""
         from ramify.models.loading import load_tokenizer
 
         tokenizer = load_tokenizer(self.model)
@@ -137,7 +136,7 @@ class Diagnosis:
 
     @property
     def callback(self) -> "TrainerCallback":
-        """Samples the base before training, and every checkpoint once it is saved."""
+        """The callback that samples the base before training, and every saved checkpoint."""
         from transformers import TrainerCallback
 
         diagnosis = self
@@ -148,7 +147,7 @@ class Diagnosis:
                 diagnosis._samples = args.num_generations
                 diagnosis._ask(0, diagnosis.model)
                 for step, checkpoint in numbered(Path(args.output_dir), "checkpoint-").items():
-                    diagnosis._ask(step, checkpoint)  # a kill may have come before
+                    diagnosis._ask(step, checkpoint)  # an earlier process may have been killed
 
             def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 diagnosis._lock.close()
@@ -166,6 +165,6 @@ class Diagnosis:
 
 
 def _complete(saved: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a diagnosis as this version would have saved them."""
+    """The saved settings of a diagnosis with the defaults of this version."""
     kinds: dict[str, type[Config]] = {"task": CountdownConfig, "train": CheckpointsConfig, "sample": HFSamplerConfig}
     return {**saved, **{part: kind.check(saved[part]).model_dump(mode="json") for part, kind in kinds.items()}}

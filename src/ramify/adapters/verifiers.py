@@ -1,7 +1,7 @@
-"""A verifiers taskset (verifiers 0.4, `verifiers.v1`) over a file of puzzles, for evaluation and for training.
+"""A verifiers taskset (verifiers 0.4, `verifiers.v1`) over a file of puzzles, for evaluation and training.
 
-The file comes from `ramify export verifiers RUN`, which also says how to evaluate with it. Other versions of verifiers
-have another interface.
+The file comes from `ramify export verifiers RUN`, which also prints the evaluation command. Other versions of verifiers
+have a different interface.
 """
 
 import json
@@ -27,7 +27,7 @@ class CountdownData(vf.TaskData):
 
 
 class CountdownTask(vf.Task[CountdownData]):
-    """A puzzle that is put to a model."""
+    """A puzzle as a task with prompt and reward."""
 
     @vf.reward(weight=1.0)
     async def correct(self, trace: vf.Trace) -> float:
@@ -37,7 +37,7 @@ class CountdownTask(vf.Task[CountdownData]):
 
 
 class CountdownConfig(vf.TasksetConfig):
-    """Where the puzzles are."""
+    """The path of the puzzles."""
 
     data: str = "test.jsonl"
 
@@ -46,7 +46,7 @@ class CountdownTaskset(vf.Taskset[CountdownTask, CountdownConfig]):
     """The puzzles of a file: JSON lines with id, numbers, target and prompt."""
 
     def load(self) -> Iterable[CountdownTask]:
-        """The puzzles, one after the other."""
+        """Yield the puzzles in order."""
         for line in Path(self.config.data).read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             known = {name: row[name] for name in ("numbers", "target", "set", "prompt", "answer_tags") if name in row}

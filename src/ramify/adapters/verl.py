@@ -1,7 +1,7 @@
-"""For verl 0.9: a reward function, the puzzles of a run as its parquet, and the command that trains with them.
+"""For verl 0.9: a reward function, the puzzles of a run as parquet, and a launch command.
 
-`ramify export verl RUN` writes all of it to a folder. The ground truth of a row is the whole puzzle as JSON, since the
-dumps of verl hold nothing else by which it could be known; `ramify import` reads them back.
+`ramify export verl RUN` writes them to a folder. The ground truth of a row is the puzzle as JSON, since verl's dumps
+contain nothing else that identifies it; `ramify import` reads them.
 """
 
 import json
@@ -33,14 +33,14 @@ from ramify.adapters.verl import compute_score
 __all__ = ["compute_score"]
 '''
 AS_IT_IS = "'{% for m in messages %}{{ m[\"content\"] }}{% endfor %}'"
-"""A chat template for prompts that are no chat: verl puts every prompt through one."""
+"""A chat template that leaves text prompts unchanged, since verl applies one to every prompt."""
 AGGREGATED = {
     "grpo": "seq-mean-token-mean",
     "dr_grpo": "seq-mean-token-sum-norm",
     "dapo": "token-mean",
     "bnpo": "token-mean",
 }
-"""Our names of losses, which are TRL's, and verl's."""
+"""Names of losses in TRL, and their counterparts in verl."""
 
 
 def compute_score(
@@ -56,12 +56,12 @@ def compute_score(
     """A reward function for verl (`reward.custom_reward_function`): score, and correct (1 or 0).
 
     Args:
-        ground_truth: numbers and target, as a mapping or JSON; answer_tags if they are others than <answer>.
-        correct, form, wrong: the rewards of a correct answer, of a wrong one in the right form, of anything else; set
+        ground_truth: numbers and target, as a mapping or JSON; answer_tags if they differ from <answer>.
+        correct, form, wrong: rewards of a correct answer, of a well-formed wrong one, and of anything else; set
             with `+reward.custom_reward_function.reward_kwargs.form=0.1`.
 
     Raises:
-        ValueError: the ground truth is no puzzle; a fault of the data, not of the completion.
+        ValueError: the ground truth is not a puzzle, which is an error in the data.
 
     >>> compute_score("countdown", "<answer>3*7+8</answer>", '{"numbers": [3, 7, 8], "target": 29}')
     {'score': 1.0, 'correct': 1.0}
@@ -84,7 +84,7 @@ def export(run: Run, folder: Path) -> Path:
     """
     settings = settings_of(run)
     if not isinstance(settings, ExperimentConfig):
-        raise RunError(f"{run.path}: it was imported; verl runs what has settings of grpo or rloo")
+        raise RunError(f"{run.path}: it was imported; the export needs the settings of grpo or rloo")
     _check(run, settings.train)
     names = [name for name in ("train", *run.evaluation_sets()) if run.puzzles_file(name).is_file()]
     frames = {name: frame for name in names if (frame := dataset(run, name)).height}
@@ -99,9 +99,9 @@ def export(run: Run, folder: Path) -> Path:
 
 
 def _check(run: Run, train: Trainer) -> None:
-    """Raise RunError where verl has no such trainer, or a setting would be lost."""
+    """Raise RunError if verl has no such trainer, or a setting has no counterpart."""
     if not isinstance(train, OnlineConfig):
-        raise RunError(f"{run.path}: train.kind = {train.kind}; verl runs what has settings of grpo or rloo")
+        raise RunError(f"{run.path}: train.kind = {train.kind}; the export needs the settings of grpo or rloo")
     curriculum = train.curriculum
     lost = {
         "curriculum": bool(curriculum.shares or curriculum.later or curriculum.by_success),
@@ -112,11 +112,11 @@ def _check(run: Run, train: Trainer) -> None:
         lost["scale_rewards = batch"] = train.scale_rewards == "batch"
     for name, is_set in lost.items():
         if is_set:
-            raise RunError(f"{run.path}: train.{name} has no counterpart in what is exported; export a run without it")
+            raise RunError(f"{run.path}: train.{name} has no counterpart in the export; export a run without it")
 
 
 def dataset(run: Run, name: str) -> pl.DataFrame:
-    """The puzzles of a set as verl reads them, one `data_source` for each set and n, so that each has its own curve."""
+    """The puzzles of a set in verl's format, with one `data_source` per set and n for separate curves."""
     rows = [
         {
             "data_source": f"countdown/{name}/n{len(row['numbers'])}",
@@ -136,7 +136,7 @@ def _truth(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def overrides(run: Run, settings: ExperimentConfig, frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
-    """The settings of a run in verl's words; a value that begins with $ is one of the shell's."""
+    """The settings of a run as verl overrides; a value that begins with $ is a shell variable."""
     train: Any = settings.train
     sample, prompt, reward = settings.sample, prompt_of(run), settings.task.reward
     longest = max(len(row["prompt"][0]["content"]) for frame in frames.values() for row in frame.to_dicts())
@@ -183,7 +183,7 @@ def overrides(run: Run, settings: ExperimentConfig, frames: Mapping[str, pl.Data
         f"{own}.name": "compute_score",
         **{f"+{own}.reward_kwargs.{name}": getattr(reward, name) for name in ("correct", "form", "wrong")},
     }
-    if train.kind == "rloo":  # its KL term is in the reward
+    if train.kind == "rloo":  # the KL term is in the reward
         found |= {"algorithm.use_kl_in_reward": train.beta > 0, "algorithm.kl_ctrl.kl_coef": train.beta}
     else:
         found[f"{policy}.actor.use_kl_loss"] = train.beta > 0

@@ -147,13 +147,13 @@ def parse_patterns(texts: Iterable[str]) -> tuple[Pattern, ...]:
     """
     found = []
     for text in texts:
-        said = repr(text) if len(text) <= 60 else f"{text[:57]!r}..."
+        shown = repr(text) if len(text) <= 60 else f"{text[:57]!r}..."
         try:
             found.append(Pattern.parse(text))
         except ValueError as error:
-            raise ValueError(f"{said} is not a pattern such as A-B*C: {error}") from None
+            raise ValueError(f"{shown} is not a pattern such as A-B*C: {error}") from None
         if found[-1].size < 2:
-            raise ValueError(f"{said} is one number alone, not a pattern such as A-B*C")
+            raise ValueError(f"{shown} is one number alone, not a pattern such as A-B*C")
     return tuple(found)
 
 

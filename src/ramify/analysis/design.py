@@ -74,6 +74,7 @@ class Question:
         is_change: whether the base is subtracted: a gain and transfer.
         by_pattern: whether it is a claim about new patterns.
         n, patterns: configured puzzles and patterns behind the estimate.
+        family: sets and sizes of the design, whose seed components moderate each other.
         status: why it cannot be estimated; None if it can.
     """
 
@@ -92,6 +93,7 @@ class Question:
     variation: Variation
     n: int
     patterns: int
+    family: int
     status: str | None = None
 
     @property
@@ -102,11 +104,16 @@ class Question:
 
 
 class Parts(NamedTuple):
-    """The variance components of a question as configured: puzzles and patterns of each source, and seeds."""
+    """The variance components of a question as configured: puzzles and patterns of each source, and seeds.
+
+    Attributes:
+        drawn: the part of `puzzle` that comes from sampling completions.
+    """
 
     puzzle: np.ndarray
     pattern: np.ndarray
     seed: float
+    drawn: np.ndarray
 
 
 def parts(question: Question, seeds: int, samples: int, change: float = 0.0) -> Parts:
@@ -128,7 +135,8 @@ def parts(question: Question, seeds: int, samples: int, change: float = 0.0) -> 
         apart = before + scale - 2 * CORRELATION * np.sqrt(before * scale)
         drawn = before + scale
     of, square = question.variation, question.weights**2
-    puzzle = square * (of.puzzle * apart + of.sampling * drawn / (samples * seeds)) / question.puzzles
+    sampling = square * of.sampling * drawn / (samples * seeds) / question.puzzles
+    puzzle = square * of.puzzle * apart / question.puzzles + sampling
     retrained = (SEED_PATTERN * scale) ** 2 / seeds if seeds > 1 else 0.0 * scale
     pattern = square * (retrained + of.pattern * apart * question.by_pattern) * question.spread
     sources = len(question.sources)
@@ -137,6 +145,7 @@ def parts(question: Question, seeds: int, samples: int, change: float = 0.0) -> 
         np.bincount(question.owners, puzzle, sources),
         np.bincount(question.owners, pattern, sources),
         together**2 / seeds if seeds > 1 else 0.0,
+        np.bincount(question.owners, sampling, sources),
     )
 
 
@@ -215,7 +224,11 @@ def least(question: Question, of: Parts, seeds: int, counts: Mapping[Source, flo
     # Satterthwaite's degrees of freedom.
     each = max(question.n * factors[0] - 2, 1.0)
     patterns = question.variation.freedom if question.by_pattern else (seeds - 1) * (question.patterns - 1)
-    weak = puzzle**2 / each + pattern**2 / max(patterns, 1) + of.seed**2 / max(seeds - 1, 1)
+    # The seed component is what the variance of seed means has beyond sampling, and as uncertain as that variance,
+    # which is moderated over the family (see `moderated.intervals`).
+    between = of.seed + float((of.drawn / factors).sum()) if seeds > 1 else 0.0
+    moderation = question.family * (1 - of.seed / between) ** 2 if between > 0 else 0.0
+    weak = puzzle**2 / each + pattern**2 / max(patterns, 1) + between**2 / max((seeds - 1) * (1 + moderation), 1)
     return _quantiles(variance**2 / weak) * sqrt(variance) if weak > 0 else 0.0
 
 

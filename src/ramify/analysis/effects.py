@@ -134,13 +134,13 @@ def fit(task: Task, cases: pl.DataFrame, without: frozenset[str] = frozenset()) 
     few, aliased = _few(data, names, task.INDICATORS), _aliased(data, names)
     chosen = [name for name in names if name not in aliased]  # terms of few puzzles too: they stay in the model
     found = _fitted(data._replace(terms=data.terms[:, [names.index(name) for name in chosen]]), chosen)
-    said = {name: Effect(status=status) for name, status in {**aliased, **few}.items()}
-    return [{name: said.get(name) or one[name] for name in names} for one in found]
+    statuses = {name: Effect(status=status) for name, status in {**aliased, **few}.items()}
+    return [{name: statuses.get(name) or one[name] for name in names} for one in found]
 
 
 def _few(data: _Cases, names: list[str], indicators: Sequence[str]) -> dict[str, str]:
     """Indicators with too few puzzles or patterns on one side at a step, with the reason."""
-    said = {}
+    statuses = {}
     for name in [name for name in indicators if name in names]:
         column = data.terms[:, names.index(name)]
         for value, which in ((0, f"puzzles not {name}"), (1, f"{name} puzzles")):
@@ -148,29 +148,29 @@ def _few(data: _Cases, names: list[str], indicators: Sequence[str]) -> dict[str,
                 mine = (column == value) & (data.step == step)
                 puzzles, patterns = (len(np.unique(codes[mine])) for codes in (data.puzzle, data.pattern))
                 if puzzles < FEWEST_PUZZLES:
-                    said[name] = f"too few {which} ({puzzles})"
+                    statuses[name] = f"too few {which} ({puzzles})"
                 elif patterns < FEWEST_PATTERNS:
-                    said[name] = f"too few {which.replace('puzzles', 'patterns')} ({patterns})"
-    return said
+                    statuses[name] = f"too few {which.replace('puzzles', 'patterns')} ({patterns})"
+    return statuses
 
 
 def _aliased(data: _Cases, names: list[str]) -> dict[str, str]:
     """Terms that are constant at a step or linear in the terms before them, with the reason."""
-    said: dict[str, str] = {}
+    statuses: dict[str, str] = {}
     for step in np.unique(data.step):
         here = data.terms[data.step == step]
         scaled = here - here.mean(0)
         scaled /= np.where((size := np.sqrt(np.square(scaled).mean(0))) > 1e-9, size, np.inf)
         for index, name in enumerate(names):
-            before = [other for other in range(index) if names[other] not in said]
+            before = [other for other in range(index) if names[other] not in statuses]
             weights = np.linalg.lstsq(scaled[:, before], scaled[:, index], rcond=None)[0]
             rest = scaled[:, index] - scaled[:, before] @ weights
             if not scaled[:, index].any():
-                said[name] = "the same in all puzzles"
+                statuses[name] = "the same in all puzzles"
             elif np.square(rest).mean() < 1e-6:
                 these = [names[other] for other, weight in zip(before, weights, strict=True) if abs(weight) > 1e-3]
-                said.setdefault(name, f"aliased with {' and '.join(these)}")
-    return said
+                statuses.setdefault(name, f"aliased with {' and '.join(these)}")
+    return statuses
 
 
 def _fitted(data: _Cases, names: list[str]) -> list[dict[str, Effect]]:
@@ -184,20 +184,23 @@ def _fitted(data: _Cases, names: list[str]) -> list[dict[str, Effect]]:
     # Separated rows fit perfectly in the limit, so the other coefficients follow from the remaining rows.
     known = ~_decided(design, data.success)
     design, success, pattern = design[known], data.success[known], data.pattern[known]
-    told = np.abs(_null_space(design)).max(1, initial=0) < TOLERANCE
+    estimable = np.abs(_null_space(design)).max(1, initial=0) < TOLERANCE
     places = np.arange(steps * width).reshape(steps, width)[:, 1:]  # of each term at each step
     of = np.eye(steps * width)[places]
     if steps > 1:
-        of, told_of = np.concatenate([of, of[1:] - of[:1]]), np.concatenate([told[places], told[places].all(0)[None]])
+        of, estimable_of = (
+            np.concatenate([of, of[1:] - of[:1]]),
+            np.concatenate([estimable[places], estimable[places].all(0)[None]]),
+        )
     else:
-        told_of = told[places]
+        estimable_of = estimable[places]
     found = _contrasts(of.reshape(-1, steps * width), design, success, pattern)
     effects_at: list[dict[str, Effect]] = []
     for row in range(len(of)):
         effects_at.append({})
         for index, name in enumerate(names):
             value, low, high, p, freedom = (part[row * len(names) + index] for part in found)
-            if not told_of[row, index]:
+            if not estimable_of[row, index]:
                 effects_at[-1][name] = Effect(status=SEPARATED)
             elif not freedom >= FEWEST_FREEDOM:
                 effects_at[-1][name] = Effect(status=f"too few patterns differ in {name}")

@@ -129,12 +129,14 @@ def intervals(parts: Components, seeds: int, known: Prior | None, bounded: bool 
         seed_part = np.maximum(np.nan_to_num(variance - parts.cell), 0.0)
         retrained = variance + parts.shared
         retrained_freedom = np.where(variance > 0, freedom * (retrained / variance) ** 2, freedom)
-        anew = parts.puzzle + seed_part
-        weak = parts.puzzle**2 / parts.puzzle_freedom + np.where(seed_part > 0, seed_part**2 / freedom, 0.0)
-        new_freedom = np.where(weak > 0, anew**2 / weak, parts.puzzle_freedom)
-        low, high = _ends(parts, anew, new_freedom, bounded)
+        total = parts.puzzle + seed_part
+        # The seed part is a difference of two variances, also where it is cut off at 0, and as uncertain as both.
+        of_difference = np.nan_to_num(variance**2 / freedom + parts.cell**2 / parts.cell_freedom)
+        weak = parts.puzzle**2 / parts.puzzle_freedom + of_difference
+        new_freedom = np.where(weak > 0, total**2 / weak, parts.puzzle_freedom)
+        low, high = _ends(parts, total, new_freedom, bounded)
         again = _ends(parts, retrained, retrained_freedom, bounded)
-        error = np.sqrt(anew)
+        error = np.sqrt(total)
         p = np.where(error > 0, 2 * stdtr(new_freedom, -np.abs(parts.value) / error), np.nan)
     return Intervals(low, high, *again, p)
 

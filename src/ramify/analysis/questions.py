@@ -165,6 +165,7 @@ def _question(
         _leaning(of_size, frame.puzzles, by or ("shape_class",)),
         round(float(sizes[weights > 0].sum())),
         pl.concat([of for weight, of in groups if weight > 0])["pattern"].n_unique(),
+        len(frame.counts),
         status,
     )
 

@@ -8,7 +8,7 @@ from ramify.cli.app import app
 from ramify.console import log, loudness, warn
 from ramify.errors import RamifyError, printable
 
-# In the order of the help.
+# Imported in the order of the help.
 # isort: off
 from ramify.cli import runs  # noqa: F401
 from ramify.cli import plan  # noqa: F401
@@ -19,14 +19,14 @@ from ramify.cli import countdown  # noqa: F401
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
-"""What typer makes of Ctrl-C."""
+"""The exit code of typer after Ctrl-C."""
 
 
 def main() -> None:
-    """Run the command line; an error that a user can cause is one sentence and exit code 2, Ctrl-C is 130."""
+    """Run the command line. A user error prints one sentence and exits with 2; Ctrl-C exits with 130."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal may not know all letters
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack some characters
     try:
         app()
     except SystemExit as stop:
@@ -35,20 +35,20 @@ def main() -> None:
         raise
     except RamifyError as error:
         _fail(str(error))
-    except OSError as error:  # a folder that cannot be written, a disk that is full
+    except OSError as error:  # a read-only folder, a full disk
         _fail(f"{error.filename or 'system'}: {error.strerror or error}")
 
 
-def _fail(said: str) -> None:
-    log.error("%s", printable(said).replace("\n", " "))
+def _fail(message: str) -> None:
+    log.error("%s", printable(message).replace("\n", " "))
     if loudness.verbose:
         warn(traceback.format_exc())
-    warn(f"error: {said}")
+    warn(f"error: {message}")
     sys.exit(2)
 
 
 def _interrupted() -> str:
-    """What is saved, and how to go on."""
+    """The message after Ctrl-C: what is saved, and how to resume."""
     from ramify.experiment import saved
     from ramify.run_log import logged_run
 
@@ -56,4 +56,4 @@ def _interrupted() -> str:
     if run is None:
         return "interrupted; nothing was left unfinished"
     log.info("interrupted")
-    return f"interrupted; {run.path} keeps {saved(run)}, and the same command goes on from there"
+    return f"interrupted; {run.path} keeps {saved(run)}, and the same command resumes"

@@ -1,4 +1,4 @@
-"""Verbs about puzzles and patterns."""
+"""The verbs for puzzles and patterns."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,10 @@ def solve(
     target: Annotated[int, typer.Option("--target", "-t", help="The value to reach.")],
     as_json: AsJson = False,
 ) -> None:
-    """Print every pattern that solves a puzzle, with one expression each."""
+    """Print every pattern that solves a puzzle.
+
+    Each pattern is shown with one expression.
+    """
     from ramify.tasks.countdown.solver import solve as solve_puzzle
 
     try:
@@ -37,7 +40,9 @@ def solve(
 @app.command()
 def patterns(
     pattern: Annotated[str | None, typer.Argument(help='A pattern, such as "A/(B-C/D)".')] = None,
-    size: Annotated[int | None, typer.Option("--size", "-n", help="List all patterns with so many leaves.")] = None,
+    size: Annotated[
+        int | None, typer.Option("--size", "-n", help="List all patterns with this number of leaves.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the patterns of a size, or describe one."""
@@ -83,7 +88,7 @@ def _described(pattern: Any, full: bool) -> dict[str, Any]:
 
 
 def _counted(pattern: Any) -> dict[str, Any]:
-    """How many instances and puzzles a pattern has with numbers and targets to 99, where that takes a moment."""
+    """The numbers of instances and puzzles of a pattern, for numbers and targets to 99; empty for large patterns."""
     from ramify.tasks.countdown.generation import count_puzzles
     from ramify.tasks.countdown.instances import count_instances
 
@@ -96,7 +101,7 @@ def _counted(pattern: Any) -> dict[str, Any]:
 
 @app.command()
 def generate(source: Source, overrides: Overrides = None, root: Root = Path("runs")) -> None:
-    """Make the puzzles of a run and certify their split."""
+    """Draw puzzles and certify their split."""
     from ramify.experiment import as_begun, begun
     from ramify.settings import ExperimentConfig
     from ramify.stages.generate import generate
@@ -109,24 +114,25 @@ def generate(source: Source, overrides: Overrides = None, root: Root = Path("run
 
 @app.command("verify-split")
 def verify_split(
-    data: Annotated[
-        list[Path], typer.Argument(help="Folders or files: parquet, JSON, JSON lines or CSV, ours or not.")
-    ],
+    data: Annotated[list[Path], typer.Argument(help="Folders or files: parquet, JSON, JSON lines or CSV.")],
     hold_out: Annotated[
-        list[str] | None, typer.Option(help="A skill whose family should solve no training puzzle; may be repeated.")
+        list[str] | None, typer.Option(help="A skill whose family must solve no training puzzle; repeatable.")
     ] = None,
-    numbers: Annotated[str | None, typer.Option(help="The column of the numbers, if it is not found.")] = None,
-    target: Annotated[str | None, typer.Option(help="The column of the target, if it is not found.")] = None,
+    numbers: Annotated[str | None, typer.Option(help="The column of the numbers; detected by default.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column of the target; detected by default.")] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="The column of the prompt, or its words with {numbers} and {target}.")
+        str | None, typer.Option(help="The column of the prompt, or its template with {numbers} and {target}.")
     ] = None,
     field: Annotated[
         list[str] | None,
-        typer.Option("--field", metavar="ROLE=COLUMN", help="A column by its role, as in pattern=x.y; repeatable."),
+        typer.Option("--field", metavar="ROLE=COLUMN", help="A column by role, as in pattern=x.y; repeatable."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check puzzle sets against the training sets: overlap, unique solvability, labels; exit code 1 if they overlap."""
+    """Check puzzle sets for overlap and wrong labels.
+
+    Evaluation sets are compared with the training sets; exit code 1 if they overlap.
+    """
     from dataclasses import asdict
 
     from ramify.adapters.files import files_in, list_files

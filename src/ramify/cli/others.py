@@ -1,4 +1,4 @@
-"""Verbs about the tools of others: from them, and to them."""
+"""The verbs for data of other tools: import, doctor, export, regrade."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from ramify.tasks.answers import ANSWER_TAGS
 
 Fields = Annotated[
     list[str] | None,
-    typer.Option("--field", metavar="ROLE=COLUMN", help="A column by its role, as in reward=info.score; repeatable."),
+    typer.Option("--field", metavar="ROLE=COLUMN", help="A column by role, as in reward=info.score; repeatable."),
 ]
 AnswerPattern = Annotated[
     str | None, typer.Option(help="A regular expression whose first group is the answer, as in 'Answer: (.+)'.")
@@ -32,28 +32,33 @@ AnswerPattern = Annotated[
 
 @app.command("import")
 def import_(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Where completions are; a folder a seed.")],
-    name: Annotated[str | None, typer.Option(help="The run's folder; that of the first DIR if not given.")] = None,
-    form: Annotated[str | None, typer.Option("--format", help="trl, verl, paper, ...; found if not given.")] = None,
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of completions, one per seed.")],
+    name: Annotated[str | None, typer.Option(help="Name of the run; by default that of the first DIR.")] = None,
+    form: Annotated[str | None, typer.Option("--format", help="trl, verl, paper, ...; detected by default.")] = None,
     numbers: Annotated[str | None, typer.Option(help="The column of the numbers, such as extra.nums.")] = None,
     target: Annotated[str | None, typer.Option(help="The column of the target.")] = None,
     text: Annotated[str | None, typer.Option(help="The column of the completions.")] = None,
     pattern: Annotated[str | None, typer.Option(help="The column of the source pattern.")] = None,
-    step: Annotated[str | None, typer.Option(help="The column of the training step, or a number for all.")] = None,
+    step: Annotated[
+        str | None, typer.Option(help="The column of the training step, or one number for all rows.")
+    ] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="The column of the prompt, or its words with {numbers} and {target}.")
+        str | None, typer.Option(help="The column of the prompt, or its template with {numbers} and {target}.")
     ] = None,
     field: Fields = None,
-    answer_tags: Annotated[tuple[str, str], typer.Option(help="What opens and closes an answer.")] = ANSWER_TAGS,
+    answer_tags: Annotated[tuple[str, str], typer.Option(help="The tags around an answer.")] = ANSWER_TAGS,
     answer_pattern: AnswerPattern = None,
     training: Annotated[
-        bool | None, typer.Option("--training/--evaluation", help="What made them; told by the format if not given.")
+        bool | None, typer.Option("--training/--evaluation", help="The origin of the completions; detected by default.")
     ] = None,
-    every: Annotated[int | None, typer.Option(help="Training completions of so many steps go together.")] = None,
+    every: Annotated[int | None, typer.Option(help="The number of training steps in a window.")] = None,
     ray: Ray = None,
     root: Root = Path("runs"),
 ) -> None:
-    """Turn completions that others made (TRL, verl, lm-eval, ...) into a run, score it, write its report."""
+    """Import completions of other tools into a run.
+
+    Reads TRL, verl, lm-eval and others, scores the run, and writes its report.
+    """
     from ramify.adapters.foreign import import_run
     from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.report.page import write_report
@@ -87,7 +92,10 @@ def import_(
 
 @app.command()
 def doctor(folder: RunFolder, as_json: AsJson = False) -> None:
-    """Tell which files of a run are whole, which are damaged, what makes them again; exit code 1 if any is damaged."""
+    """Check the files of a run for damage.
+
+    Prints how to rebuild damaged files; exit code 1 if any is damaged.
+    """
     from dataclasses import asdict
 
     from ramify.doctor import examine
@@ -103,7 +111,7 @@ def doctor(folder: RunFolder, as_json: AsJson = False) -> None:
 
 
 def _name_of(folder: Path, root: Path) -> str:
-    """A name for a run from that of its folder, which itself may be among the runs."""
+    """A name for a run from its source folder, which may itself be among the runs."""
     name = re.sub(r"[^\w.-]+", "-", folder.resolve().stem).strip("-._") or "imported"
     return f"{name}-import" if (root / name).resolve() == folder.resolve() else name
 
@@ -112,21 +120,27 @@ def _name_of(folder: Path, root: Path) -> str:
 def export_(
     kind: Annotated[str, typer.Argument(help="verl, lm-eval, inspect, verifiers, dataset, or model.")],
     folder: RunFolder,
-    output: Annotated[Path | None, typer.Option(help="The folder to write; RUN-KIND if not given.")] = None,
-    step: Annotated[int | None, typer.Option(help="Of a model: the checkpoint, the last if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="Of a model: the training seed.")] = 1,
+    output: Annotated[Path | None, typer.Option(help="The output folder; RUN-KIND by default.")] = None,
+    step: Annotated[int | None, typer.Option(help="The checkpoint to export; the last by default.")] = None,
+    seed: Annotated[int, typer.Option(help="The training seed of the model.")] = 1,
     license_id: Annotated[
-        str | None, typer.Option("--license", help="On the card; apache-2.0 for what is ours, else unknown.")
+        str | None,
+        typer.Option(
+            "--license", help="License on the card; apache-2.0 for puzzles and models of ramify, else unknown."
+        ),
     ] = None,
-    push: Annotated[str | None, typer.Option(help="Upload to the hub under this name (owner/name), private.")] = None,
+    push: Annotated[str | None, typer.Option(help="Upload to the hub as this private repository (owner/name).")] = None,
 ) -> None:
-    """Write a run's puzzles or model for other tools: verl, lm-eval, inspect, verifiers, the Hugging Face Hub."""
+    """Export puzzles or a model for other tools.
+
+    Writes files for verl, lm-eval, inspect, verifiers, or the Hugging Face Hub.
+    """
     from ramify.adapters.export import export
     from ramify.adapters.hub import push as upload
     from ramify.run import Run
 
     if push is not None and kind not in ("dataset", "model"):
-        raise RamifyError(f"--push: the hub takes a dataset or a model, not {kind}")
+        raise RamifyError(f"--push: only a dataset or a model can be uploaded, not {kind}")
     opened = Run(folder)
     where = output or Path(f"{opened.path}-{kind}")
     command = export(kind, opened, where, step, seed, license_id)
@@ -137,18 +151,21 @@ def export_(
 
 @app.command()
 def regrade(
-    file: Annotated[Path, typer.Argument(help="Completions: parquet, JSON, JSON lines or CSV, ours or not.")],
-    numbers: Annotated[str | None, typer.Option(help="The column of the numbers, if it is not found.")] = None,
-    target: Annotated[str | None, typer.Option(help="The column of the target, if it is not found.")] = None,
-    text: Annotated[str | None, typer.Option(help="The column of the completions, if it is not found.")] = None,
+    file: Annotated[Path, typer.Argument(help="Completions: parquet, JSON, JSON lines or CSV.")],
+    numbers: Annotated[str | None, typer.Option(help="The column of the numbers; detected by default.")] = None,
+    target: Annotated[str | None, typer.Option(help="The column of the target; detected by default.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column of the completions; detected by default.")] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="The column of the prompt, or its words with {numbers} and {target}.")
+        str | None, typer.Option(help="The column of the prompt, or its template with {numbers} and {target}.")
     ] = None,
     field: Fields = None,
     answer_pattern: AnswerPattern = None,
-    output: Annotated[Path | None, typer.Option(help="Write a row for each completion to this parquet file.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write one row per completion to this parquet file.")] = None,
 ) -> None:
-    """Grade completions again, and show where graders in use elsewhere would have said otherwise."""
+    """Compare the grades of different graders.
+
+    Completions are graded again; disagreements with other graders are shown.
+    """
     from ramify.adapters.answers import mark_answers
     from ramify.adapters.import_settings import ImportConfig, parse_fields
     from ramify.adapters.paths import regular_file

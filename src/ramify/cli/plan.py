@@ -1,4 +1,4 @@
-"""The verb about designs: what one can detect, before it is run."""
+"""The verb for the design of an evaluation."""
 
 import json
 from dataclasses import asdict
@@ -13,16 +13,19 @@ from ramify.console import print_plan, progress, say
 @app.command()
 def plan(
     source: Annotated[
-        str, typer.Argument(metavar="CONFIG|RUN", help="A preset's name, a .toml file, or a run that asked the base.")
+        str, typer.Argument(metavar="CONFIG|RUN", help="A preset, a .toml file, or a run with completions of the base.")
     ],
     overrides: Overrides = None,
-    detect: Annotated[float, typer.Option(help="The difference to be detected, as a share.")] = 0.04,
+    detect: Annotated[float, typer.Option(help="The difference to detect, as a share.")] = 0.04,
     tokens: Annotated[
-        int | None, typer.Option(min=1, help="For evaluation; as many as the settings take if not given.")
+        int | None, typer.Option(min=1, help="Token budget of the evaluation; by default that of the settings.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what a design can detect, from the base model's own success, and recommend one."""
+    """Compute what a design can detect.
+
+    The calculation uses the base model's success, and recommends a design.
+    """
     from ramify.plan import plan as calculate
 
     with progress() as report:
@@ -32,7 +35,7 @@ def plan(
         if found.allocation is not None:
             plain["allocation"]["counts"] = _by_set(found.allocation.counts)
             plain["allocation"]["short"] = [f"{name}.{n}" for name, n in found.allocation.short]
-            del plain["allocation"]["detects"]  # they stand with the questions
+            del plain["allocation"]["detects"]  # listed with the questions
         plain["supply"] = _by_set(found.supply)
         say(json.dumps(plain, indent=2))
         return

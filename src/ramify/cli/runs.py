@@ -1,4 +1,4 @@
-"""Verbs about runs: make one, in whole or by stages, look at it, compare it."""
+"""The verbs for runs: run them, in full or by stage, report and compare."""
 
 import json
 from pathlib import Path
@@ -16,10 +16,17 @@ def run(
     source: Source,
     overrides: Overrides = None,
     root: Root = Path("runs"),
-    scale: Annotated[float, typer.Option(help="Times this many puzzles, steps and samples: 0.05 tries it out.")] = 1.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be made, and how long.")] = False,
+    scale: Annotated[
+        float, typer.Option(help="Scale puzzles, steps and samples by this factor, such as 0.05 for a trial.")
+    ] = 1.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what would be done, and how long it takes.")
+    ] = False,
 ) -> None:
-    """Puzzles, training, sampling, scoring, report: all of it; the same command goes on where it was cut off."""
+    """Run every stage: puzzles, training, sampling, scoring, report.
+
+    The same command resumes where it stopped.
+    """
     from ramify.pipeline import run_all
     from ramify.settings import ExperimentConfig
 
@@ -42,7 +49,10 @@ def run(
 
 @app.command()
 def train(source: Source, overrides: Overrides = None, root: Root = Path("runs")) -> None:
-    """Train every seed of a run (its puzzles are made first), going on from the last checkpoint."""
+    """Train every seed of a run.
+
+    Puzzles are drawn first; training resumes from the last checkpoint.
+    """
     from ramify.errors import require
     from ramify.experiment import as_begun, begun
     from ramify.settings import ExperimentConfig
@@ -65,33 +75,38 @@ def sample(
     ] = "sweep",
     overrides: Overrides = None,
     checkpoints: Annotated[
-        str | None, typer.Option(help="Holds checkpoint-50, ... or verl's global_step_50, ... of any training.")
+        str | None, typer.Option(help="A folder with checkpoint-50, ... or verl's global_step_50, ...")
     ] = None,
     root: Root = Path("runs"),
 ) -> None:
-    """Sample every checkpoint of a run on every evaluation set; or those in a folder, trained elsewhere."""
+    """Sample checkpoints on every evaluation set.
+
+    The checkpoints are those of a run, or of a folder trained elsewhere.
+    """
     from ramify.run import Run
     from ramify.run_log import log_to
     from ramify.settings import ExperimentConfig
     from ramify.stages.sample import sample
 
     if checkpoints is not None:
-        if "=" in source:  # an override; the settings are the preset's
+        if "=" in source:  # an override; the settings are those of the preset
             source, overrides = "sweep", [source, *(overrides or [])]
         where = Path(checkpoints).resolve()
         name = where.parent.name if where.name == "checkpoints" else where.name
         if (root / name).resolve() in (where, where.parent):
-            name += "-sweep"  # the run does not go into the folder that it is made of
+            name += "-sweep"  # the run is not written into its source folder
         found = [f"name={json.dumps(name)}", "train.kind=checkpoints", f"train.folder={json.dumps(str(where))}"]
         if any(text.startswith("model=") for text in overrides or []):
             found.append("train.base=true")
         run(source, [*found, *(overrides or [])], root)
         return
     if overrides:
-        raise RamifyError(f"{overrides[0]}: the settings of a run stay as they are; give --checkpoints, or ramify run")
+        raise RamifyError(f"{overrides[0]}: the settings of a run cannot be changed; use --checkpoints, or ramify run")
     opened = Run(source)
     if opened.imported() is not None:
-        raise RamifyError(f"{source}: an imported run knows no model; sample --checkpoints DIR task.puzzles={source}")
+        raise RamifyError(
+            f"{source}: an imported run has no model; use ramify sample --checkpoints DIR task.puzzles={source}"
+        )
     config = ExperimentConfig.check(opened.config)
     log_to(opened)
     with progress() as report:
@@ -103,11 +118,11 @@ def sample(
 def score(
     folder: RunFolder,
     by: Annotated[
-        list[str] | None, typer.Option(help="One more grouping, such as n,split,forced; may be repeated.")
+        list[str] | None, typer.Option(help="An additional grouping, such as n,split,forced; repeatable.")
     ] = None,
     ray: Ray = None,
 ) -> None:
-    """Grade the completions of a run and make its estimates."""
+    """Grade completions and compute the estimates."""
     from ramify.run import Run
     from ramify.run_log import log_to
     from ramify.stages.score import score
@@ -122,16 +137,15 @@ def score(
 @app.command()
 def report(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="One run folder, or several side by side.")],
-    text: Annotated[bool, typer.Option("--text", help="Only print the story, in about fifty lines.")] = False,
-    export: Annotated[
-        Path | None, typer.Option(help="Write every figure as SVG and PNG, and its numbers as CSV, to this folder.")
-    ] = None,
-    output: Annotated[Path | None, typer.Option(help="Where the page goes, if not into the run folder.")] = None,
-    track: Annotated[
-        list[str] | None, typer.Option(help="Send the estimates to tensorboard, wandb or trackio.")
-    ] = None,
+    text: Annotated[bool, typer.Option("--text", help="Only print the summary, in about fifty lines.")] = False,
+    export: Annotated[Path | None, typer.Option(help="Write every figure as SVG, PNG and CSV to this folder.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The path of the page; in the run folder by default.")] = None,
+    track: Annotated[list[str] | None, typer.Option(help="Log the estimates to tensorboard, wandb or trackio.")] = None,
 ) -> None:
-    """Write the report of a run, or of several side by side, and print it in short."""
+    """Write the report of a run, and print a summary.
+
+    Several runs are shown side by side.
+    """
     from ramify.report.comparison import write_comparison
     from ramify.report.export import export_figures
     from ramify.report.page import write_report
@@ -165,12 +179,15 @@ def report(
 
 @app.command()
 def compare(
-    first: Annotated[str, typer.Argument(metavar="RUN[@STEP]", help="A run folder, and a checkpoint if not the last.")],
-    second: Annotated[str, typer.Argument(metavar="RUN[@STEP]", help="What is compared with it.")],
+    first: Annotated[str, typer.Argument(metavar="RUN[@STEP]", help="A run folder; by default its last checkpoint.")],
+    second: Annotated[str, typer.Argument(metavar="RUN[@STEP]", help="The second run or checkpoint.")],
     by: Annotated[str, typer.Option(help="The grouping: all, n, pattern, or columns such as n,shape_class.")] = "n",
     as_json: AsJson = False,
 ) -> None:
-    """Test two runs, or two checkpoints of one, on the puzzles that both were asked."""
+    """Test the difference of two runs or checkpoints.
+
+    Only puzzles that both were asked count.
+    """
     from ramify.analysis.compare import compare as test
     from ramify.analysis.compare import side
     from ramify.stages.score import score
@@ -189,9 +206,9 @@ def compare(
 
 @app.command()
 def config(
-    source: Annotated[str | None, typer.Argument(help="A preset's name; without it, all are listed.")] = None,
+    source: Annotated[str | None, typer.Argument(help="Name of a preset; without it, all are listed.")] = None,
 ) -> None:
-    """Print a preset with its comments, to start a file of settings from."""
+    """Print a preset as a template for settings."""
     from ramify.config import presets, read_toml
 
     known = presets()
@@ -206,9 +223,14 @@ def config(
 
 @app.command()
 def pretrain(
-    source: Source, overrides: Overrides = None, output: Annotated[Path, typer.Option(help="Where to.")] = Path("runs")
+    source: Source,
+    overrides: Overrides = None,
+    output: Annotated[Path, typer.Option(help="The output folder.")] = Path("runs"),
 ) -> None:
-    """Pre-train the tiny base model, going on from the last checkpoint."""
+    """Pre-train the small base model.
+
+    Training resumes from the last checkpoint.
+    """
     from ramify.errors import require
     from ramify.models.bundled.pretrain import PretrainConfig
     from ramify.models.bundled.pretrain import pretrain as make

@@ -1,4 +1,4 @@
-"""Where models are: the bundled ones, and checkpoints that others saved, found by their steps, merged from shards."""
+"""Locate models: bundled ones, and checkpoint folders by step, with shards merged."""
 
 import re
 import subprocess
@@ -11,13 +11,13 @@ _STEP = re.compile(
     r"(?:global_step|checkpoint|ckpt|step|iteration|iter|completions|eps)[-_=]?(\d{1,12})(?!\d)", re.IGNORECASE
 )
 BUNDLED = {"bundled": "base", "bundled-naive": "base-naive", "bundled-functions": "functions"}
-"""Models that come with the package; the naive one never saw the families that the study holds out, and the
-last one is of composed functions."""
+"""Bundled models; the naive one was pre-trained without the families that the study holds out, the last one is of
+composed functions."""
 _MODEL_FILES = ("config.json", "adapter_config.json")
 
 
 def model_path(name: str) -> Path | str:
-    """Where a model is: a bundled one in the package, a folder, or a hub name as it stands."""
+    """The location of a model: a bundled folder, a folder, or a hub name unchanged."""
     if name in BUNDLED:
         return Path(str(resources.files("ramify.models.bundled") / BUNDLED[name]))
     folder = Path(name).expanduser()
@@ -25,7 +25,7 @@ def model_path(name: str) -> Path | str:
 
 
 def step_of(path: Path) -> int | None:
-    """The step that a path names: global_step_50/x.json, 50.jsonl, ckpt50; the last one if there are several.
+    """The step in a path: global_step_50/x.json, 50.jsonl, ckpt50; the last one if there are several.
 
     >>> [step_of(Path(text)) for text in ("a/global_step_50/x.json", "val/100.jsonl", "samples.jsonl", "ckpt50/a.csv")]
     [50, 100, None, 50]
@@ -37,7 +37,7 @@ def step_of(path: Path) -> int | None:
 
 
 def without_step(name: str) -> str:
-    """A name without the step in it.
+    """A name with its step removed.
 
     >>> without_step("easy_step50"), without_step("global_step_50"), without_step("50")
     ('easy_', '', '')
@@ -46,17 +46,17 @@ def without_step(name: str) -> str:
 
 
 def is_model(folder: Path) -> bool:
-    """Whether a folder holds a model, or an adapter, that transformers can load."""
+    """Whether a folder has a model, or an adapter, that transformers can load."""
     return any((folder / name).is_file() for name in _MODEL_FILES)
 
 
 def find_checkpoints(folder: Path) -> dict[int, Path]:
     """The checkpoints of a training run by step: folders like checkpoint-50 (transformers) or global_step_50 (verl).
 
-    A folder whose name goes on after the step does not count beside one whose name does not.
+    Of two folders of one step, a name that ends with the step takes precedence.
 
     Raises:
-        RunError: there are none, or two of one step.
+        RunError: there are none, or two of the same step.
     """
     found: dict[int, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -64,7 +64,7 @@ def find_checkpoints(folder: Path) -> dict[int, Path]:
         if not path.is_dir() or step is None or not (is_model(path) or _saved_whole(path) or _shards(path)):
             continue
         if step in found and _is_plain(found[step]) != _is_plain(path):
-            found[step] = path if _is_plain(path) else found[step]  # the other is a copy, such as checkpoint-2-backup
+            found[step] = path if _is_plain(path) else found[step]  # ignore a copy such as checkpoint-2-backup
             continue
         if step in found:
             raise RunError(f"{folder}: {found[step].name} and {path.name} are both step {step}")
@@ -80,11 +80,11 @@ def _is_plain(path: Path) -> bool:
 
 
 def whole_model(checkpoint: Path, merged: Path, python: str) -> Path:
-    """A folder that transformers can load: the checkpoint itself, or what verl's own command merges its shards into.
+    """A folder that transformers can load: the checkpoint, or its shards merged by verl's command.
 
     Args:
-        merged: where the merged model goes, and stays.
-        python: an interpreter that has verl.
+        merged: folder of the merged model, which is kept.
+        python: an interpreter with verl.
 
     Raises:
         RunError: verl's command failed.
@@ -103,19 +103,21 @@ def whole_model(checkpoint: Path, merged: Path, python: str) -> Path:
         raise RunError(f"train.verl_python = {python}: {error.strerror}") from None
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RunError(f"{checkpoint}: `{' '.join(command)}` failed: {last}; name a python with train.verl_python")
+        raise RunError(
+            f"{checkpoint}: `{' '.join(command)}` failed: {last}; set an interpreter with verl by train.verl_python"
+        )
     unfinished.replace(merged)
     return merged
 
 
 def _saved_whole(checkpoint: Path) -> Path | None:
-    """Where verl, told so, saved the model whole; beside shards it keeps only what describes it there."""
+    """The folder of an unsharded model saved by verl; next to shards verl keeps only its configuration there."""
     folder = checkpoint / "actor" / "huggingface"
     return folder if is_model(folder) and any(folder.glob("*.safetensors")) else None
 
 
 def _shards(checkpoint: Path) -> Path | None:
-    """The folder of the policy's shards in a checkpoint of verl; None if it is none."""
+    """The folder of the policy's shards in a verl checkpoint; None if there is none."""
     for folder in (checkpoint / "actor", checkpoint):
         if any(folder.glob("model_world_size_*_rank_*.pt")):
             return folder

@@ -1,6 +1,6 @@
-"""Load a causal language model and its tokenizer, from a folder or by a name on the hub.
+"""Load a causal language model and its tokenizer, from a folder or the hub.
 
-The files are those of others: only safetensors are read, no code of theirs is run, and what is broken is one sentence.
+Files are untrusted: only safetensors are read, no model code is run, and an error is one sentence.
 """
 
 import json
@@ -14,33 +14,33 @@ from ramify.errors import ConfigError, RamifyError, RunError, reason, require
 from ramify.models.bundled.tokenizer import TRACES
 
 Attention = Literal["auto", "eager", "sdpa", "flash_attention_2"]
-"""The kernel of attention. `auto` is the fastest that the device has: eager for small models on a CPU."""
+"""The attention kernel. `auto` is the fastest for the device: eager for small models on a CPU."""
 
 SAFE = {"use_safetensors": True, "trust_remote_code": False}
-"""Given to whatever loads weights: no pickle is read, no code of a model is run."""
+"""Arguments for loading: no pickle, no model code."""
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 LARGEST = {"num_hidden_layers": 1000, "hidden_size": 1 << 20, "vocab_size": 10**7}
-"""What a configuration can ask for; more would take memory before anything else is looked at."""
+"""Upper bounds of a configuration, checked before memory is allocated."""
 
 Decoder = Literal["auto", "torch"]
-"""What runs a small Llama on a CPU, sampling and training: compiled code where it knows the model, or always torch."""
+"""The implementation of a small Llama on a CPU: compiled code if it supports the model, or always torch."""
 MOST_NEW = 2048
-"""Tokens of a completion where none are given and the context leaves more."""
+"""The default token limit if the context leaves more."""
 LARGEST_DECODED = 512
-"""Hidden size up to which a Llama on a CPU is decoded by us: in wider ones the products dominate, where torch is as
+"""The largest hidden size for the compiled decoder on a CPU; in wider models matrix products dominate, and torch is as
 fast."""
 
 
 def load_model(model: str | Path, attention: Attention = "auto", half: bool = False, decoder: Decoder = "auto") -> Any:
-    """A model, on the CPU; a LoRA adapter is merged into its base.
+    """Load a model on the CPU; a LoRA adapter is merged into its base.
 
-    A Llama that was pre-trained here gets the tiny model's `generate`, and so does any that is small, without a GPU.
+    A Llama that `ramify pretrain` made gets the tiny model's `generate`; without a GPU, so does any small Llama.
 
     Args:
         half: whether the weights are bfloat16, for sampling on a GPU; training keeps float32 and computes in bfloat16.
 
     Raises:
-        RunError: it cannot be loaded.
+        RunError: the model cannot be loaded.
         MissingExtraError: it is an adapter, and peft is not installed.
     """
     import torch
@@ -71,7 +71,7 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
             **SAFE,
         )
         missing = sorted(found["missing_keys"])
-        if missing:  # they would be drawn at random
+        if missing:  # missing weights would be random
             raise ValueError(f"its files lack {len(missing)} weights, such as {missing[0]}")
         if tiny:
             loaded.decoder = decoder
@@ -79,13 +79,13 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
 
 
 def check_model(model: str | Path, chat: bool = False) -> None:
-    """Whether a model and its tokenizer can be loaded, by all that can be told without reading the weights.
+    """Check whether a model and its tokenizer can be loaded, without reading the weights.
 
     Args:
-        chat: whether it has to have a chat template.
+        chat: whether a chat template is required.
 
     Raises:
-        RunError: it cannot.
+        RunError: it cannot be loaded.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -108,7 +108,7 @@ def check_model(model: str | Path, chat: bool = False) -> None:
 
 
 def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """The weights in the safetensors files of a folder, by the files' headers."""
+    """The shapes of the weights in the safetensors files of a folder, from their headers."""
     from safetensors import safe_open
 
     found: dict[str, tuple[int, ...]] = {}
@@ -119,10 +119,10 @@ def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _config(model: str | Path) -> Any:
-    """A model's configuration, of a size that can be, from a folder whose weights are no pickle.
+    """A model's configuration, after checks of its size and of the format of the weights.
 
     Raises:
-        ValueError: it is not.
+        ValueError: a check failed.
     """
     from transformers import AutoConfig
 
@@ -140,10 +140,10 @@ def _config(model: str | Path) -> Any:
 
 
 def _base_of(model: str | Path) -> str | None:
-    """What a LoRA adapter is for; None of a whole model.
+    """The base model of a LoRA adapter; None for a full model.
 
     Raises:
-        RunError: it is an adapter that cannot be loaded.
+        RunError: the adapter cannot be loaded.
     """
     folder = Path(model)
     if not (folder / "adapter_config.json").is_file():
@@ -151,21 +151,21 @@ def _base_of(model: str | Path) -> str | None:
     with as_one_sentence(model, "cannot be loaded as an adapter"):
         named = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"]
         if not isinstance(named, str) or not named:
-            raise ValueError(f"base_model_name_or_path = {named!r} names no model")
+            raise ValueError(f"base_model_name_or_path = {named!r} is not a model")
         if (Path(named) / "adapter_config.json").is_file():
-            raise ValueError(f"its base {named} is an adapter too")
+            raise ValueError(f"its base {named} is also an adapter")
         if not (folder / "adapter_model.safetensors").is_file():
-            raise ValueError("it has no adapter_model.safetensors; a pickle is never loaded")
+            raise ValueError("it has no adapter_model.safetensors; pickles are never loaded")
         _shapes(folder)
     return named
 
 
 @contextmanager
 def as_one_sentence(model: str | Path, what: str) -> Iterator[None]:
-    """Turn whatever loading raises into one sentence: broken files of others raise anything in the libraries.
+    """Convert any loading error to one sentence, since libraries raise arbitrary errors for damaged files.
 
     Raises:
-        RunError: in the place of all errors.
+        RunError: for any error.
     """
     from transformers.utils import logging
 
@@ -175,12 +175,12 @@ def as_one_sentence(model: str | Path, what: str) -> Iterator[None]:
         yield
     except (RamifyError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except BaseException as error:  # a panic of tokenizers or safetensors is no Exception
+    except BaseException as error:  # a panic of tokenizers or safetensors is not an Exception
         raise RunError(f"{model}: {what}: {reason(error, model)}") from None
 
 
 def hub_name(model: str | Path) -> tuple[str, str | None]:
-    """A name on the hub and its revision, written name@revision; a folder has none.
+    """The hub name and revision of name@revision; a folder has no revision.
 
     >>> hub_name("EleutherAI/pythia-70m@step3000")
     ('EleutherAI/pythia-70m', 'step3000')
@@ -190,7 +190,7 @@ def hub_name(model: str | Path) -> tuple[str, str | None]:
 
 
 def load_tokenizer(model: str | Path) -> Any:
-    """The tokenizer of a model, padding on the left, with a token to pad with.
+    """The tokenizer of a model, with left padding and a padding token.
 
     Raises:
         RunError: it cannot be loaded.
@@ -203,12 +203,12 @@ def load_tokenizer(model: str | Path) -> Any:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         if tokenizer.pad_token_id is None:
-            raise ValueError("it has neither a token to pad with nor one that ends a text")
+            raise ValueError("it has neither a padding token nor an end-of-text token")
         return tokenizer
 
 
-def prompt_ids(tokenizer: Any, said: Any) -> list[int]:
-    """The token ids of a prompt, which is a text, or messages that go through the chat template.
+def prompt_ids(tokenizer: Any, prompt: Any) -> list[int]:
+    """The token ids of a prompt: a text, or messages for the chat template.
 
     Raises:
         RunError: the tokenizer has no chat template.
@@ -217,44 +217,44 @@ def prompt_ids(tokenizer: Any, said: Any) -> list[int]:
     >>> len(prompt_ids(build_tokenizer(), "29:A3B8C7>"))
     9
     """
-    if isinstance(said, str):
-        return list(tokenizer(said)["input_ids"])
+    if isinstance(prompt, str):
+        return list(tokenizer(prompt)["input_ids"])
     if tokenizer.chat_template is None:
         raise RunError(f"{tokenizer.name_or_path}: its tokenizer has no chat template; set task.prompt.chat=false")
     with as_one_sentence(tokenizer.name_or_path, "its chat template fails"):
-        text = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+        text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def new_tokens(model: str | Path, prompts: Iterable[Any], given: int | None, setting: str) -> int:
-    """How many tokens a completion may have: those given, or what the context leaves after the longest prompt.
+    """The token limit of a completion: the given one, or the context left after the longest prompt.
 
     Args:
         prompts: texts or messages, at least one.
-        given: None for all that is left, at most `MOST_NEW`.
-        setting: the name that an error says.
+        given: the configured limit; None for the context left, at most `MOST_NEW`.
+        setting: name of the setting, for errors.
 
     Raises:
-        ConfigError: the context leaves none, or fewer than are given.
+        ConfigError: the context leaves no token, or fewer than configured.
         RunError: the model or its tokenizer cannot be loaded.
     """
     tokenizer = load_tokenizer(model)
-    longest = max(len(prompt_ids(tokenizer, said)) for said in prompts)
+    longest = max(len(prompt_ids(tokenizer, prompt)) for prompt in prompts)
     with as_one_sentence(model, "cannot be loaded as a model"):
         config = _config(_base_of(model) or model)
     context = getattr(config, "max_position_embeddings", None)
-    if not isinstance(context, int):  # a model without positions of its own has no limit
+    if not isinstance(context, int):  # a model without a position limit
         return given or MOST_NEW
     left = context - longest
     if left < 1:
         raise ConfigError(
-            f"{model}: its context of {context} tokens leaves none after the longest prompt of {longest}; take a model "
-            "with a longer context"
+            f"{model}: its context of {context} tokens leaves no token after the longest prompt of {longest}; "
+            "use a model with a longer context"
         )
     if given is not None and given > left:
         raise ConfigError(
             f"{setting} = {given}: the context of {model} has {context} tokens, which leave {left} after the longest "
-            f"prompt of {longest}; give at most {left}, or leave it out"
+            f"prompt of {longest}; set at most {left}, or leave it unset"
         )
     return given or min(left, MOST_NEW)
 

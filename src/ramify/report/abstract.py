@@ -100,7 +100,7 @@ def _success(view: View) -> list[str]:
 
 
 def _known(view: View) -> tuple[int, list[Row]]:
-    """The smallest n with an acquisition that can be told, and its patterns."""
+    """The smallest n with a known acquisition status, and its patterns."""
     for n in view.shaped_sizes:
         rows = [row for row in learned(view, n) if row["status"] != "unknown"]
         if rows:

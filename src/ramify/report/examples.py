@@ -87,7 +87,7 @@ def worst_patterns(run: Run, view: View) -> list[Example]:
 
 def _how(view: View, name: str, text: str) -> str:
     """The failure mode of a pattern in words: attempt rate, hit rate and substitution."""
-    said = []
+    parts = []
     for metric, by, words in (
         (view.mean, "pattern", "success"),
         ("attempt rate", "pattern", "tried in"),
@@ -95,8 +95,8 @@ def _how(view: View, name: str, text: str) -> str:
     ):
         points = view.points(metric, name, by, text)
         if points and points[-1].step == view.last:
-            said.append(f"{words} {interval(points[-1])}")
-    return "; ".join(said)
+            parts.append(f"{words} {interval(points[-1])}")
+    return "; ".join(parts)
 
 
 def _example(

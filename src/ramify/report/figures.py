@@ -132,10 +132,10 @@ def interval(point: Point, percent: bool = True) -> str:
     ('13.1% [10.0, 17.0]', '1.74')
     """
     scale, digits, sign = (100, 1, "%") if percent else (1, 2, "")
-    said = f"{point.value * scale:.{digits}f}{sign}"
+    value = f"{point.value * scale:.{digits}f}{sign}"
     if point.low is None or point.high is None:
-        return said.replace("-", "−")
-    return f"{said} [{point.low * scale:.{digits}f}, {point.high * scale:.{digits}f}]".replace("-", "−")
+        return value.replace("-", "−")
+    return f"{value} [{point.low * scale:.{digits}f}, {point.high * scale:.{digits}f}]".replace("-", "−")
 
 
 def interval_plot(

@@ -139,7 +139,7 @@ def _learned(task: Task, view: View, n: int) -> list[Learned]:
                 row["set"] == "held_out",
                 drawn(task, row["group"]),
                 Markup(track(row["status"], at, view.last, SHAPE_STYLES[shape])),
-                _said(row, view.last),
+                _acquired_at(row, view.last),
                 f"{row['before'].value:.0%} → {row['after'].value:.0%}",
                 "" if row["gain"] is None or row["gain"]["value"] is None else points_of(row["gain"]),
                 row["after"].value,
@@ -150,7 +150,7 @@ def _learned(task: Task, view: View, n: int) -> list[Learned]:
     return found if len(found) <= MOST_PATTERNS else found[:half] + found[-half:]
 
 
-def _said(row: Row, last: int) -> str:
+def _acquired_at(row: Row, last: int) -> str:
     if row["value"] is None:
         return str(row["status"])
     low = row["low"] if row["low"] is not None else row["value"]

@@ -138,8 +138,8 @@ def _timed(view: View) -> list[Figure]:
             if row is None or shape not in SHAPE_CLASSES:
                 continue
             points = [] if row["low"] is None else [_point(row)]
-            said = "" if points else f": {row['status'] or 'no interval'}"
-            marks.append(Mark(f"n = {n}, {shape}{said}", SHAPE_STYLES[shape], points))
+            note = "" if points else f": {row['status'] or 'no interval'}"
+            marks.append(Mark(f"n = {n}, {shape}{note}", SHAPE_STYLES[shape], points))
     if not any(mark.points for mark in marks):
         return []
     svg = interval_plot(marks, "Mean step of the gain by shape class", "mean step of the gain", False)
@@ -170,8 +170,8 @@ def gaps(view: View) -> list[Figure]:
                 row = view.at_end(f"{shape} gap{suffix}", name, "all", "all")
                 if row is not None and row["value"] is not None:
                     points = [] if row["low"] is None else [_point(row)]
-                    said = counted(row) if points else row["status"] or "no interval"
-                    together.append(Mark(f"{shape}, {trained}, {words}: {said}", SHAPE_STYLES[shape], points))
+                    note = counted(row) if points else row["status"] or "no interval"
+                    together.append(Mark(f"{shape}, {trained}, {words}: {note}", SHAPE_STYLES[shape], points))
             for by in view.groupings(f"{shape} gap", name) - {"all", "n"}:
                 for group in view.groups(f"{shape} gap", name, by):
                     row = view.at_end(f"{shape} gap", name, by, group)
@@ -311,8 +311,8 @@ def signal(view: View) -> list[Figure]:
         if not points:
             continue
         row = view.at_end("zero advantage against success", "test", "n", n)
-        said = f": Spearman's ρ {interval(_point(row), False)}" if row is not None and row["value"] is not None else ""
-        heading = f"n = {n}{said}"
+        note = f": Spearman's ρ {interval(_point(row), False)}" if row is not None and row["value"] is not None else ""
+        heading = f"n = {n}{note}"
         svg = cloud(points, heading, ("groups without signal", f"{view.mean} at the end"))
         data = pl.DataFrame(
             [(text, share, end) for share, end, _, text in points],

@@ -83,7 +83,7 @@ def _gaps(view: View) -> list[str]:
     found = []
     for label, row in rows.items():
         if row and tells(row, POINTS):
-            found.append(f"  {label:<35} {_said(row)}{adjusted_p(row)}  ({counted(row)})")
+            found.append(f"  {label:<35} {_estimate(row)}{adjusted_p(row)}  ({counted(row)})")
         elif row and row["status"]:
             found.append(f"  {label:<35} {row['status']}")
     return ["", f"Differences of {view.mean} at step {view.last}", *found] if found else []
@@ -92,7 +92,7 @@ def _gaps(view: View) -> list[str]:
 def _effects(view: View) -> list[str]:
     rows = [row for term in view.groups("effect", "all", "term") if (row := view.at_end("effect", "all", "term", term))]
     clear = [row for row in rows if row["q"] is not None and row["q"] <= FALSE_DISCOVERIES]
-    lines = [f"  {row['group']:<20} {_said(row, percent=False)}" for row in clear]
+    lines = [f"  {row['group']:<20} {_estimate(row, percent=False)}" for row in clear]
     untold = [f"{row['group']}: {reason(row)}" for row in rows if row["value"] is None and row["status"]]
     if not lines and len(untold) < len(rows):
         lines = ["  none significant"]
@@ -103,5 +103,5 @@ def _effects(view: View) -> list[str]:
     return ["", heading, *lines] if lines else []
 
 
-def _said(row: Row, percent: bool = True) -> str:
+def _estimate(row: Row, percent: bool = True) -> str:
     return interval(Point(row["step"], row["value"], row["low"], row["high"]), percent)

@@ -224,10 +224,10 @@ def changes(view: View) -> list[Change]:
 
 
 def truncated(view: View, above: float = 0.05) -> list[tuple[str, Point]]:
-    """The sets and n of which more than this share of the completions is truncated at the last checkpoint.
+    """The sets and n with more than this share of truncated completions at the last checkpoint.
 
     Returns:
-        Pairs of what they are and the share: success there is a lower bound.
+        Pairs of label and share; success there is a lower bound.
     """
     shares = {
         place(name, n): view.points("truncated", name, "n", n)

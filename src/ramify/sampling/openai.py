@@ -77,7 +77,7 @@ class OpenAISampler:
         try:
             return asyncio.run(self._batch(puzzles, prompt, greedy, name))
         except Exception as error:
-            raise RunError(f"{self.config.base_url}: {_said(error)}") from None
+            raise RunError(f"{self.config.base_url}: {_message(error)}") from None
 
     async def _batch(self, puzzles: Sequence[Item], prompt: Prompt, greedy: bool, name: str) -> list[Completion]:
         import openai
@@ -108,7 +108,7 @@ class OpenAISampler:
         return [completion for task in tasks for completion in task.result()]
 
     async def _choices(
-        self, client: Any, said: Any, count: int, seed: int, greedy: bool
+        self, client: Any, prompt: Any, count: int, seed: int, greedy: bool
     ) -> list[tuple[str, int | None, bool]]:
         """The choices of one request: text, tokens if there is one choice, whether the limit ended it."""
         settings: dict[str, Any] = {
@@ -121,12 +121,12 @@ class OpenAISampler:
         }
         if count > 1:
             settings["n"] = count
-        chat = not isinstance(said, str)
+        chat = not isinstance(prompt, str)
         ask = client.chat.completions.create if chat else client.completions.create
         answer = None
         for pause in (*PAUSES[: self.config.retries], None):
             try:
-                answer = await ask(**({"messages": said} if chat else {"prompt": said}), **settings)
+                answer = await ask(**({"messages": prompt} if chat else {"prompt": prompt}), **settings)
                 break
             except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:  # a truncated body
                 if pause is None:
@@ -137,19 +137,19 @@ class OpenAISampler:
             texts = [choice.message.content if chat else choice.text for choice in choices]
             if not all(text is None or isinstance(text, str) for text in texts):
                 raise TypeError
-            told = _tokens(answer) if len(choices) == 1 else None
-            return [(t or "", told, c.finish_reason == "length") for t, c in zip(texts, choices, strict=True)]
+            tokens = _tokens(answer) if len(choices) == 1 else None
+            return [(t or "", tokens, c.finish_reason == "length") for t, c in zip(texts, choices, strict=True)]
         except (AttributeError, TypeError):
             raise RunError("the response has no completion; does the address end in /v1?") from None
 
 
 def _tokens(answer: Any) -> int | None:
     """The server's count of completion tokens; None if it is missing or impossible."""
-    told = getattr(answer.usage, "completion_tokens", None)
-    return told if type(told) is int and 0 <= told < 2**31 else None
+    count = getattr(answer.usage, "completion_tokens", None)
+    return count if type(count) is int and 0 <= count < 2**31 else None
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return reason(error)

@@ -75,9 +75,9 @@ class VLLMSampler:
             )
             for puzzle in puzzles
         ]
-        said = [prompt.to_model_input(puzzle) for puzzle in puzzles]
+        prompts = [prompt.to_model_input(puzzle) for puzzle in puzzles]
         ask = self.llm.chat if prompt.chat else self.llm.generate
-        answers = ask(said, settings, use_tqdm=False)
+        answers = ask(prompts, settings, use_tqdm=False)
         return [
             Completion(puzzle.id, -1 if greedy else k, one.text, len(one.token_ids), one.finish_reason == "length")
             for puzzle, answer in zip(puzzles, answers, strict=True)

@@ -1,1 +1,1 @@
-"""The stages of a run, each of which skips what exists: generate, train, sample, score."""
+"""The stages of a run: generate, train, sample, score. Each skips existing results."""

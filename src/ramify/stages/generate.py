@@ -1,4 +1,4 @@
-"""The puzzle sets of a run."""
+"""The stage that creates the puzzle sets."""
 
 from ramify.adapters.puzzles import write_puzzles
 from ramify.progress import ProgressCallback
@@ -7,6 +7,6 @@ from ramify.settings import ExperimentConfig
 
 
 def generate(config: ExperimentConfig, run: Run, report: ProgressCallback) -> None:
-    """Draw the puzzles, or take those that are named, tag them, certify the split."""
+    """Draw or load the puzzles, solve them, and certify the split."""
     with run.writing():
         write_puzzles(config.task, run, report)

@@ -1,4 +1,4 @@
-"""Ask every checkpoint the puzzles of every evaluation set."""
+"""The stage that samples every checkpoint on every evaluation set."""
 
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from ramify.tasks.base import EVALUATION_SETS
 
 
 def sample(config: ExperimentConfig, run: Run, report: ProgressCallback) -> None:
-    """Sample every checkpoint on every evaluation set; a batch that is on disk is not made again."""
+    """Sample every checkpoint on every evaluation set; existing batches are skipped."""
     with run.writing():
         for seed in config.seeds:
             for step in config.steps(seed):
@@ -34,7 +34,7 @@ def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sam
 
 
 def evaluation_prompts(config: ExperimentConfig, run: Run) -> list[Any]:
-    """What the model is asked in all evaluation sets."""
+    """The prompts of all evaluation sets."""
     return [
         config.task.prompt.to_model_input(puzzle)
         for name in EVALUATION_SETS
@@ -43,7 +43,7 @@ def evaluation_prompts(config: ExperimentConfig, run: Run) -> list[Any]:
 
 
 def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path | str:
-    """What the sampler loads: a folder, a hub name, or a server's name for it."""
+    """The model to sample at a step: a folder, a hub name, or a model name on a server."""
     served = config.sample.SERVED
     model = config.train.checkpoint(run, seed, step)
     if model is not None:

@@ -1,4 +1,4 @@
-"""Grade completions, find the attempts in them, and make the estimates."""
+"""The stage that grades completions, finds attempts, and computes the estimates."""
 
 from collections.abc import Sequence
 
@@ -13,25 +13,25 @@ from ramify.tables import is_current, made_by, write_table
 
 
 def score(run: Run, report: ProgressCallback, groupings: Sequence[str] = (), ray: str | None = None) -> None:
-    """Grade every completion, find its attempts, and make the estimates; tables of another grader are made again.
+    """Grade completions, find attempts, and compute the estimates; outdated tables are rebuilt.
 
     Args:
-        groupings: more than the usual ones, such as "n,split,forced".
-        ray: the address of a Ray cluster to score on, "local" for one on this machine; None: no Ray.
+        groupings: additional groupings, such as "n,split,forced".
+        ray: address of a Ray cluster, or "local" for this machine; None to score without Ray.
     """
     work, jobs, known = _to_score(run)
     if not work:
-        raise RunError(f"{run.path}: there are no completions to score; make some with ramify sample")
+        raise RunError(f"{run.path}: no completions to score; sample some with ramify sample")
     if jobs or known is None or not known.issuperset(groupings):
         with run.scoring(report):
             _score(run, report, groupings, ray)
 
 
 def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
-    """How many tables of completions there are, those to grade, and by what there are estimates; None: there are none.
+    """The number of tables of completions, the jobs to grade, and the groupings of the current estimates, or None.
 
-    Derived tables that are damaged, or of another grader version, have to be rebuilt; so have estimates without the
-    metrics of a package that was installed since.
+    Damaged derived tables and those of another grader version are rebuilt, and so are estimates that lack the metrics
+    of an installed package.
     """
     grader, analysis = made_by(run.task.GRADER_VERSION), made_by(run.task.GRADER_VERSION, estimates=True)
     work = [(seed, name, step) for seed in run.seeds for name, step in run.sampled(seed)]
@@ -48,16 +48,16 @@ def _to_score(run: Run) -> tuple[int, list[annotate.Job], set[str] | None]:
 
 
 def _score(run: Run, report: ProgressCallback, groupings: Sequence[str], ray: str | None) -> None:
-    from ramify.analysis.estimate import estimate  # scipy takes a while to import
+    from ramify.analysis.estimate import estimate  # scipy is slow to import
 
-    total, jobs, known = _to_score(run)  # another process may just have done it
+    total, jobs, known = _to_score(run)  # another process may have finished it
     if not jobs and known is not None and known.issuperset(groupings):
         return
     for puzzles, completions, *_ in jobs:
         run.scan(puzzles, run.task.puzzle_schema())
         run.scan(completions, COMPLETIONS)
     if jobs:
-        run.estimates_file.unlink(missing_ok=True)  # it is older than what is made now, also if that is cut off
+        run.estimates_file.unlink(missing_ok=True)  # outdated from now on, even if scoring is interrupted
     done = total - len(jobs)
     report("scoring", done, total + 1)
     cluster = None if ray == "local" else ray

@@ -1,4 +1,4 @@
-"""Train each seed, going on from its last whole checkpoint."""
+"""The stage that trains each seed, resuming from its last complete checkpoint."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from ramify.train.base import Job
 
 
 def train(config: ExperimentConfig, run: Run, report: ProgressCallback) -> None:
-    """Train each seed to its last step, going on from its last whole checkpoint."""
+    """Train each seed to its last step, resuming from its last complete checkpoint."""
     if not config.trains:
         return
     total = max(config.train.saved_steps(), default=0)

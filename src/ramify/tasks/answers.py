@@ -1,4 +1,4 @@
-"""Where the answer stands in a completion, for every task whose answer is between tags or in a box."""
+"""The span of the answer in a completion, for tasks whose answer is between tags or in a box."""
 
 import re
 from collections import deque
@@ -7,18 +7,18 @@ from itertools import takewhile
 
 ANSWER_TAGS = ("<answer>", "</answer>")
 LONGEST_BOX = 20_000
-"""The most characters in a box."""
+"""Maximum characters in a box."""
 
 
 def answer_span(text: str, tags: tuple[str, str] = ANSWER_TAGS, open_ended: bool = True) -> tuple[int, int] | None:
-    r"""Where the answer stands in a completion; None if there is none.
+    r"""The span of the answer in a completion; None if there is none.
 
     It is the last `<answer>…</answer>`. Without one, it is what begins last: the last `\boxed{…}` (where the end of the
     text cuts it, the one before), or an opening tag that nothing closes, up to the end (a server leaves out the stop
     string).
 
     Args:
-        open_ended: whether an opening tag that nothing closes counts.
+        open_ended: whether an unclosed opening tag counts.
 
     >>> text = "in <answer> tags: <answer>3+5</answer>"
     >>> text[slice(*answer_span(text))]
@@ -46,12 +46,12 @@ def answer_span(text: str, tags: tuple[str, str] = ANSWER_TAGS, open_ended: bool
     if opened is None or not open_ended or (boxed is not None and boxed[0] > opened.end()):
         return boxed
     if before is not None and not text[opened.end() :].strip():
-        return before.end(), opened.start()  # the closing tag was written as an opening one
+        return before.end(), opened.start()  # the closing tag was written as an opening tag
     return opened.end(), _end_of_open_answer(text, opened.end(), tags[1].strip())
 
 
 def _end_of_open_answer(text: str, start: int, closing: str) -> int:
-    """The end of the text, without the beginning of a closing tag: a server may cut a stop string in two."""
+    """The end of the text without a partial closing tag, since a server may cut a stop string."""
     end = start + len(text[start:].rstrip())
     for length in range(min(len(closing) - 1, end - start), 1, -1):
         if text[end - length : end].lower() == closing[:length].lower():
@@ -61,8 +61,8 @@ def _end_of_open_answer(text: str, start: int, closing: str) -> int:
 
 @lru_cache
 def _either(tags: tuple[str, str]) -> re.Pattern[str]:
-    # The longer one is looked for first, for the case that it begins with the other. What both begin with stands in
-    # front of the choice: the search for a literal is several times faster.
+    # The longer one comes first, in case it starts with the other. The common prefix is
+    # factored out, since searching for a literal is several times faster.
     named = [("opening", tags[0].strip()), ("closing", tags[1].strip())]
     pairs = zip(named[0][1], named[1][1], strict=False)
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

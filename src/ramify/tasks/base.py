@@ -1,8 +1,8 @@
-"""What ramify needs to know of a task, and nothing else: its puzzles, prompts, grades, attempts and structure.
+"""The interface of a task: its puzzles, prompts, grades, attempts and structure.
 
-A task is a settings class, that of the table `[task]`, with methods. A new one derives from `Task` and is named as an
-entry point of the group `ramify.tasks`; docs/adding-a-task.md makes one. A puzzle is what a model is asked, whatever
-the task, and a pattern is the structure of a solution: tasks pass patterns to the rest as texts.
+A task is a settings class, that of the table `[task]`, with methods. A new task derives from `Task` and is registered
+as an entry point of the group `ramify.tasks`; docs/adding-a-task.md has an example. A puzzle is one item of any task,
+and a pattern is the structure of a solution, which other packages handle as text.
 """
 
 from abc import ABC, abstractmethod
@@ -19,22 +19,22 @@ from ramify.progress import ProgressCallback
 from ramify.records import Attempt, Grade, Item
 
 EVALUATION_SETS = ("test", "length", "held_out", "skills")
-"""Seen structure, longer puzzles, structure held out of training, and the parts that larger puzzles are made of."""
+"""Sets of seen structure, longer puzzles, held-out structure, and the parts of larger puzzles."""
 SETS = (*EVALUATION_SETS, "train")
 SHAPE_CLASSES = ("balanced", "left-heavy", "right-heavy")
 Schema = Mapping[str, Any]
-"""Column to type."""
+"""Column types by name."""
 Counts = dict[int, int]
 """Numbers of puzzles by size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A puzzle with its solutions.
+    """A puzzle with its solving patterns.
 
     Attributes:
-        solving: the patterns that solve it, the same ones in the same order each time.
-        forced: whether the source pattern (with those that cannot be told apart from it) is the only one.
+        solving: the solving patterns, in a stable order.
+        forced: whether the puzzle is uniquely solvable: by its source pattern (and its twins) alone.
         multiplicity: number of solutions.
     """
 
@@ -45,24 +45,24 @@ class Tagged:
 
 
 class Split(NamedTuple):
-    """The sets by name, and their certificate: plain data with `is_clean`, `puzzles` by set, and counts of faults."""
+    """Puzzle sets by name, and their certificate: `is_clean`, `puzzles` by set, and counts of faults."""
 
     sets: dict[str, list[Tagged]]
     certificate: dict[str, Any]
 
 
 class Prompt(Protocol):
-    """How a puzzle is put to a model."""
+    """The presentation of a puzzle to a model."""
 
     chat: bool
     answer_tags: tuple[str, str]
 
     def to_model_input(self, puzzle: Any) -> Any:
-        """A text, or a list of messages."""
+        """The prompt of a puzzle: a text, or a list of messages."""
 
 
 class Reward(Protocol):
-    """What a completion is worth in training; `label` is the reward in words."""
+    """A reward function; `label` describes it in words."""
 
     label: Any
 
@@ -71,44 +71,44 @@ class Reward(Protocol):
 
 
 Tree = str | tuple[str, tuple["Tree", ...]]
-"""A leaf, or an operator with its operands, to be drawn."""
+"""A leaf, or an operator with its operands, for drawing."""
 
 
 class Task(Config, ABC):
-    """A task, with the settings that say which puzzles are made of it.
+    """The base class of tasks: the settings of the puzzle sets, and the methods of the task.
 
     Attributes:
-        PUZZLE_COLUMNS: the columns that a puzzle is kept in, besides those that all tasks have.
-        GRADER_VERSION: changes when a verdict or an attempt could change for the same text; tables are then made again.
-        STRATA: for each shape class that is compared with left-heavy patterns, the columns that are held equal.
-        MATCHED_BY: the columns in which held-out patterns and their controls are equal.
-        TERMS: the terms of the model of success, as expressions over the columns of puzzles; a term that follows from
-            those before it is left out.
-        INDICATORS: those of them that are true or false.
-        STRUCTURE: the columns that follow from the pattern, so that a group by one is a claim about structures.
-        GROUPINGS: by which estimates are made, besides all, n and pattern.
-        PROMISES: what the counts of a certificate count, in words.
-        INTRODUCTION: the task in a sentence or two, for the report.
-        LABELS: columns in words, where the name of a column is not enough.
-        GIVEN: whether a puzzle names its pattern, so that there is nothing to choose.
+        PUZZLE_COLUMNS: columns of a puzzle besides those of all tasks.
+        GRADER_VERSION: increased when the verdict or attempts of a text could change; tables are then rebuilt.
+        STRATA: for each shape class compared with left-heavy patterns, the columns to match.
+        MATCHED_BY: columns that match held-out patterns and their controls.
+        TERMS: terms of the logistic model of success, as expressions over the columns of puzzles; a term that is a
+            linear combination of earlier ones is dropped.
+        INDICATORS: the binary terms.
+        STRUCTURE: columns derived from the pattern; groups by them support claims about new patterns.
+        GROUPINGS: groupings of estimates besides all, n and pattern.
+        PROMISES: descriptions of the counts in a certificate.
+        INTRODUCTION: the task in one or two sentences, for the report.
+        LABELS: names of columns for readers, where they differ.
+        GIVEN: whether a puzzle states its pattern, so that patterns are not chosen.
     """
 
     kind: str
     seed: Seed = 1
-    """The seed of the puzzles; runs with other training seeds keep the same puzzles."""
+    """The seed of the puzzles, independent of the training seeds."""
     puzzles: str = ""
-    """A run, a folder, a file or a dataset on the hub whose puzzles are taken; none are drawn then, and the settings
-    from here to `multiset_disjoint` say nothing."""
+    """A run, folder, file or hub dataset with existing puzzles; the settings from here to `multiset_disjoint` then have
+    no effect."""
     train: Counts = Field({})
-    """Puzzles to train on, by n, of patterns that are not held out."""
+    """Training puzzles by n, of patterns that are not held out."""
     test: Counts = Field({})
-    """Puzzles of the trained sizes and patterns, disjoint from all training."""
+    """Puzzles of trained sizes and patterns, disjoint from training."""
     length: Counts = Field({})
-    """Puzzles of sizes that are not trained."""
+    """Puzzles of untrained sizes."""
     held_out: Counts = Field({})
     """Puzzles of the held-out patterns."""
     skills: Counts = Field({})
-    """Puzzles of the small patterns that larger ones are made of; the composition gap needs them."""
+    """Puzzles of the parts of larger patterns, for the composition gap."""
 
     SIZES: ClassVar[tuple[int, int]] = (1, 16)
     PUZZLE_COLUMNS: ClassVar[Schema]
@@ -138,29 +138,30 @@ class Task(Config, ABC):
             if count < 0:
                 raise ValueError(f"task.{info.field_name}.{size} = {count}: a count cannot be negative")
             if count > MOST:
-                raise ValueError(f"task.{info.field_name}.{size} = {count}: the most puzzles are {MOST:,}")
+                raise ValueError(f"task.{info.field_name}.{size} = {count}: the maximum is {MOST:,}")
         return counts
 
     # Puzzles.
 
     @abstractmethod
     def draw(self, report: ProgressCallback) -> Split:
-        """Make every set of `SETS` and its certificate. Same settings, same puzzles."""
+        """Draw every set of `SETS` with its certificate; the same settings give the same puzzles."""
 
     def asked(self) -> dict[str, Counts]:
-        """How many puzzles each set is to have, by n."""
+        """Requested numbers of puzzles by set and n."""
         return {name: {n: count for n, count in getattr(self, name).items() if count} for name in SETS}
 
     @abstractmethod
     def trained_patterns(self) -> list[str]:
-        """The patterns that training puzzles can be drawn from."""
+        """The patterns of training puzzles."""
 
     def available(self, name: str, n: int) -> int | None:
-        """How many patterns a set and size is drawn from; None where that is not known beforehand."""
+        """The number of patterns of a set and size; None if unknown before drawing."""
         return None
 
     def supply(self, name: str, n: int) -> int | None:
-        """About how many puzzles a set and size can have, spread evenly over patterns; None where they are plenty."""
+        """The approximate number of available puzzles of a set and size, equally spread over patterns; None if it is no
+        limit."""
         return None
 
     @abstractmethod
@@ -173,7 +174,7 @@ class Task(Config, ABC):
 
     @abstractmethod
     def describe(self, row: Mapping[str, Any]) -> str:
-        """A puzzle in one line, of its row."""
+        """A row of a puzzle as one line of text."""
 
     # Texts.
 
@@ -182,29 +183,29 @@ class Task(Config, ABC):
 
     @abstractmethod
     def grade(self, puzzle: Any, text: str, truncated: bool = False) -> Grade:
-        """The verdict on a completion; never raises, in linear time."""
+        """Grade a completion; never raises, linear time."""
 
     @abstractmethod
     def find_attempts(self, puzzle: Any, text: str, truncated: bool = False) -> list[Attempt]:
-        """The attempts in a completion, the answer among them; never raises, in linear time."""
+        """Find the attempts in a completion, including the answer; never raises, linear time."""
 
     @abstractmethod
     def demonstrate(self, puzzle: Any) -> str:
-        """A right completion, by the source pattern where there is one."""
+        """A correct completion, by the source pattern if there is one."""
 
     @abstractmethod
     def mistake(self, puzzle: Any, random: Random) -> str:
-        """A wrong completion with an attempt in it, as the model of a test writes it."""
+        """A wrong completion with an attempt, for simulated models."""
 
     def same_answer(self, answer: str) -> str:
-        """One text for all answers that are equal; an answer is the text of an attempt's expression."""
+        """A canonical text that equal answers share; an answer is the text of an attempt's expression."""
         return answer
 
     # Structure.
 
     @abstractmethod
     def structure(self, pattern: str) -> Mapping[str, Any]:
-        """What follows from a pattern.
+        """Structural features of a pattern.
 
         Returns:
             n, pattern (its text), shape_class (balanced, left-heavy, right-heavy or none), split, depth, lookahead, and
@@ -212,23 +213,23 @@ class Task(Config, ABC):
         """
 
     def parts(self, pattern: str) -> tuple[str, ...]:
-        """The patterns that are put together last, leaves left out; those of skills have puzzles of their own."""
+        """The non-leaf patterns combined at the root of a pattern; the set of skills has puzzles of them."""
         return ()
 
     def twins(self, pattern: str) -> frozenset[str]:
-        """Other patterns that cannot be told apart from it by any puzzle."""
+        """Other patterns that solve exactly the same puzzles."""
         return frozenset()
 
     def patterns(self, n: int) -> Sequence[str] | None:
-        """All patterns of a size in a stable order; None where they are not listed."""
+        """All patterns of a size in a stable order; None if they are not listed."""
         return None
 
     @abstractmethod
     def tree(self, pattern: str) -> Tree:
-        """A pattern to be drawn."""
+        """The tree of a pattern, for drawing."""
 
     def attributes(self, puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.DataFrame:
-        """The puzzles with the columns of `STRUCTURE` that their table does not have, and what else a task adds.
+        """The puzzles with the columns of `STRUCTURE` missing from their table, and further columns of the task.
 
         Args:
             puzzles: with the columns of `puzzle_schema`.
@@ -243,16 +244,16 @@ class Task(Config, ABC):
             pl.DataFrame(rows, infer_schema_length=None), on="pattern", how="left", maintain_order="left"
         )
 
-    # What follows from these.
+    # Derived methods.
 
     def scaled(self, part: Callable[[int], int]) -> Self:
-        """The same task with other numbers of puzzles."""
+        """The task with numbers of puzzles scaled."""
         return self.model_copy(
             update={name: {n: part(count) for n, count in getattr(self, name).items()} for name in SETS}
         )
 
     def limited(self, most: int) -> Self:
-        """The same task with at most so many puzzles of a set and size."""
+        """The task with at most `most` puzzles per set and size."""
         return self.scaled(lambda count: min(count, most))
 
     @classmethod
@@ -262,7 +263,7 @@ class Task(Config, ABC):
             "puzzle_id": pl.String,
             **cls.PUZZLE_COLUMNS,
             "n": pl.Int32,
-            "pattern": pl.String,  # null: no source pattern; so are the four below
+            "pattern": pl.String,  # null without a source pattern, like the four columns below
             "shape_class": pl.String,
             "split": pl.String,
             "depth": pl.Int32,
@@ -273,7 +274,7 @@ class Task(Config, ABC):
         }
 
     def frame(self, tagged: Iterable[Tagged]) -> pl.DataFrame:
-        """Puzzles as a table, one row a puzzle, columns as in `puzzle_schema`."""
+        """Puzzles as a table, one per row, with the columns of `puzzle_schema`."""
         rows = []
         for entry in tagged:
             puzzle = entry.puzzle
@@ -294,6 +295,6 @@ class Task(Config, ABC):
         return pl.DataFrame(rows, schema=self.puzzle_schema())
 
     def puzzles_in(self, frame: pl.DataFrame) -> list[Any]:
-        """The puzzles of a table, in its order."""
+        """The puzzles of a table, in order."""
         columns = [*self.PUZZLE_COLUMNS, "n", "pattern"]
         return [self.puzzle(row) for row in frame.select(columns).iter_rows(named=True)]

@@ -1,4 +1,4 @@
-"""The tasks that a run can name: those of ramify, and those of other packages (entry points `ramify.tasks`)."""
+"""The registry of tasks: those of ramify, and those of other packages (entry points `ramify.tasks`)."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,7 +28,7 @@ def task_of(settings: Mapping[str, Any]) -> Task:
 
 
 def default_task() -> Task:
-    """The task of settings that name none."""
+    """The task of settings without a kind."""
     return TASKS.known[TASKS.default].check({})
 
 

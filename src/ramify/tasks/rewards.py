@@ -1,4 +1,4 @@
-"""Rewards: what a grade is worth in training. Metrics never read them."""
+"""Reward functions of grades. Metrics never use them."""
 
 from typing import Annotated, Any
 
@@ -22,15 +22,15 @@ class RewardConfig(Config):
     """
 
     correct: Reward = 1.0
-    """A correct answer."""
+    """Reward of a correct answer."""
     form: Reward = 0.0
-    """A wrong answer in the right form, such as an expression between the answer tags. The paper gives 0.1."""
+    """Reward of a wrong answer in the right form, such as an expression; 0.1 in the paper."""
     wrong: Reward = 0.0
-    """Anything else."""
+    """Reward of any other completion."""
 
     @classmethod
     def spelled_out(cls, name: str) -> dict[str, Any]:
-        """The rewards that have names."""
+        """The settings of a named reward."""
         if name not in REWARDS:
             raise ValueError(f"there are {', '.join(REWARDS)}; or give correct, form and wrong")
         return REWARDS[name].model_dump()
@@ -52,4 +52,4 @@ class RewardConfig(Config):
 
 
 REWARDS = {"pure": RewardConfig(), "paper": RewardConfig(form=0.1)}
-"""Rewards by name: for a correct answer alone, and the paper's."""
+"""Named rewards: for correct answers only, and the paper's."""

@@ -1,4 +1,4 @@
-"""The interface of a trainer: what the pipeline, the forecast and the report ask of `[train]`, whatever its kind.
+"""The interface of trainers for the pipeline, the forecast and the report.
 
 A trainer is a settings class with methods. Those that train by TRL derive from `train.job.TrainerConfig`.
 """
@@ -15,7 +15,7 @@ from ramify.run import Run
 from ramify.tasks.base import Task
 
 Telemetry = Callable[[int], pl.DataFrame | None]
-"""From a step to what it trained on, one row a pattern; None where that is written elsewhere."""
+"""A function from a step to its telemetry, one row per pattern; None if it is written elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Job:
     """One training run.
 
     Attributes:
-        model: the folder or hub name to start from.
+        model: folder or hub name of the initial model.
         on_step: called after each optimizer step with its number.
     """
 
@@ -35,12 +35,12 @@ class Job:
 
 
 class Trainer(Config):
-    """A trainer's settings. The defaults are those of one that trains nothing.
+    """The settings of a trainer; the defaults are those of a trainer that trains nothing.
 
     Attributes:
         LABEL: the method in words, for reports.
         TRAINS: whether `train` changes the model.
-        WRITES_ROLLOUTS: whether training samples completions, grades them and writes them down.
+        WRITES_ROLLOUTS: whether training samples completions, grades them and stores them.
     """
 
     kind: str
@@ -49,38 +49,38 @@ class Trainer(Config):
     WRITES_ROLLOUTS: ClassVar[bool] = False
 
     def describe(self, model: str) -> str:
-        """What was done to a model, in a clause of a sentence that the report ends."""
+        """The training of a model as a clause of a sentence."""
         return f"The model ({model}) was not trained"
 
     def checked(self) -> Self:
-        """Return these settings if training could start with them; else raise an error of ramify."""
+        """Return the settings if training can start with them; else raise an error."""
         return self
 
     def saved_steps(self, seed: int = 1) -> list[int]:
-        """Steps of the checkpoints that there are, or will be."""
+        """The steps of existing or future checkpoints."""
         return []
 
     def evaluated_steps(self, seed: int) -> list[int]:
-        """Steps that are sampled; step 0 is the base model."""
+        """The sampled steps; step 0 is the base model."""
         return [0, *self.saved_steps(seed)]
 
     def models(self, seed: int) -> list[Path | str]:
-        """Models besides the base that evaluation loads and that exist before training."""
+        """Models besides the base that exist before training and that evaluation loads."""
         return []
 
     def train(self, job: Job) -> None:
-        """Train to the last step, going on from the last complete checkpoint."""
+        """Train to the last step, resuming from the last complete checkpoint."""
 
     def checkpoint(self, run: Run, seed: int, step: int) -> Path | str | None:
-        """The model of a step that is kept outside the run; None: the run has it."""
+        """The model of a step that is stored outside the run; None if the run has it."""
         return None
 
     def scaled(self, part: Callable[[int], int]) -> Self:
-        """The same training with other numbers of steps."""
+        """The training with its numbers of steps scaled."""
         return self
 
     def resolved(self, model: str | Path, prompts: Iterable[Any]) -> Self:
-        """The same settings with the token limit that the model's context leaves, where training samples.
+        """The settings with token limits that fit the model's context, if training samples.
 
         Raises:
             ConfigError: a prompt does not fit.
@@ -88,5 +88,5 @@ class Trainer(Config):
         return self
 
     def samples_before(self, puzzles: int) -> int:
-        """Completions that are sampled before the first step."""
+        """The number of completions sampled before the first step."""
         return 0

@@ -1,4 +1,4 @@
-"""What ramify does during training, whatever the trainer: a log line a step, telemetry, whole checkpoints, progress."""
+"""Callbacks of all trainers: logs, telemetry, completion markers of checkpoints, progress."""
 
 import ctypes
 import json
@@ -21,10 +21,10 @@ from ramify.train.base import Telemetry
 
 
 def give_back_memory() -> None:
-    """Give memory that is free back to the system, where the C library can.
+    """Return free memory to the system, where the C library supports it.
 
-    The activations of a step are hundreds of megabytes, in blocks of as many sizes as completions have lengths. glibc
-    keeps what is freed, in pieces that the next step does not fit, so the process would grow while it trains.
+    The activations of a step are hundreds of megabytes, in blocks whose sizes vary with the lengths of completions.
+    glibc keeps freed blocks, which do not fit the next step, so the process would grow during training.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
@@ -32,7 +32,7 @@ def give_back_memory() -> None:
 
 
 class RunCallback(TrainerCallback):
-    """Logs every step, marks a checkpoint as whole once it is, saves at the last step and before SIGTERM ends it."""
+    """Log each step, mark complete checkpoints, and save at the last step and on SIGTERM."""
 
     def __init__(self, run: Run, seed: int, on_step: Callable[[int], None], telemetry: Telemetry) -> None:
         self.run, self.seed, self.on_step, self.telemetry = run, seed, on_step, telemetry
@@ -40,7 +40,7 @@ class RunCallback(TrainerCallback):
 
     @contextmanager
     def saving_on_sigterm(self) -> Iterator[None]:
-        """Finish the step and save when SIGTERM comes; a second one kills. Only the main thread can."""
+        """Finish the step and save on SIGTERM; a second signal kills. Only the main thread can handle signals."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -56,10 +56,10 @@ class RunCallback(TrainerCallback):
             signal.signal(signal.SIGTERM, before)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        if torch.distributed.is_initialized():  # one that was told to stop stops all
-            told = torch.tensor(float(self.is_stopping), device=args.device)
-            torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
-            self.is_stopping = bool(told)
+        if torch.distributed.is_initialized():  # a signal to one process stops all
+            stops = torch.tensor(float(self.is_stopping), device=args.device)
+            torch.distributed.all_reduce(stops, torch.distributed.ReduceOp.MAX)
+            self.is_stopping = bool(stops)
         if state.global_step == state.max_steps or self.is_stopping:
             control.should_save = True
         if self.is_stopping:
@@ -74,7 +74,7 @@ class RunCallback(TrainerCallback):
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         if logs and "loss" in logs and state.is_world_process_zero:
-            # Numbers of single patterns are in the telemetry.
+            # The telemetry has the values of single patterns.
             numbers = {k: v for k, v in logs.items() if isinstance(v, int | float) and not k.startswith("pattern/")}
             log = self.run.train_log(self.seed)
             log.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ class RunCallback(TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if torch.distributed.is_initialized():
-            torch.distributed.barrier()  # each process saves its random numbers
+            torch.distributed.barrier()  # each process saves its random state
         if state.is_world_process_zero:
             checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             write_text(f"{world_size()}\n", self.run.completion_marker(checkpoint))

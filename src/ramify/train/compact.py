@@ -1,9 +1,9 @@
-"""Trainers of TRL that compute the same gradient in a fraction of the time on a CPU.
+"""TRL trainers that compute the same gradient with less work on a CPU.
 
-TRL pads every completion of a step to the longest one and gives all of them a forward and a backward pass. Here rows
-whose advantage is zero are left out (without a KL term their gradient is zero), and the others are sorted by length
-and cut into chunks that are padded to their own longest row. The metrics of TRL that are taken inside the loss
-(entropy, KL, clip ratios) are therefore means over chunks, and over the rows that carry gradient.
+TRL pads every completion of a step to the longest one and runs forward and backward passes on all of them. Here rows
+with zero advantage are dropped (without a KL term their gradient is zero), and the others are sorted by length and cut
+into chunks, each padded to its longest row. TRL's metrics inside the loss (entropy, KL, clip ratios) are therefore
+means over chunks, and over the rows with a gradient.
 """
 
 from typing import Any
@@ -15,18 +15,18 @@ from trl.trainer.rloo_trainer import RLOOTrainer
 CHUNK = 64
 """Rows per forward pass."""
 
-# How the loss of a chunk enters the loss of the batch: by its share of the rows, or as a plain sum.
+# Whether chunk losses are weighted by their share of the rows, or summed.
 _BY_ROWS = {"grpo", "dr_grpo"}
 _BY_SUM = {"dapo"}
 
 
 class CompactGRPOTrainer(GRPOTrainer):
-    """GRPO with the same loss, less padding and no work for rows without advantage."""
+    """GRPO with the same loss, less padding, and no work for rows with zero advantage."""
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The loss of a batch, chunk by chunk; as it is where processes would wait for each other's chunks."""
+        """The loss of a batch, chunk by chunk; unchanged with several processes, which would wait for each other."""
         known = self.loss_type in _BY_ROWS | _BY_SUM and inputs["advantages"].dim() == 1
         if not known or self.aux_loss_enabled or self.accelerator.num_processes > 1:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -36,12 +36,12 @@ class CompactGRPOTrainer(GRPOTrainer):
 
 
 class CompactRLOOTrainer(RLOOTrainer):
-    """RLOO likewise; its KL term is part of the advantage."""
+    """RLOO with the same loss and less work; its KL term is part of the advantage."""
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The loss of a batch, chunk by chunk; as it is where processes would wait for each other's chunks."""
+        """The loss of a batch, chunk by chunk; unchanged with several processes, which would wait for each other."""
         if self.aux_loss_enabled or self.accelerator.num_processes > 1:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         chunks, loss = _chunks(inputs, keep_all=False), super().compute_loss
@@ -50,25 +50,25 @@ class CompactRLOOTrainer(RLOOTrainer):
 
 
 def _chunks(inputs: dict[str, Any], keep_all: bool) -> list[dict[str, Any]]:
-    """The rows that carry gradient, by length, `CHUNK` at a time."""
+    """The rows with a gradient, sorted by length, `CHUNK` at a time."""
     lengths = inputs["completion_mask"].sum(1)
     rows = torch.arange(len(lengths), device=lengths.device)
     if not keep_all:
         rows = rows[inputs["advantages"] != 0]
     if len(rows) == 0:
-        rows = torch.arange(1, device=lengths.device)  # one row, with a gradient of zero
+        rows = torch.arange(1, device=lengths.device)  # one row, with zero gradient
     rows = rows[torch.argsort(lengths[rows], stable=True)]
     return [_take(inputs, chunk, int(lengths[chunk].max())) for chunk in rows.split(CHUNK)]
 
 
 def _sum(losses: list[torch.Tensor], by_rows: list[dict[str, Any]] | None, rows: int) -> torch.Tensor:
-    """The loss of the batch: chunks by their share of its rows, or as a plain sum."""
+    """The loss of the batch: chunks weighted by their share of its rows, or a plain sum."""
     weights = [len(chunk["advantages"]) / rows for chunk in by_rows] if by_rows else [1.0] * len(losses)
     return torch.stack([loss * weight for loss, weight in zip(losses, weights, strict=True)]).sum()
 
 
 def _take(inputs: dict[str, Any], rows: torch.Tensor, length: int) -> dict[str, Any]:
-    """These rows of a batch, completions cut to a length; tensors without rows stay as they are."""
+    """Selected rows of a batch, with completions cut to a length; other tensors are unchanged."""
     batch, width = inputs["completion_ids"].shape
     taken = {}
     for name, value in inputs.items():

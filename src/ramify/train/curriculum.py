@@ -1,4 +1,4 @@
-"""Which puzzles a step trains on: a schedule that follows from the seed, with shares by group where wanted."""
+"""The schedule of training puzzles, a function of the seed and of shares by group."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from random import Random
@@ -15,19 +15,19 @@ Shares = dict[str, Annotated[float, Field(ge=0, le=1e9)]]
 
 
 class CurriculumConfig(Config):
-    """Shares of the training puzzles by group, from the first step on and from later ones.
+    """Shares of the training puzzles by group, initially and from later steps on.
 
-    By default all puzzles are as likely as each other.
+    By default all puzzles are equally likely.
     """
 
     by: Literal["n", "pattern", "shape_class", "lookahead", "depth"] = "n"
-    """What makes a group."""
+    """The column that defines the groups."""
     shares: Shares = Field({})
-    """Group = weight, such as {right-heavy = 2, left-heavy = 1}; groups that are not named get no puzzle."""
+    """Group = weight, such as {right-heavy = 2, left-heavy = 1}; other groups get no puzzle."""
     later: dict[int, Shares] = Field({})
-    """The same from a step on, such as {20 = {3 = 1, 4 = 3}}."""
+    """Shares from later steps on, such as {20 = {3 = 1, 4 = 3}}."""
     by_success: bool = False
-    """Whether groups that are solved about half the time weigh more, by what GRPO measured so far (success.py)."""
+    """Whether groups with a success near one half get more weight, by the success measured so far (success.py)."""
 
     @field_validator("shares", "later")
     @classmethod
@@ -45,7 +45,7 @@ class CurriculumConfig(Config):
         return later
 
     def at(self, step: int) -> Shares:
-        """The shares of a step, which counts from 1.
+        """The shares at a step, counted from 1.
 
         >>> CurriculumConfig(shares={"3": 1}, later={10: {"4": 1}}).at(10)
         {'4': 1.0}
@@ -55,15 +55,15 @@ class CurriculumConfig(Config):
 
 
 def schedule(puzzles: pl.DataFrame, config: CurriculumConfig, steps: int, per_step: int, seed: int) -> list[int]:
-    """The rows of the puzzle table that are trained on, step after step: `steps * per_step` of them.
+    """The rows of the puzzle table for each step in turn: `steps * per_step` of them.
 
-    Within a group every puzzle comes once before any comes twice, in an order of its own each time.
+    Within a group, every puzzle occurs once per pass, in a new random order each pass.
 
     Args:
-        puzzles: with a column of the name `config.by`.
+        puzzles: a table with the column `config.by`.
 
     Raises:
-        ConfigError: a share is given to a group that has no puzzle.
+        ConfigError: a group with a share has no puzzle.
 
     >>> table = pl.DataFrame({"n": [3, 3, 4]})
     >>> schedule(table, CurriculumConfig(shares={"3": 1}, later={3: {"4": 1}}), 4, 2, seed=1)
@@ -89,7 +89,7 @@ def check_groups(puzzles: pl.DataFrame, config: CurriculumConfig) -> dict[str | 
     """The rows of each group.
 
     Raises:
-        ConfigError: a share is given to a group that has no row.
+        ConfigError: a group with a share has no row.
     """
     members: dict[str | None, list[int]] = {}
     for row, group in enumerate(puzzles[config.by].cast(pl.String)):
@@ -98,28 +98,30 @@ def check_groups(puzzles: pl.DataFrame, config: CurriculumConfig) -> dict[str | 
         for group in shares:
             if group not in members:
                 known = ", ".join(sorted(map(str, members)))
-                raise ConfigError(f"train.curriculum: nothing to train on has {config.by} = {group}; there are {known}")
+                raise ConfigError(
+                    f"train.curriculum: no training puzzle has {config.by} = {group}; the groups are {known}"
+                )
     return members
 
 
 def check_patterns(trained: Iterable[Mapping[str, Any]], config: CurriculumConfig) -> None:
-    """Check the shares before any puzzle is drawn, by the structure of the patterns that they can be drawn from.
+    """Check the shares against the structure of the available patterns, before puzzles are drawn.
 
     Raises:
-        ConfigError: a share is given to a group that none of them is in.
+        ConfigError: a group with a share has none of the patterns.
     """
     check_groups(pl.DataFrame({config.by: [str(each[config.by]) for each in trained]}), config)
 
 
 def in_turn(rows: list[int], random: Random) -> Iterator[int]:
-    """Endless rows; every one comes once before any comes twice, in an order of its own each time."""
+    """Yield rows forever: every row once per pass, in a new random order each pass."""
     while True:
         random.shuffle(rows)
         yield from tuple(rows)
 
 
 def apportion(shares: Shares, count: int, random: Random) -> list[str]:
-    """Groups by their shares; what does not divide is drawn by what remains of each."""
+    """Divide a count among groups by their shares; remainders are drawn at random in proportion."""
     total = sum(shares.values())
     exact = {group: count * weight / total for group, weight in shares.items()}
     chosen = [group for group, number in exact.items() for _ in range(int(number))]

@@ -1,11 +1,11 @@
-"""Rollouts for TRL's GRPO whose prompts are chosen while training: dynamic sampling, and a curriculum by success.
+"""Rollouts for TRL's GRPO with prompts chosen during training: dynamic sampling, and a curriculum by success.
 
 Dynamic sampling (DAPO, Yu et al. 2025, arXiv 2503.14476, section 3.2): a group whose rewards are all equal has no
-gradient, so fresh prompts are sampled in its place. Departures: there is a budget of rounds, each of as many prompts as
-there are such groups, and what is left of them then stays in the step; DAPO goes on until the step is full.
+gradient, so fresh prompts are sampled in its place. Departures: the number of rounds is limited, each round samples as
+many prompts as there are such groups, and groups that remain stay in the step; DAPO continues until the step is full.
 
-All of it goes through the `rollout_func` of `trl.GRPOTrainer`. What it remembers is in `trainer_state.json` of every
-checkpoint, as the state of a callback.
+The module uses the `rollout_func` of `trl.GRPOTrainer`. Its state is saved in `trainer_state.json` of every checkpoint,
+as the state of a callback.
 """
 
 import warnings
@@ -27,9 +27,9 @@ class Group(NamedTuple):
     """The completions of one prompt.
 
     Attributes:
-        row: of its puzzle in the training table.
-        prompt: its token ids.
-        completions: token ids, the end included.
+        row: row of the puzzle in the training table.
+        prompt: token ids.
+        completions: token ids, including the end token.
     """
 
     row: int
@@ -40,22 +40,22 @@ class Group(NamedTuple):
 
     @property
     def is_equal(self) -> bool:
-        """Whether all rewards are the same, so that no advantage is left."""
+        """Whether all rewards are equal, so that all advantages are 0."""
         return len(set(self.rewards)) == 1
 
 
 class RolloutState(TrainerCallback, ExportableState):
-    """Keeps the state of a source of prompts in the checkpoints, and restores it."""
+    """A callback that saves the state of a prompt source in checkpoints, and restores it."""
 
     def __init__(self, source: PromptSource) -> None:
         self.source = source
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The state to save."""
         return {"args": {}, "attributes": {name: dict(counts) for name, counts in self.source.state.items()}}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Go on from the checkpoint, if there is one."""
+        """Restore the state from the checkpoint, if there is one."""
         found = state.stateful_callbacks.get(type(self).__name__)
         self.source.restore(found["attributes"] if isinstance(found, dict) else {})
 
@@ -63,27 +63,27 @@ class RolloutState(TrainerCallback, ExportableState):
 def rollouts(
     source: PromptSource,
     rounds: int,
-    said: Callable[[int], Any],
+    prompt_of: Callable[[int], Any],
     judge: Callable[[int, list[int]], tuple[float, bool]],
     tokenizer: Any,
 ) -> Callable[[list[Any], Any], dict[str, Any]]:
-    """A `rollout_func`: samples the prompts of a step, whatever the data set holds.
+    """A `rollout_func` that chooses and samples the prompts of a step, independently of the data set.
 
     Args:
-        rounds: of fresh prompts in place of groups whose rewards are all equal.
-        said: the prompt of a puzzle by its row.
+        rounds: rounds of fresh prompts that replace groups with equal rewards.
+        prompt_of: the prompt of a puzzle, by its row.
         judge: the reward of a completion, and whether it is correct, from the row and the token ids.
 
     Returns:
-        A function whose result has, beside what TRL asks for, `puzzle` (the row of each completion) and `chosen`
-        (numbers to log), which TRL hands to the reward function.
+        A function whose result also has `puzzle` (the row of each completion) and `chosen` (numbers to log), which TRL
+        passes to the reward function.
     """
 
     def rollout(prompts: list[Any], trainer: Any) -> dict[str, Any]:
         step, samples = trainer.state.global_step + 1, trainer.num_generations
 
         def ask(rows: Sequence[int]) -> list[Group]:
-            asked = [prompt_ids(tokenizer, said(row)) for row in rows]
+            asked = [prompt_ids(tokenizer, prompt_of(row)) for row in rows]
             written = _generate(trainer, tokenizer, [ids for ids in asked for _ in range(samples)])
             groups = []
             for index, (row, prompt) in enumerate(zip(rows, asked, strict=True)):
@@ -122,7 +122,7 @@ def rollouts(
 
 
 def _generate(trainer: Any, tokenizer: Any, asked: list[list[int]]) -> list[list[int]]:
-    """The completions of prompts, cut after their end, sampled as TRL would sample them."""
+    """The completions of prompts, cut after their end token, sampled with the settings of TRL."""
     device = trainer.accelerator.device
     inputs = tokenizer.pad({"input_ids": asked}, padding_side="left", return_tensors="pt").to(device)
     with (
@@ -141,5 +141,5 @@ def _generate(trainer: Any, tokenizer: Any, asked: list[list[int]]) -> list[list
         )[:, inputs["input_ids"].shape[1] :]
     ends = trainer.generation_config.eos_token_id
     is_end = torch.isin(written, torch.tensor(ends, device=device).reshape(-1))
-    before = is_end.cumsum(1) - is_end.int() == 0  # up to the first end, which belongs to the completion
+    before = is_end.cumsum(1) - is_end.int() == 0  # up to and including the first end token
     return [ids[kept].tolist() for ids, kept in zip(written.cpu(), before.cpu(), strict=True)]

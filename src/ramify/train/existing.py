@@ -1,4 +1,4 @@
-"""Checkpoints that others trained, in the place of a training of ours: they are only sampled."""
+"""Checkpoints trained elsewhere, which are only sampled."""
 
 import sys
 from pathlib import Path
@@ -13,17 +13,17 @@ from ramify.train.base import Trainer
 
 
 class CheckpointsConfig(Trainer):
-    """A folder of checkpoints, or their names one by one."""
+    """A folder of checkpoints, or a list of their names."""
 
     kind: Literal["checkpoints"] = "checkpoints"
     folder: str | None = None
-    """Holds checkpoint-50 and so on, or verl's global_step_50; {seed} in it stands for the seed."""
+    """A folder with checkpoint-50 and so on, or verl's global_step_50; {seed} is replaced by the seed."""
     names: dict[int, str] = Field({})
-    """Step to folder, hub name, hub name@revision, or a server's name for the model."""
+    """Step to folder, hub name, hub name@revision, or model name on a server."""
     base: bool = False
     """Whether `model` is sampled too, as step 0."""
     verl_python: str = ""
-    """An interpreter that has verl, which merges verl's shards; this one if not given."""
+    """An interpreter with verl, to merge its shards; by default the current one."""
 
     @field_validator("folder")
     @classmethod
@@ -33,7 +33,7 @@ class CheckpointsConfig(Trainer):
     @model_validator(mode="after")
     def _one_way(self) -> "CheckpointsConfig":
         if (self.folder is None) == (not self.names):
-            raise ValueError("train: checkpoints are named by folder or by names, one of the two")
+            raise ValueError("train: set either folder or names for the checkpoints")
         if any(not 0 <= step < 2**31 for step in self.names) or (self.base and 0 in self.names):
             raise ValueError("train.names: steps are 0 to 2^31 - 1, and 0 is the model itself if train.base is set")
         unnamed = [step for step, name in self.names.items() if not name.strip()]
@@ -42,38 +42,38 @@ class CheckpointsConfig(Trainer):
         return self
 
     def checked(self) -> "CheckpointsConfig":
-        """These settings, if the checkpoints are there.
+        """Return the settings if the checkpoints exist.
 
         Raises:
-            RunError: the folder has none.
+            RunError: the folder has no checkpoint.
         """
         if self.folder is not None and "{seed}" not in self.folder:
             find_checkpoints(Path(self.folder))
         return self
 
     def saved_steps(self, seed: int = 1) -> list[int]:
-        """The steps that there are checkpoints of."""
+        """The steps of the checkpoints."""
         return sorted(self.names or find_checkpoints(self._folder(seed)))
 
     def describe(self, model: str) -> str:
-        """Where the checkpoints are from."""
+        """The origin of the checkpoints."""
         return f"The checkpoints ({self.folder or 'by their names'}) were trained elsewhere"
 
     def evaluated_steps(self, seed: int) -> list[int]:
-        """Steps that are sampled; 0, the model itself, if `base` is set."""
+        """The sampled steps; 0, the base model, if `base` is set."""
         return [*([0] if self.base else []), *self.saved_steps(seed)]
 
     def models(self, seed: int) -> list[Path | str]:
-        """The checkpoints that can be loaded; shards of verl are merged when they are sampled."""
+        """The checkpoints that can be loaded; verl shards are merged when sampled."""
         if self.names:
             return list(self.names.values())
         return [path for path in find_checkpoints(self._folder(seed)).values() if is_model(path)]
 
     def checkpoint(self, run: Run, seed: int, step: int) -> Path | str | None:
-        """The checkpoint of a step; shards of verl are merged first. None: step 0 is the model itself.
+        """The checkpoint of a step, after merging verl shards; None for step 0, the base model.
 
         Raises:
-            RunError: there is none, or its shards cannot be merged.
+            RunError: the checkpoint does not exist, or its shards cannot be merged.
         """
         if step == 0 and self.base:
             return None

@@ -1,7 +1,7 @@
-"""What all trainers share: their settings, what they are given, and the way through a training run.
+"""The common part of the TRL trainers: settings, resuming, and the training loop.
 
-A run that was cut off goes on from its last whole checkpoint, with the same puzzles in the same order. SIGTERM makes
-the trainer save first.
+An interrupted run resumes from its last complete checkpoint, with the same puzzles in the same order. On SIGTERM the
+trainer saves first.
 """
 
 import json
@@ -25,27 +25,27 @@ from ramify.train.base import Job, Telemetry, Trainer
 from ramify.train.curriculum import CurriculumConfig
 
 MOST_SEQUENCES = 100_000_000
-"""Sequences of a training; their order is made before it."""
+"""The largest number of sequences in a training, whose order is computed beforehand."""
 
 
 class LoRAConfig(Config):
-    """Low-rank adapters (peft) instead of all weights."""
+    """Low-rank adapters (peft) instead of full fine-tuning."""
 
     rank: int = Field(16, ge=1, le=65_536)
     alpha: int = Field(32, ge=1, le=65_536)
     dropout: float = Field(0.0, ge=0, lt=1)
     targets: str | tuple[str, ...] = "all-linear"
-    """Names of the layers that get one."""
+    """Names of the adapted layers."""
 
 
 class TrainerConfig(Trainer, ABC):
-    """Settings that all trainers share."""
+    """Settings of all TRL trainers."""
 
     TRAINS: ClassVar[bool] = True
 
     steps: int = Field(30, ge=1, le=MOST)
     save_steps: int = Field(6, ge=1, le=MOST)
-    """A checkpoint every so many steps; the last step always has one."""
+    """Steps between checkpoints; the last step always has one."""
     micro_batch: int = Field(256, ge=1, le=MOST)
     """Sequences per forward pass and process."""
     learning_rate: Rate = 2e-4
@@ -57,20 +57,20 @@ class TrainerConfig(Trainer, ABC):
     decoder: Decoder = "auto"
     gradient_checkpointing: bool = False
     report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
-    """Trackers that are told of every step."""
+    """Trackers to which every step is logged."""
 
     @model_validator(mode="after")
     def _in_memory(self) -> Self:
         if self.steps * self.sequences_per_step > MOST_SEQUENCES:
             raise ValueError(
-                f"train.steps = {self.steps}: with {self.sequences_per_step} sequences a step these are more than "
-                f"{MOST_SEQUENCES:,} sequences; take fewer of either"
+                f"train.steps = {self.steps}: with {self.sequences_per_step} sequences a step this exceeds "
+                f"{MOST_SEQUENCES:,} sequences; reduce either"
             )
         return self
 
     @property
     def measures_success(self) -> bool:
-        """Whether the trainer can choose its prompts by what it sampled so far."""
+        """Whether the trainer can choose prompts by the success measured so far."""
         return False
 
     @property
@@ -80,7 +80,7 @@ class TrainerConfig(Trainer, ABC):
 
     @abstractmethod
     def train(self, job: Job) -> None:
-        """Train to the last step, or go on from the last whole checkpoint."""
+        """Train to the last step, or resume from the last complete checkpoint."""
 
     def saved_steps(self, seed: int = 1) -> list[int]:
         """Steps at which a checkpoint is saved: every `save_steps`, and the last."""
@@ -88,7 +88,7 @@ class TrainerConfig(Trainer, ABC):
         return [*regular, *([] if self.steps in regular else [self.steps])]
 
     def scaled(self, part: Callable[[int], int]) -> Self:
-        """The same training with other numbers of steps, two at least; the curriculum moves with them."""
+        """The training with its number of steps scaled, at least two; the curriculum is scaled too."""
         later = {part(step): shares for step, shares in self.curriculum.later.items()}
         changed = {
             "steps": max(2, part(self.steps)),
@@ -103,15 +103,15 @@ class TrainerConfig(Trainer, ABC):
 
     @property
     def length(self) -> str:
-        """How long training is, in words."""
+        """The length of training, in words."""
         return f"{self.steps} steps"
 
     def probe(self, steps: int, sequences: int, tokens: int) -> "TrainerConfig":
-        """A training to be timed: a few steps of bounded size, without what precedes the first step.
+        """A training for timing: a few steps of bounded size, without the work before the first step.
 
         Args:
-            sequences: most sequences of a step, on each process.
-            tokens: most tokens of a sampled completion.
+            sequences: the largest number of sequences in a step, per process.
+            tokens: the token limit of a sampled completion.
         """
         changed: dict[str, Any] = {"steps": steps, "save_steps": steps, "report_to": ()}
         if self.sequences_per_step > sequences * world_size():
@@ -121,14 +121,15 @@ class TrainerConfig(Trainer, ABC):
 
     @abstractmethod
     def _of_size(self, sequences: int) -> dict[str, int]:
-        """The settings of a step of at most so many sequences, `micro_batch` among them."""
+        """The settings of a step of at most `sequences` sequences, including `micro_batch`."""
 
     def checked(self) -> Self:
-        """These settings, if training could start with them.
+        """Return the settings if training can start with them.
 
         Raises:
-            ConfigError: a step does not divide into whole micro-batches; nothing measures success for the curriculum.
-            MissingExtraError: LoRA without peft, a tracker that is not installed.
+            ConfigError: a step is not a multiple of the micro-batch, or the curriculum needs a success that is not
+                measured.
+            MissingExtraError: peft (for LoRA) or a tracker is not installed.
         """
         processes = world_size()
         if self.sequences_per_step % (self.micro_batch * processes):
@@ -138,7 +139,7 @@ class TrainerConfig(Trainer, ABC):
                 "of a step"
             )
         if self.curriculum.by_success and not self.measures_success:
-            raise ConfigError("train.curriculum.by_success: only train.kind = grpo measures success while it trains")
+            raise ConfigError("train.curriculum.by_success: only train.kind = grpo measures success during training")
         if self.lora:
             require("train.lora", "lora")
         for tracker in self.report_to:
@@ -147,13 +148,13 @@ class TrainerConfig(Trainer, ABC):
 
 
 def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any], telemetry: Telemetry) -> None:
-    """Build a trainer of TRL from the arguments that all of them take, and train.
+    """Build a TRL trainer from the common arguments, and train.
 
     Args:
-        build: from keyword arguments of `transformers.TrainingArguments` to a trainer.
+        build: creates a trainer from keyword arguments of `transformers.TrainingArguments`.
 
     Raises:
-        RunError: SIGTERM ended it; everything to the last finished step is saved.
+        RunError: SIGTERM ended training; the last finished step is saved.
     """
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     require("training", "train")
@@ -165,7 +166,7 @@ def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any],
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    # TRL still sets what transformers renames.
+    # TRL still sets arguments that transformers renames.
     renamed = r"`(is_)?gradient_checkpointing` is deprecated"
     warnings.filterwarnings("ignore", message=renamed, category=FutureWarning, module="transformers")
     run, seed = job.run, job.seed
@@ -173,11 +174,11 @@ def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any],
     last = max(done, default=0)
     if done and (saved_by := run.saved_by(done[last])) != world_size():
         raise RunError(
-            f"{done[last]}: {saved_by} processes wrote this checkpoint, here are {world_size()}; go on with as many, "
-            "or delete the run's checkpoints"
+            f"{done[last]}: {saved_by} processes wrote this checkpoint, and {world_size()} are running; resume "
+            "with the same number, or delete the run's checkpoints"
         )
     if torch.cuda.device_count() > 1 and world_size() == 1:
-        raise ConfigError("there are several GPUs: train with torchrun, or show one with CUDA_VISIBLE_DEVICES=0")
+        raise ConfigError("several GPUs are visible: train with torchrun, or select one by CUDA_VISIBLE_DEVICES=0")
     if rank() == 0:
         drop_broken_checkpoints(run, seed)
         _cut_log(run.train_log(seed), last)
@@ -191,23 +192,23 @@ def fit(config: TrainerConfig, job: Job, build: Callable[[dict[str, Any]], Any],
             trainer.train(resume_from_checkpoint=str(done[last]) if done else None)
     except RunError:
         if rank() == 0:
-            drop_broken_checkpoints(run, seed)  # it may be what fills the disk
+            drop_broken_checkpoints(run, seed)  # it may fill the disk
         raise
-    if "wandb" in config.report_to:  # else the next seed would go on in the same run
+    if "wandb" in config.report_to:  # else the next seed would continue the same tracker run
         import wandb
 
         wandb.finish()
     if callback.is_stopping:
         raise RunError(
-            f"{run.path}: SIGTERM came; seed {seed} is saved at step {trainer.state.global_step} of {config.steps}, "
-            "and the same command goes on from there"
+            f"{run.path}: stopped by SIGTERM; seed {seed} is saved at step {trainer.state.global_step} of "
+            f"{config.steps}, and the same command resumes"
         )
     if rank() == 0:
         drop_checkpoints_but(run, seed, config.saved_steps())
 
 
 def peft_config(lora: LoRAConfig | None) -> Any:
-    """The settings of peft; None without LoRA."""
+    """The peft settings; None without LoRA."""
     if lora is None:
         return None
     from peft import LoraConfig
@@ -243,14 +244,14 @@ def _arguments(config: TrainerConfig, job: Job) -> dict[str, Any]:
 
 
 def _cut_log(log: Path, last: int) -> None:
-    """Drop the lines after a step: what comes after the last checkpoint will be made again."""
+    """Drop the log lines after a step, since training repeats the steps after the last checkpoint."""
     if log.is_file():
         lines = log.read_text(errors="replace").splitlines()
         write_text("".join(line + "\n" for line in lines if 0 <= _step(line) <= last), log)
 
 
 def _step(line: str) -> int:
-    """The step of a line of the log; -1 of one that is damaged, as the last one after a kill."""
+    """The step of a log line; -1 for a damaged line, such as the last one after a kill."""
     try:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -1,8 +1,8 @@
-"""Reinforcement learning by TRL on the puzzles of a task: GRPO and RLOO, with every training completion on disk.
+"""Reinforcement learning with TRL: GRPO and RLOO, with every training completion stored.
 
 Departures from the defaults of TRL, for the tiny model on a CPU: rewards are not divided by the group's standard
 deviation, there is no KL term, the loss is `dr_grpo`, and the learning rate is that of a model of a million
-parameters. All of it is settings.
+parameters. All of these are settings.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ from ramify.train.job import TrainerConfig, fit, peft_config
 from ramify.train.success import PromptSource
 
 SAMPLED: Schema = {**ROLLOUTS, "verdict": pl.String, "attempts": pl.Int64, "tokens": pl.Int64}
-"""The training completions of a step."""
+"""Columns of the training completions of a step."""
 
 
 class OnlineConfig(TrainerConfig):
@@ -39,9 +39,9 @@ class OnlineConfig(TrainerConfig):
     samples_per_prompt: int = Field(8, ge=2, le=MOST_SAMPLES)
     temperature: Temperature = 1.0
     max_new_tokens: int | None = Field(None, ge=1, le=MOST)
-    """Tokens of a completion; by default what the model's context leaves after the longest prompt, at most 2048."""
+    """Token limit of a completion; by default the context left after the longest prompt, at most 2048."""
     beta: float = Field(0.0, ge=0, le=1000)
-    """Weight of the KL divergence to the model at the start."""
+    """Weight of the KL divergence to the initial model."""
 
     @property
     def sequences_per_step(self) -> int:
@@ -50,11 +50,11 @@ class OnlineConfig(TrainerConfig):
 
     @property
     def length(self) -> str:
-        """How long training is, in words."""
+        """The length of training, in words."""
         return f"{super().length} of {self.prompts_per_step} puzzles × {self.samples_per_prompt} samples"
 
     def resolved(self, model: str | Path, prompts: Iterable[Any]) -> Self:
-        """The same settings with the token limit that the model's context leaves.
+        """The settings with a token limit that fits the model's context.
 
         Raises:
             ConfigError: a prompt does not fit.
@@ -65,7 +65,7 @@ class OnlineConfig(TrainerConfig):
         return self.model_copy(update={"max_new_tokens": limit})
 
     def probe(self, steps: int, sequences: int, tokens: int) -> TrainerConfig:
-        """As `TrainerConfig.probe`, with completions of bounded length."""
+        """A training for timing, with completions of bounded length; see `TrainerConfig.probe`."""
         short = min(self.max_new_tokens or tokens, tokens)
         return super().probe(steps, sequences, tokens).model_copy(update={"max_new_tokens": short})
 
@@ -75,11 +75,11 @@ class OnlineConfig(TrainerConfig):
         return {"samples_per_prompt": samples, "prompts_per_step": prompts, "micro_batch": samples}
 
     def _chosen(self, job: Job, frame: pl.DataFrame, puzzles: list[Item], tokenizer: Any) -> dict[str, Any]:
-        """Further arguments of the trainer, where it chooses prompts while it trains."""
+        """Additional trainer arguments for prompts that are chosen during training."""
         return {}
 
     def _train(self, job: Job, build: Callable[[dict[str, Any]], Any]) -> None:
-        """Train with the trainer that `build` makes of keyword arguments: those of its settings and `trainer`."""
+        """Train with the trainer that `build` creates from keyword arguments."""
         from ramify.models.loading import load_model, load_tokenizer
 
         tokenizer = load_tokenizer(job.model)
@@ -93,7 +93,7 @@ class OnlineConfig(TrainerConfig):
             import datasets
 
             policy = load_model(job.model, self.attention, decoder=self.decoder)
-            policy.config._name_or_path = str(job.model)  # TRL loads the reference of the KL term from here
+            policy.config._name_or_path = str(job.model)  # TRL loads the reference model of the KL term from here
             prompts = [{"prompt": job.task.prompt.to_model_input(puzzles[row]), "puzzle": row} for row in rows]
             arguments |= {
                 "num_generations": self.samples_per_prompt,
@@ -125,23 +125,23 @@ class GRPOConfig(OnlineConfig):
     loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "dr_grpo"
     scale_rewards: Literal["none", "group", "batch"] = "none"
     dynamic_sampling: int = Field(0, ge=0, le=100)
-    """Rounds of fresh prompts in place of groups whose rewards are all equal (DAPO); 0 is none."""
+    """Rounds of fresh prompts that replace groups with equal rewards (DAPO); 0 for none."""
 
     @property
     def measures_success(self) -> bool:
-        """Every prompt of it is scored before the next step's are chosen."""
+        """True: every prompt is scored before the prompts of the next step are chosen."""
         return True
 
     def checked(self) -> Self:
-        """These settings, if training could start with them.
+        """Return the settings if training can start with them.
 
         Raises:
-            ConfigError: as of all trainers; or several processes would each choose prompts of their own.
+            ConfigError: as in `TrainerConfig`; or several processes would each choose prompts.
         """
         if world_size() > 1:
             for name, is_set in self._chooses().items():
                 if is_set:
-                    raise ConfigError(f"{name}: works on one process, here are {world_size()}; leave it out")
+                    raise ConfigError(f"{name}: needs a single process, and {world_size()} are running; leave it unset")
         return super().checked()
 
     def _chooses(self) -> dict[str, bool]:
@@ -170,7 +170,7 @@ class GRPOConfig(OnlineConfig):
         }
 
     def train(self, job: Job) -> None:
-        """Train to the last step, or go on from the last whole checkpoint."""
+        """Train to the last step, or resume from the last complete checkpoint."""
 
         def build(parts: dict[str, Any]) -> Any:
             from trl.trainer.grpo_config import GRPOConfig as Arguments
@@ -190,7 +190,7 @@ class RLOOConfig(OnlineConfig):
     LABEL: ClassVar[str] = "RLOO"
 
     def train(self, job: Job) -> None:
-        """Train to the last step, or go on from the last whole checkpoint."""
+        """Train to the last step, or resume from the last complete checkpoint."""
 
         def build(parts: dict[str, Any]) -> Any:
             from trl.trainer.rloo_config import RLOOConfig as Arguments
@@ -205,11 +205,11 @@ class RLOOConfig(OnlineConfig):
 def reward_of(
     puzzles: list[Item], run: Run, seed: int, task: Task, tokenizer: Any, samples: Callable[[], int]
 ) -> Callable[..., list[float]]:
-    """A reward function for TRL that also writes the completions of the step, and what they say of each pattern.
+    """A TRL reward function that also stores the completions and the telemetry of a step.
 
     Args:
-        puzzles: those that the column `puzzle` of the data set counts.
-        samples: completions in a group, asked when the first step is there.
+        puzzles: the puzzles that the column `puzzle` of the data set indexes.
+        samples: returns the completions per group, called at the first step.
     """
     of_step: dict[str, Any] = {"step": 0, "rows": []}
 
@@ -223,7 +223,7 @@ def reward_of(
     ) -> list[float]:
         from accelerate.utils import gather_object
 
-        # Not the messages of a chat: TRL may have parsed them.
+        # Decode the tokens, since TRL may have parsed the messages of a chat.
         texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in completion_ids]
         asked = [puzzles[index] for index in puzzle]
         grades = [task.grade(one, text) for one, text in zip(asked, texts, strict=True)]
@@ -243,7 +243,7 @@ def reward_of(
         step = trainer_state.global_step + 1
         if of_step["step"] != step:
             of_step.update(step=step, rows=[])
-        of_step["rows"] += gather_object(rows)  # of all processes; a step may generate several times
+        of_step["rows"] += gather_object(rows)  # over all processes; a step may generate several times
         frame = pl.DataFrame(of_step["rows"], schema=SAMPLED)
         seen = telemetry(frame, samples())
         if rank() == 0:
@@ -260,15 +260,15 @@ def reward_of(
 
 
 def telemetry(rollouts: pl.DataFrame, samples: int) -> pl.DataFrame:
-    """What the completions of a step say of each pattern.
+    """Telemetry of a step by pattern.
 
     Args:
-        rollouts: one row a completion, those of a group after each other.
-        samples: completions in a group.
+        rollouts: one row per completion, sorted by group.
+        samples: completions per group.
 
     Returns:
-        One row a pattern: groups, zero_advantage (the share of them whose rewards were all equal), and the means of
-        reward, success, attempts and tokens over their completions.
+        One row per pattern: groups, zero_advantage (the share of groups with equal rewards), and means of reward,
+        success, attempts and tokens over completions.
 
     >>> rollouts = pl.DataFrame({"pattern": ["A+B"] * 4, "reward": [1.0, 0.0, 1.0, 1.0], "attempts": [1, 1, 2, 2],
     ...     "verdict": ["correct", "wrong value", "correct", "correct"], "tokens": [9, 9, 9, 13]})

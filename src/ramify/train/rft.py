@@ -1,7 +1,6 @@
-"""Rejection fine-tuning (Yuan et al. 2023, arXiv 2308.01825): sample, keep what is right, fine-tune on it.
+"""Rejection fine-tuning (Yuan et al. 2023, arXiv 2308.01825): sample, keep correct completions, fine-tune on them.
 
-Departures: completions are told apart by their text, not by their list of equations; the model that is sampled is the
-one that is fine-tuned, once.
+Departures: completions are deduplicated by text, not by their list of equations; the sampled model is fine-tuned once.
 """
 
 import time
@@ -36,26 +35,26 @@ SAMPLED: Schema = {
     "verdict": pl.String,
     "answer_pattern": pl.String,
 }
-"""The completions that are chosen from."""
+"""Columns of the sampled completions."""
 
 
 class RFTConfig(SFTConfig):
-    """Fine-tuning on the model's own right completions."""
+    """Fine-tuning on the model's own correct completions."""
 
     kind: Literal["rft"] = "rft"  # type: ignore[assignment]
     LABEL: ClassVar[str] = "fine-tuning on its own right completions"
     samples_per_puzzle: int = Field(8, ge=1, le=MOST_SAMPLES)
     per_puzzle: int = Field(4, ge=1, le=MOST_SAMPLES)
-    """Most completions of a puzzle that are kept; the first ones."""
+    """The largest number of completions kept per puzzle, in order."""
     keep: tuple[str, ...] = ()
-    """Patterns such as `A-B*C`; right answers by another one are rejected too. Empty: all are kept."""
+    """Patterns such as `A-B*C`; correct answers by other patterns are rejected. Empty to keep all."""
     reject: tuple[str, ...] = ()
-    """Patterns by which right answers are rejected."""
+    """Patterns whose correct answers are rejected."""
     temperature: Temperature = 1.0
     max_new_tokens: int | None = Field(None, ge=1, le=MOST)
-    """Tokens of a completion; by default what the model's context leaves after the longest prompt, at most 2048."""
+    """Token limit of a completion; by default the context left after the longest prompt, at most 2048."""
     sample_batch: int = Field(512, ge=1, le=MOST)
-    """Completions that are sampled at once."""
+    """Completions per sampling batch."""
 
     @field_validator("keep", "reject")
     @classmethod
@@ -64,7 +63,7 @@ class RFTConfig(SFTConfig):
         return texts
 
     def resolved(self, model: str | Path, prompts: Iterable[Any]) -> Self:
-        """The same settings with the token limit that the model's context leaves.
+        """The settings with a token limit that fits the model's context.
 
         Raises:
             ConfigError: a prompt does not fit.
@@ -73,16 +72,16 @@ class RFTConfig(SFTConfig):
         return self.model_copy(update={"max_new_tokens": limit})
 
     def samples_before(self, puzzles: int) -> int:
-        """Completions that are chosen from."""
+        """The number of completions to select from."""
         return puzzles * self.samples_per_puzzle
 
     def probe(self, steps: int, sequences: int, tokens: int) -> TrainerConfig:
-        """As `TrainerConfig.probe`: steps on solutions, since what is sampled before them is counted apart."""
+        """A training for timing on solutions, since sampling is timed separately; see `TrainerConfig.probe`."""
         shared = {name: getattr(self, name) for name in SFTConfig.model_fields if name != "kind"}
         return SFTConfig(**shared).probe(steps, sequences, tokens)
 
     def train(self, job: Job) -> None:
-        """Sample what is not on disk yet, then train to the last step."""
+        """Sample missing completions, then train to the last step."""
         check_groups(job.run.puzzles("train"), self.curriculum)  # before hours of sampling
         self._sample(job)
         fine_tune(self, job, self._kept(job))
@@ -101,7 +100,7 @@ class RFTConfig(SFTConfig):
         mine = [index for index in missing() if index % world_size() == rank()]
         if mine:
             self._sample_parts(job, parts, mine)
-        while missing():  # other processes make them
+        while missing():  # other processes sample them
             time.sleep(0.5)
 
     def _sample_parts(self, job: Job, parts: list[list[Item]], missing: list[int]) -> None:
@@ -121,14 +120,14 @@ class RFTConfig(SFTConfig):
             for completion, ids in sampler.sample_tokens(parts[index], job.task.prompt, greedy=False, name=name):
                 judged = job.task.grade(by_id[completion.puzzle_id], completion.text, completion.truncated)
                 used = judged.pattern and judged.pattern.text
-                # What never ended would teach not to end.
+                # Truncated completions would teach the model not to end.
                 verdict = Verdict.TRUNCATED if completion.truncated else judged.verdict
                 rows.append((completion.puzzle_id, completion.sample, completion.text, ids, verdict.value, used))
             frame = pl.DataFrame(rows, schema=SAMPLED, orient="row")
             write_table(frame, job.run.rejection_part(job.seed, index), SAMPLED)
 
     def _kept(self, job: Job) -> list[Example]:
-        """The right completions, those by unwanted patterns and repeated texts left out."""
+        """The correct completions, without unwanted patterns and duplicate texts."""
         keep, reject = ({pattern.text for pattern in parse_patterns(texts)} for texts in (self.keep, self.reject))
         row_of = {puzzle_id: row for row, puzzle_id in enumerate(job.run.puzzles("train")["puzzle_id"])}
         kept: dict[int, dict[str, list[int]]] = defaultdict(dict)
@@ -144,7 +143,7 @@ class RFTConfig(SFTConfig):
         examples = [Example(row, ids) for row in sorted(kept) for ids in kept[row].values()]
         if not examples:
             raise RunError(
-                f"{job.run.path}: no completion of seed {job.seed} is right and of a wanted pattern; "
+                f"{job.run.path}: no completion of seed {job.seed} is correct with a wanted pattern; "
                 "raise train.samples_per_puzzle, or widen train.keep"
             )
         return examples

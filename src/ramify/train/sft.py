@@ -1,4 +1,4 @@
-"""Supervised fine-tuning by TRL: on one solution a puzzle, of the pattern that the puzzle was drawn from."""
+"""Supervised fine-tuning with TRL on one solution per puzzle, by its source pattern."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -13,15 +13,15 @@ from ramify.train.curriculum import schedule
 from ramify.train.job import TrainerConfig, fit, peft_config
 
 IGNORED = -100
-"""The label of tokens that carry no loss: those of the prompt."""
+"""The label of tokens without loss: those of the prompt."""
 
 
 class Example(NamedTuple):
-    """A completion to learn.
+    """A training example.
 
     Attributes:
-        row: of the puzzle in the training table.
-        completion: its token ids, the end included.
+        row: row of the puzzle in the training table.
+        completion: token ids, including the end token.
     """
 
     row: int
@@ -44,14 +44,14 @@ class SFTConfig(TrainerConfig):
 
     @property
     def length(self) -> str:
-        """How long training is, in words."""
+        """The length of training, in words."""
         return f"{super().length} of {self.examples_per_step} examples"
 
     def _of_size(self, sequences: int) -> dict[str, int]:
         return {"examples_per_step": sequences, "micro_batch": sequences}
 
     def train(self, job: Job) -> None:
-        """Train to the last step, or go on from the last whole checkpoint."""
+        """Train to the last step, or resume from the last complete checkpoint."""
         puzzles = job.task.puzzles_in(job.run.puzzles("train"))
         tokenizer = load_tokenizer(job.model)
         texts = [job.task.demonstrate(puzzle) for puzzle in puzzles]
@@ -60,7 +60,7 @@ class SFTConfig(TrainerConfig):
 
 
 def fine_tune(config: SFTConfig, job: Job, examples: Sequence[Example]) -> None:
-    """Fine-tune on examples, in the order of the curriculum; only the completion carries loss."""
+    """Fine-tune on examples, in the order of the curriculum; only completions have loss."""
     frame = job.run.puzzles("train")[[example.row for example in examples]]
     order = schedule(frame, config.curriculum, config.steps, config.examples_per_step, job.seed)
 

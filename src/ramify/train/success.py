@@ -1,9 +1,9 @@
-"""Prompts for a step that are chosen while training: fresh ones, and by the success that was measured so far.
+"""Choose the prompts of a step during training: fresh ones, and by the success measured so far.
 
 The weight of a group is its share times FLOOR + (1 - FLOOR) 4 p (1 - p), where p is the success of its completions,
-older ones counting half every `HALF_LIFE` steps. 4 p (1 - p) is the variance of a pass or fail reward, so what a policy
-gradient can learn from (Foster et al. 2025, arXiv 2502.12272, choose single prompts by it). Departure: weights go by
-group, not by prompt, since a prompt is seen once or twice in a run of this size.
+discounted by one half every `HALF_LIFE` steps. 4 p (1 - p) is proportional to the variance of a binary reward, and so
+to the policy gradient signal (Foster et al. 2025, arXiv 2502.12272, choose single prompts by it). Departure: weights
+are per group, not per prompt, since a prompt is seen once or twice in a run of this size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,13 +16,13 @@ import polars as pl
 from ramify.train.curriculum import CurriculumConfig, apportion, check_groups, in_turn, schedule
 
 HALF_LIFE = 10
-"""Steps after which a completion counts half."""
+"""Steps after which the weight of a completion is halved."""
 FLOOR = 0.1
-"""The weight of a group that is never, or always, solved; that of one that is solved half the time is 1."""
+"""The weight of a group that is never or always solved, relative to one that is solved half the time."""
 
 
 def weight(hits: float, samples: float) -> float:
-    """The weight of a group by its measured success; one that was never tried counts as solved half the time.
+    """The weight of a group by its measured success; an unsampled group counts as solved half the time.
 
     >>> weight(0, 0), round(weight(8, 8), 2), round(weight(0, 98), 3)
     (1.0, 0.42, 0.136)
@@ -32,18 +32,17 @@ def weight(hits: float, samples: float) -> float:
 
 
 class PromptSource:
-    """Which puzzles a step asks, first and in place of those that taught nothing.
+    """A source of prompts: those of a step, and replacements for groups without gradient.
 
-    Everything follows from the seed and from `state`, which is plain data.
+    Prompts are a function of the seed and of `state`, which is plain data.
 
     Args:
-        puzzles: the training puzzles, with a column of the name `config.by`.
-        per_step: prompts of a step.
+        puzzles: the training puzzles, with the column `config.by`.
+        per_step: prompts per step.
 
     Attributes:
-        by_success: whether the weights of the groups follow their success.
-        state: by group, the completions that were right and those that were sampled (both fading), and the prompts
-            that were drawn here.
+        by_success: whether group weights depend on success.
+        state: by group, the correct and the sampled completions (both discounted), and the prompts drawn.
     """
 
     def __init__(self, puzzles: pl.DataFrame, config: CurriculumConfig, steps: int, per_step: int, seed: int) -> None:
@@ -56,7 +55,7 @@ class PromptSource:
         self.restore({})
 
     def restore(self, state: dict[str, dict[str, Any]]) -> None:
-        """Go on from a state; groups that it does not know begin anew."""
+        """Restore a state; unknown groups start empty."""
         self.state = {
             name: {group: state.get(name, {}).get(group, 0) for group in self._members}
             for name in ("hits", "samples", "drawn")
@@ -68,7 +67,7 @@ class PromptSource:
         return islice(turn, self.state["drawn"][group], None)
 
     def weights(self, step: int) -> dict[str, float]:
-        """The weights of the groups in a step, which add up to 1."""
+        """The weights of the groups in a step, which sum to 1."""
         shares = self._config.at(step) or {group: len(rows) for group, rows in self._members.items()}
         if self.by_success:
             of = self.state
@@ -77,16 +76,16 @@ class PromptSource:
         return {group: share / total for group, share in shares.items()}
 
     def first(self, step: int) -> list[int]:
-        """The rows of the puzzle table that a step, which counts from 1, asks first."""
+        """The initial rows of the puzzle table for a step, counted from 1."""
         if self.by_success:
             return self.fresh(step, 0, self._per_step, ())
         return self._scheduled[(step - 1) * self._per_step : step * self._per_step]
 
     def fresh(self, step: int, number: int, count: int, taken: Sequence[int]) -> list[int]:
-        """More rows for a step, none that is taken unless a group has no other.
+        """More rows for a step, avoiding used ones unless a group has no other.
 
         Args:
-            number: of the draw in the step, which its random numbers follow from.
+            number: index of the draw in the step, which seeds its random numbers.
         """
         random = Random(f"{self._seed}/draw/{step}/{number}")
         found: list[int] = []
@@ -105,12 +104,12 @@ class PromptSource:
         return next(self._turns[group])
 
     def saw(self, rows: Sequence[int], right: Sequence[int], samples: int) -> None:
-        """Count the completions of a step.
+        """Record the results of a step.
 
         Args:
-            rows: a puzzle for each group of completions.
-            right: how many completions of each are correct.
-            samples: completions in a group.
+            rows: the puzzle of each group of completions.
+            right: the number of correct completions of each group.
+            samples: completions per group.
         """
         fading = 0.5 ** (1 / HALF_LIFE)
         for name in ("hits", "samples"):

@@ -1,4 +1,4 @@
-"""The trainers that a run can name."""
+"""The trainers available in settings."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ from ramify.train.sft import SFTConfig
 
 
 class NoTrainerConfig(Trainer):
-    """No training: the model is only evaluated, as step 0."""
+    """No training: only the model itself is evaluated, as step 0."""
 
     kind: Literal["none"] = "none"
 

@@ -1,4 +1,4 @@
-"""Muon for the matrices of a model and AdamW for everything else, as one optimizer for the transformers Trainer.
+"""Muon for matrices and AdamW for other weights, as one optimizer for the transformers Trainer.
 
 On the tiny model Muon reaches the loss of AdamW in about two thirds of the steps (docs/performance.md).
 """
@@ -9,12 +9,12 @@ import torch
 
 
 class MuonAdamW(torch.optim.Optimizer):
-    """Two optimizers of torch that step together; their parameter groups share one learning-rate schedule.
+    """Two torch optimizers that step together under one learning-rate schedule.
 
     Args:
-        model: its 2-dimensional weights inside the layers go to Muon, embeddings and norms to AdamW.
-        learning_rate: of AdamW.
-        matrix_rate: Muon's learning rate as a multiple of that; its updates are scaled to the size of AdamW's.
+        model: Muon optimizes the 2-dimensional weights in its layers, AdamW embeddings and norms.
+        learning_rate: learning rate of AdamW.
+        matrix_rate: learning rate of Muon as a multiple of it; its updates are scaled to the size of AdamW's.
     """
 
     def __init__(self, model: torch.nn.Module, learning_rate: float, matrix_rate: float) -> None:
@@ -36,16 +36,16 @@ class MuonAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
-        """One step of both."""
+        """One step of both optimizers."""
         for part in self.parts:
             part.step()  # type: ignore[no-untyped-call]
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of both, in order."""
+        """The states of both optimizers, in order."""
         return {"parts": [part.state_dict() for part in self.parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Restore the states of both optimizers."""
         for part, state in zip(self.parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
         self._share_groups()

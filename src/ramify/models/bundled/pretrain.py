@@ -1,9 +1,9 @@
-"""Pre-train a tiny base model on traces of a task, resumably, with the transformers Trainer.
+"""Pre-train a small base model on traces of a task with the transformers Trainer, resumably.
 
-What a trace is, and its tokens, is up to the settings `traces`: random search (traces.py), or programs that are
-executed carelessly (functions_traces.py).
+The settings `traces` choose the text and its tokens: random search (traces.py) or carelessly executed programs
+(functions_traces.py).
 
-Micro-batch i is a function of the seed and i alone, so a run that was stopped goes on with the same data.
+Micro-batch i depends only on the seed and i, so a resumed run sees the same data.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     import torch
 
 IGNORED = -100
-"""The label of tokens that carry no loss: prompts and padding."""
+"""The label of tokens without loss: prompts and padding."""
 
 
 class ArchitectureConfig(Config):
-    """A Llama layout, small."""
+    """A small Llama architecture."""
 
     hidden_size: int = Field(128, ge=1, le=65_536)
     intermediate_size: int = Field(384, ge=1, le=262_144)
@@ -48,29 +48,29 @@ class ArchitectureConfig(Config):
 
 
 class PretrainConfig(Config):
-    """How the base model is made."""
+    """Pre-training settings."""
 
     name: Name = "base"
     seed: Seed = 1
     start: str = ""
-    """A model folder to go on from, with a learning rate of its own; random weights where it is empty."""
+    """A model folder to start from; empty for random weights."""
     traces: Annotated[TraceConfig | FunctionsTraceConfig, Field(discriminator="kind")] = TraceConfig()
     architecture: ArchitectureConfig = ArchitectureConfig()
-    """Of a model with random weights; with `start` only its context length is used."""
+    """Architecture of a randomly initialised model; with `start`, only the context length is used."""
     steps: int = Field(7000, ge=1, le=100 * MOST)
     traces_per_step: int = Field(128, ge=1, le=MOST)
     micro_batches: int = Field(4, ge=1, le=MOST)
-    """The traces of a step are sorted by length and cut into this many, so that little is padding."""
+    """Micro-batches of a step; traces are sorted by length to reduce padding."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: Rate = 2e-3
     matrix_rate: float = Field(3.0, ge=1e-9, le=1e9)
     """Muon's learning rate for the matrices inside the layers, as a multiple of `learning_rate`."""
     warmup_steps: int = Field(100, ge=0, le=100 * MOST)
     decay_share: float = Field(0.73, ge=0, le=1)
-    """Share of the steps, at the end, over which the learning rate falls to 0."""
+    """Share of the steps at the end in which the learning rate decays to 0."""
     save_steps: int = Field(250, ge=1, le=100 * MOST)
     keep_checkpoints: int = Field(2, ge=1, le=MOST)
-    """Number of checkpoints to keep; all of them are needed for a learning curve (`benchmarks/card.py --curve`)."""
+    """Number of checkpoints to keep; a learning curve needs all of them (`benchmarks/card.py --curve`)."""
     gap_share: float = Field(0.0, ge=0, le=1)
     """Share of the traces with a gap in their position ids after a random line, up to the model's context length.
 
@@ -79,9 +79,9 @@ class PretrainConfig(Config):
     half: bool = False
     """Whether the finished model is kept in float16, in half the space."""
     compile: bool | None = None
-    """Compile the training step by torch; by default on a GPU, because a CPU has the step of `update.py`."""
+    """Use torch.compile; by default on a GPU, since `update.py` handles a CPU."""
     bf16: bool | None = None
-    """Calculate in bfloat16; by default on a GPU."""
+    """Compute in bfloat16; by default on a GPU."""
 
     @field_validator("traces", mode="before")
     @classmethod
@@ -90,7 +90,7 @@ class PretrainConfig(Config):
 
 
 class TraceBatches:
-    """A map-style dataset of micro-batches; all of them follow from the seed.
+    """A map-style dataset of micro-batches that are functions of the seed.
 
     Item i is a dict of `input_ids` and `labels`, each of shape (traces, tokens), padded on the right.
     """
@@ -134,7 +134,7 @@ class TraceBatches:
 
 
 def collate(traces: list[Trace], token_ids: Mapping[str, int] = TOKEN_IDS) -> dict[str, "torch.Tensor"]:
-    """Traces as tensors, padded on the right to a multiple of 16; only what follows the prompt carries loss."""
+    """Traces as tensors, padded on the right to a multiple of 16; only what follows the prompt has loss."""
     import torch
 
     longest = max(len(trace.prompt) + len(trace.search) for trace in traces)
@@ -144,12 +144,12 @@ def collate(traces: list[Trace], token_ids: Mapping[str, int] = TOKEN_IDS) -> di
         ids = torch.tensor([token_ids[token] for token in (*prompt, *search)])
         input_ids[row, : len(ids)] = ids
         labels[row, len(prompt) : len(ids)] = ids[len(prompt) :]
-    # Without a mask, transformers takes a gap in the positions for the beginning of another sequence.
+    # Without a mask, transformers interprets a gap in the positions as the start of another sequence.
     return {"input_ids": input_ids, "labels": labels, "attention_mask": (input_ids != token_ids[PAD]).long()}
 
 
 def pretrain(config: PretrainConfig, folder: Path) -> Path:
-    """Pre-train, or go on from the last checkpoint in the folder; returns the folder of the finished model.
+    """Pre-train, resuming from the last checkpoint in the folder; returns the folder of the final model.
 
     Raises:
         ConfigError: `start` is not a model folder.
@@ -220,7 +220,7 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
     finished = folder / "model"
     with saving(folder):
         trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.is_dir() else None)
-        model.config.use_cache = True  # the Trainer turns it off
+        model.config.use_cache = True  # the Trainer disables it
         if config.half:
             model.half()  # type: ignore[no-untyped-call]
         model.save_pretrained(finished)

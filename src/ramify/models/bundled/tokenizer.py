@@ -1,9 +1,9 @@
-"""The tokenizer of the tiny model: one token an integer, slots that name the numbers, values in base 100.
+"""The tokenizer of the small model: one token per integer, slots for the numbers, values in base 100.
 
-A prompt names the numbers by slots, `47: A12 B5 C30>`, and each operand that the model writes is a slot and its
-number: copying by name is what a tiny model can learn. Slots are special tokens, so decoding without special tokens
-gives plain arithmetic. A number above 99 is written in base 100: `2184` is the tokens `21` and `#84`. The bar of a
-fraction is its own token, `|`, and reads as `/`.
+A prompt labels the numbers by slots, `47: A12 B5 C30>`, and the model writes each operand as a slot and its number,
+since a tiny model can learn to copy by label. Slots are special tokens, so decoding without special tokens gives plain
+arithmetic. A number above 99 is written in base 100: `2184` is the tokens `21` and `#84`. The bar of a
+fraction is a separate token, `|`, decoded as `/`.
 """
 
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ TOKEN_IDS = {token: index for index, token in enumerate(VOCABULARY)}
 
 
 def build_tokenizer() -> "PreTrainedTokenizerFast":
-    """An ordinary transformers tokenizer (`AutoTokenizer` loads it from a folder), padding on the left.
+    """Build a transformers tokenizer with left padding, loadable by `AutoTokenizer`.
 
     >>> tokenizer = build_tokenizer()
     >>> ids = tokenizer("47: A12 B5 C30>")["input_ids"]
@@ -39,7 +39,7 @@ def build_tokenizer() -> "PreTrainedTokenizerFast":
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.WordLevel(vocab=TOKEN_IDS, unk_token="<unk>"))
-    # A "#" before every pair of digits that is followed by whole pairs only and preceded by a digit.
+    # A "#" before each pair of digits that follows a digit and precedes complete pairs only.
     tokenizer.normalizer = normalizers.Replace(Regex(r"(?<=\d)(?=(\d\d)+(?!\d))"), "#")
     pieces = Regex(r"</?answer>|#\d\d|\d{1,2}|\S|\n")
     tokenizer.pre_tokenizer = pre_tokenizers.Split(pieces, behavior="removed", invert=True)

@@ -1,17 +1,17 @@
-"""The text that the tiny base model is pre-trained on: random search with stated values.
+"""The pre-training text of the small base model: random search with stated values.
 
-A trace is a prompt and a search through random attempts, one a line, each with the value of every step stated:
+A trace is a prompt and a search through random attempts, one per line, with the value of each step:
 
     29: A3 B8 C7>(A3*C7=21)-B8=13
     (A3*C7=21)+B8=29
     <answer>(A3*C7)+B8</answer>
 
-Trees, operators and the order of the numbers are random and no solver picks them, so a model of this text knows the
-form and the arithmetic, prefers no shape, and finds a solution mostly by chance. An attempt that hits the target ends
-the search; otherwise the search goes on with probability `go_on`, and the answer repeats the last attempt. Hindsight
-(the value of the last attempt becomes the target, in a share of the traces) teaches that a hit ends the search.
+Trees, operators and the order of the numbers are random, without a solver, so the model learns the format and the
+arithmetic, has no preference for a shape, and finds solutions mostly by chance. An attempt that hits the target ends
+the search; otherwise the search goes on with probability `go_on`, and the answer repeats the last attempt. In a share
+of the traces the value of the last attempt becomes the target (hindsight), which teaches that a hit ends the search.
 
-No puzzle that is reserved for evaluation occurs, neither as a prompt nor through an attempt that solves it.
+No reserved puzzle occurs, neither as a prompt nor as one that an attempt solves.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ Size = Annotated[int, Field(ge=2, le=len(SLOTS))]
 
 
 class TraceConfig(Config):
-    """What the traces are made of."""
+    """Settings of the traces."""
 
     kind: Literal["countdown"] = "countdown"
     shares: dict[Size, Annotated[float, Field(ge=0, le=1e9)]] = Field({2: 0.15, 3: 0.40, 4: 0.30, 5: 0.15})
@@ -42,17 +42,17 @@ class TraceConfig(Config):
     hindsight: dict[Size, Annotated[float, Field(ge=0, le=1)]] = Field({2: 0.6, 3: 0.4, 4: 0.15, 5: 0.03})
     """Share of the traces of each n whose target is the value of the last attempt."""
     go_on: float = Field(0.55, ge=0, le=0.99)
-    """Probability of another attempt after one that missed."""
+    """Probability of another attempt after a miss."""
     attempts: int = Field(6, ge=1, le=1000)
-    """Most attempts in a trace."""
+    """The largest number of attempts in a trace."""
     largest: int = Field(99, ge=2, le=MOST)
     """Numbers and targets are 1 to this; a quarter of the traces draw their numbers from a smaller range."""
     bound: int = Field(10**6, ge=100, le=10**12)
-    """Attempts in which a numerator or denominator reaches this are drawn again."""
+    """Attempts with a numerator or denominator of this size are rejected."""
     fraction_bound: int = Field(10**6, ge=2, le=10**12)
-    """The same for values that are not integers: sums of fractions are beyond a tiny model where it is high."""
+    """The bound for non-integer values; a tiny model cannot add fractions with large terms."""
     never: tuple[str, ...] = ()
-    """Skills such as `A-B*C`: attempts of their families are drawn again, so that the model has never seen one."""
+    """Skills such as `A-B*C`, whose families are excluded from the traces."""
 
     @field_validator("shares")
     @classmethod
@@ -69,7 +69,7 @@ class TraceConfig(Config):
 
     @property
     def never_tried(self) -> frozenset[Pattern]:
-        """The patterns of the families that no trace tries."""
+        """The patterns of the excluded families."""
         return _families(self.never, tuple(self.shares))
 
     @property
@@ -92,14 +92,14 @@ def _families(skills: tuple[str, ...], sizes: tuple[int, ...]) -> frozenset[Patt
 
 
 class Trace(NamedTuple):
-    """A prompt and the search that follows it, as tokens."""
+    """The tokens of a prompt and of the search that follows it."""
 
     prompt: list[str]
     search: list[str]
 
 
 def prompt_tokens(numbers: list[int], target: int) -> list[str]:
-    """The prompt of a puzzle, numbers in the order given.
+    """The prompt of a puzzle, with the numbers in the given order.
 
     >>> "".join(prompt_tokens([12, 5], 60))
     '60:A12B5>'
@@ -125,7 +125,7 @@ def draw_trace(config: TraceConfig, random: Random) -> Trace:
 
 
 def _search(config: TraceConfig, random: Random, numbers: list[int]) -> Trace | None:
-    """A search over these numbers, or None where the draw has to be made again."""
+    """A search over these numbers, or None if the draw is rejected."""
     length = 1
     while length < config.attempts and random.random() < config.go_on:
         length += 1
@@ -164,9 +164,9 @@ def _attempt(numbers: list[int], config: TraceConfig, random: Random) -> Tried:
 
 
 def _tree(numbers: list[int], order: list[int], config: TraceConfig, random: Random) -> Tried | None:
-    """A random tree over the numbers in this order: every split of the leaves is equally likely.
+    """A random tree over the numbers in this order; every split of the leaves is equally likely.
 
-    None where a division by zero occurs, or a value that is beyond the bounds.
+    None if a division by zero occurs, or a value exceeds the bounds.
     """
     if len(order) == 1:
         leaf = [SLOTS[order[0]], *number_tokens(numbers[order[0]])]

@@ -1,11 +1,11 @@
-"""Decode with a small Llama on a CPU, several times faster than an operator at a time allows.
+"""A compiled decoder for small Llama models on a CPU, several times faster than separate operators.
 
-All of a token's work is one compiled function (decoder_kernel.py), whose sums do not depend on what else is in the
-batch. Random numbers follow from (seed, row, token). So the same seed gives the same bytes whatever the number of slots
-and threads.
+One compiled function (decoder_kernel.py) computes a token, with sums that do not depend on the rest of the batch.
+Random numbers are functions of (seed, row, token). So the same seed gives the same bytes for any number of slots and
+threads.
 
-A slot holds the keys and values of one row. A row that ends gives its slot to the next one; a prompt is read once for
-all of its rows, in the same pass in which the other slots write their next token.
+A slot has the keys and values of one row, and passes to the next row when that row ends. A prompt is read once for all
+of its rows, in the same pass as the next token of the other slots.
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ from ramify.models.compiled.product_kernel import PANEL
 from ramify.models.loading import LARGEST_DECODED
 
 SLOTS = 48
-"""Rows that a thread decodes together; fewer where their cache would take more than `CACHE` bytes."""
+"""Rows per thread; fewer if their cache would exceed `CACHE` bytes."""
 CACHE = 2**28
 
 
 class Decoded(NamedTuple):
-    """What was written: token ids, padded on the right (rows, longest), and their log-probabilities, 0 there."""
+    """Sampled token ids, padded on the right (rows, longest), and their log-probabilities, 0 at padding."""
 
     tokens: np.ndarray
     lengths: np.ndarray
@@ -34,10 +34,10 @@ class Decoded(NamedTuple):
 
 
 def unsupported(model: Any, head: Any = None) -> str | None:
-    """Why a model (without its head) cannot be run here, in a few words; None if it can.
+    """The reason that a model (without its head) is not supported, in a few words; None if it is.
 
-    It has to be a Llama in float32 on a CPU, of hidden size up to `LARGEST_DECODED`, with heads of a multiple of 16,
-    default rotary embeddings, no biases, and linear layers that are just that (no adapters).
+    Required are a Llama in float32 on a CPU, hidden size up to `LARGEST_DECODED`, head size a multiple of 16, default
+    rotary embeddings, and plain linear layers without biases or adapters.
     """
     import torch
 
@@ -57,7 +57,7 @@ def unsupported(model: Any, head: Any = None) -> str | None:
 
 
 def pack(model: Any, head: Any, length: int) -> Weights:
-    """Copy the weights of a model and its head, if there is one, for positions below a length."""
+    """Copy the weights of a model, and of its head if there is one, for positions below a length."""
     config = model.config
     state = {name: value.detach().numpy() for name, value in model.state_dict().items()}
     scale = config.head_dim**-0.5
@@ -68,7 +68,7 @@ def pack(model: Any, head: Any, length: int) -> Weights:
         gate, up, down = (state[f"{at}mlp.{name}_proj.weight"] for name in ("gate", "up", "down"))
         first, second = state[f"{at}input_layernorm.weight"], state[f"{at}post_attention_layernorm.weight"]
         qkv = np.concatenate([panels(part * first) for part in (q * np.float32(scale), k, v)])
-        # A panel of the gate, then the one of `up` that it is for.
+        # Panels of gate and `up` alternate.
         pairs = [panels(part * second).reshape(-1, config.hidden_size * PANEL) for part in (gate, up)]
         gate_up = np.stack(pairs, 1).ravel()
         return qkv, panels(out), gate_up, panels(down)
@@ -96,7 +96,7 @@ def pack(model: Any, head: Any, length: int) -> Weights:
 
 
 def panels(matrix: np.ndarray) -> np.ndarray:
-    """A matrix (out, in) as panels of 16 outputs, (in, 16) each, one after the other; zeros where outputs lack."""
+    """A matrix (out, in) as consecutive panels of 16 outputs, (in, 16) each, padded with zeros."""
     filled = np.pad(matrix, [(0, -len(matrix) % PANEL), (0, 0)])
     return np.ascontiguousarray(filled.reshape(-1, PANEL, matrix.shape[1]).transpose(0, 2, 1)).ravel()
 
@@ -111,21 +111,21 @@ def decode(
     slots: int | None = None,
     threads: int = 1,
 ) -> Decoded:
-    """Write after each prompt until a token of `end_ids` or `max_new_tokens`; temperature 0 is greedy.
+    """Sample after each prompt until a token of `end_ids` or `max_new_tokens`; temperature 0 is greedy.
 
-    Equal prompts are read once. The same seed gives the same bytes whatever `slots` and `threads`.
+    Equal prompts are read once. The same seed gives the same bytes for any `slots` and `threads`.
 
     Args:
         prompts: token ids, at least one each.
-        seed: 64 bits, of which the random numbers of all rows follow.
-        slots: rows that a thread decodes together; None is `SLOTS`.
+        seed: 64-bit seed of the random numbers of all rows.
+        slots: rows per thread; None for `SLOTS`.
     """
     capacity = -(-(max(map(len, prompts)) + max_new_tokens) // PANEL) * PANEL
     weights = pack(model.model, model.lm_head, capacity)
     groups: dict[tuple[int, ...], list[int]] = {}
     for row, prompt in enumerate(prompts):
         groups.setdefault(tuple(prompt), []).append(row)
-    parts = 1 if len(groups) >= threads else threads  # else a thread would have nothing to do
+    parts = 1 if len(groups) >= threads else threads  # else a thread would be idle
     shares = ((prompt, rows[part::parts]) for prompt, rows in groups.items() for part in range(parts))
     queue = (share for share in shares if share[1])
     slot_bytes = 8 * len(weights.qkv) * weights.kv_heads * weights.head_dim * capacity
@@ -149,7 +149,7 @@ def decode(
 
 @dataclass(slots=True)
 class _Group:
-    """Rows that share a prompt, and the slot that read it; `logits` are there once it is read."""
+    """Rows with the same prompt, and the slot that read it; `logits` are set afterwards."""
 
     prompt: tuple[int, ...]
     waiting: list[int]
@@ -166,14 +166,14 @@ def _serve(
     how: tuple[Any, ...],
     written: Decoded,
 ) -> None:
-    """What a thread does: it keeps its slots busy until the queue is empty and its rows have ended."""
+    """The loop of a thread: fill its slots until the queue is empty and its rows have ended."""
     layers, parts = len(weights.qkv), weights.kv_heads * weights.head_dim // PANEL
     keys, values = (np.empty((layers, slots, parts * PANEL * capacity), np.float32) for _ in range(2))
-    # What a copy of a prompt copies: of each key head its first blocks, of each panel of values its first positions.
+    # Copying a prompt copies the first blocks of each key head and the first positions of each panel of values.
     by_head = keys.reshape(layers, slots, weights.kv_heads, -1)
     by_panel = values.reshape(layers, slots, parts, -1)
     logits = np.zeros((slots, len(weights.head) // weights.hidden), np.float32)
-    rows, positions, last = (np.zeros(slots, np.int64) for _ in range(3))  # of each slot; the latter of its last token
+    rows, positions, last = (np.zeros(slots, np.int64) for _ in range(3))  # per slot; the latter for its last token
     free, busy = list(range(slots)), np.zeros(0, np.int64)
     group = _Group((), [], 0)
 
@@ -191,7 +191,8 @@ def _serve(
         free += busy[ended].tolist()
         busy = busy[~ended]
         positions[busy] += 1
-        # The other slots go to rows of the group; where it has none left, to the first row of the next, which reads.
+        # Other slots take rows of the group or, if none is left, the first row of the next group, which reads its
+        # prompt.
         placed: list[tuple[_Group, int]] = []
         reading: list[_Group] = []
         while free:
@@ -205,7 +206,7 @@ def _serve(
             slot = free.pop()
             rows[slot] = group.waiting.pop()
             placed.append((group, slot))
-            if group.logits is not None:  # now, because the slot that read may get another prompt
+            if group.logits is not None:  # now, because the slot may get another prompt
                 place(group, slot)
         if not len(busy) and not placed:
             return

@@ -1,7 +1,6 @@
-"""The compiled loop of the decoder: tokens through a small Llama, and the choice of the next ones.
+"""The compiled loop of the decoder: the forward pass of a small Llama, and the choice of the next tokens.
 
-One product (product_kernel.py) does the projections as well as the attention, whose keys and values lie in the cache
-as panels of 16 columns.
+One product (product_kernel.py) computes projections and attention; keys and values are cached as panels of 16 columns.
 """
 
 from typing import NamedTuple
@@ -22,13 +21,13 @@ from ramify.models.compiled.product_kernel import (
     softmax,
 )
 
-_TILE = 48  # rows that go through all layers together, a multiple of those of a product
+_TILE = 48  # rows that pass through all layers together, a multiple of the rows of a product
 _ONE = np.float32(1.0)
 _one_by_one, _one_by_two, _one_by_four = product_of(1, 1), product_of(1, 2), product_of(1, 4)
 
 
 class Weights(NamedTuple):
-    """The model as the compiled loop reads it; matrices as panels, one layer a row, norms folded in."""
+    """The weights in the layout of the compiled loop: panels, one layer per row, with norms folded in."""
 
     embedding: np.ndarray
     qkv: np.ndarray
@@ -48,7 +47,7 @@ class Weights(NamedTuple):
 
 @njit(**OPTIONS, fastmath={"contract"})
 def _multiply_gated(a, step, panels, depth, c, width, rows):
-    """The product for pairs of panels: SiLU of the product with the first of a pair, times that with the second."""
+    """Multiply pairs of panels: SiLU of the first product, times the second."""
     both, size = np.empty(ROWS * 2 * PANEL, np.float32), depth * PANEL
     for pair in range(width // PANEL):
         for i in range(0, rows, ROWS):
@@ -63,7 +62,7 @@ def _multiply_gated(a, step, panels, depth, c, width, rows):
 
 @njit(**OPTIONS, fastmath={"contract"})
 def _remember(w, keys, values, joined, position):
-    """Rotate the queries and keys of one row, and put its keys and values into the cache."""
+    """Rotate the queries and keys of a row, and store its keys and values in the cache."""
     size, half = w.head_dim, w.head_dim // 2
     capacity = len(keys) // (w.kv_heads * size)
     for at in range(0, (w.heads + w.kv_heads) * size, size):
@@ -85,7 +84,7 @@ def _remember(w, keys, values, joined, position):
 
 @njit(**OPTIONS, fastmath={"contract"})
 def _attend(w, keys, values, queries, seen, scores, shares, mixed):
-    """What one row gathers of the values that it sees; all arrays are those of this row."""
+    """The attention output of one row; all arrays are those of this row."""
     size, block, capacity = w.head_dim, w.head_dim * PANEL, len(keys) // (w.kv_heads * w.head_dim)
     for head in range(w.heads):
         cache, at = head // (w.heads // w.kv_heads) * capacity * size, head * size
@@ -109,9 +108,9 @@ def _attend(w, keys, values, queries, seen, scores, shares, mixed):
 
 @njit(**OPTIONS, fastmath={"contract"})
 def forward(w, keys, values, tokens, slots, positions, wanted, logits):
-    """Run tokens through the model, `_TILE` at a time; the logits of those wanted go to the rows of their slots.
+    """Run tokens through the model, `_TILE` at a time; write the requested logits to the rows of their slots.
 
-    A token sees the positions up to its own in its slot, so those of a prompt have to come in order.
+    A token attends to positions up to its own in its slot, so the tokens of a prompt have to be in order.
     """
     step = w.embedding.shape[1]
     width, inside = (w.heads + 2 * w.kv_heads) * w.head_dim, w.heads * w.head_dim
@@ -155,7 +154,7 @@ def forward(w, keys, values, tokens, slots, positions, wanted, logits):
 
 @njit(**OPTIONS)
 def _uniform(seed, row, index):
-    """A number in [0, 1) that follows from three others (the finalizer of SplitMix64, over a counter)."""
+    """A uniform number in [0, 1) from three keys (the finalizer of SplitMix64, over a counter)."""
     x = seed
     for part in (np.uint64(row), np.uint64(index)):
         x = (x ^ part) + np.uint64(0x9E3779B97F4A7C15)
@@ -167,7 +166,7 @@ def _uniform(seed, row, index):
 
 @njit(**OPTIONS)
 def choose(logits, vocabulary, busy, rows, last, ended, end_ids, seed, temperature, tokens, lengths, logprobs):
-    """Draw the next token of each busy slot, write it down, and mark the slots whose rows have ended."""
+    """Sample the next token of each busy slot, store it, and mark the slots whose rows have ended."""
     weights = np.empty(vocabulary, np.float32)
     scale = _ONE / temperature if temperature > 0 else _ONE
     for k in range(len(busy)):

@@ -1,8 +1,8 @@
-"""Products of small matrices, exponentials and norms, as the compiled loops of the decoder and the update share them.
+"""Matrix products, exponentials and norms for the compiled loops of decoder and update.
 
-Weights are packed into panels of 16 columns. The product is written in LLVM's own terms, because only so is it sure
-that the sums stay in vector registers; it runs on any processor, fastest where 16 of these hold 8 numbers each. Every
-sum has an order of its own, whatever else is in the batch, which no BLAS promises.
+Weights are packed into panels of 16 columns. The product is written in LLVM IR, which guarantees that sums stay in
+vector registers; it runs on any processor, fastest with 16 registers of 8 numbers. The order of each sum does not
+depend on the rest of the batch, which no BLAS guarantees.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 PANEL, ROWS = 16, 6
-"""Columns of a panel; rows of a product."""
+"""Columns of a panel, and rows of a product."""
 OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 _f = np.float32
 _LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504), _f(0.693359375), _f(-2.12194440e-4)
@@ -25,7 +25,7 @@ _vector = ir.VectorType(ir.FloatType(), 8)
 
 
 def product_of(rows, panels, adding=False, transposed=False):
-    """A compiled product of rows of `a` with panels of `w`, into `c`, or added to it.
+    """Compile a product of rows of `a` with panels of `w` that is stored in `c`, or added to it.
 
     Rows are `step` apart in `a` and `width` in `c`, panels `gap` apart in `w` and 16 in `c`, lines of a panel `line`
     apart. Where `a` is transposed, its columns take the place of its rows. All accumulators stay in registers, and
@@ -86,7 +86,7 @@ columns_added = product_of(ROWS, 1, adding=True, transposed=True)
 
 @intrinsic
 def _power_of_two(typing, exponent):
-    """2 ** exponent, for an exponent without fraction, by its bits."""
+    """2 ** exponent for an integral exponent, by its bits."""
 
     def build(context, builder, signature, args):
         whole = builder.add(builder.fptosi(args[0], ir.IntType(32)), ir.IntType(32)(127))
@@ -97,7 +97,7 @@ def _power_of_two(typing, exponent):
 
 @njit(**OPTIONS, fastmath={"contract"})
 def exp(x):
-    """The exponential to 2e-7 of itself, in operations that the compiler turns into vectors (Cephes expf)."""
+    """The exponential with relative error 2e-7, in vectorisable operations (Cephes expf)."""
     x = max(x, _LOWEST)
     whole = np.floor(x * _LOG2E + _HALF)
     x = x - whole * _LN2_HIGH - whole * _LN2_LOW
@@ -107,7 +107,7 @@ def exp(x):
 
 @njit(**OPTIONS, fastmath={"contract", "reassoc", "nnan", "nsz"})
 def softmax(x, count, scale, out):
-    """Exponentials of (x - largest x) * scale, of the first of x; returns their sum and the largest x."""
+    """Exponentials of (x - max x) * scale over the first `count` values; returns their sum and the maximum."""
     largest = x[0]
     for j in range(count):
         largest = max(largest, x[j])
@@ -121,7 +121,7 @@ def softmax(x, count, scale, out):
 
 @njit(**OPTIONS, fastmath={"contract", "reassoc"})
 def normalize(x, step, out, out_step, scales, rows, size, epsilon):
-    """Rows times their scales, one over the root of their mean square."""
+    """Divide rows by their root mean square; `scales` receives the factors."""
     for row in range(rows):
         i, k = row * step, row * out_step
         squares = _f(0.0)
@@ -135,7 +135,7 @@ def normalize(x, step, out, out_step, scales, rows, size, epsilon):
 
 @njit(**OPTIONS)
 def multiply(a, step, panels, depth, c, width, rows):
-    """Rows (rows, step) with a matrix of panels, into rows (rows, width); rows are filled to a multiple of six."""
+    """Multiply rows (rows, step) by a matrix of panels into (rows, width); rows are padded to a multiple of six."""
     size = depth * PANEL
     for panel in range(len(panels) // size):
         for i in range(0, rows, ROWS):
@@ -144,7 +144,7 @@ def multiply(a, step, panels, depth, c, width, rows):
 
 @njit(**OPTIONS)
 def multiply_and_add(a, step, panels, depth, c, width, rows):
-    """Add the product to what is there."""
+    """Add the product to the output."""
     size = depth * PANEL
     for panel in range(len(panels) // size):
         for i in range(0, rows, ROWS):

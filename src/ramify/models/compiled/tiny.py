@@ -1,9 +1,8 @@
-"""The tiny model: a Llama with a `generate` of its own that is made for small models on a CPU.
+"""The small model: a Llama with a `generate` optimised for small models on a CPU.
 
-It is an ordinary Llama checkpoint, which AutoModelForCausalLM loads too. `generate` here does the same as that of
-transformers for sampling and greedy search. On a CPU it is compiled (decoder.py). Elsewhere, or where a setting asks
-for it, torch does it here: keys and values in one buffer a layer, projections fused, and the rows that are finished
-dropped, so a batch costs what its unfinished rows cost.
+AutoModelForCausalLM can load the checkpoint as an ordinary Llama. `generate` is equivalent to that of transformers for
+sampling and greedy search. On a CPU it is compiled (decoder.py). Elsewhere, or on request, it uses torch with one key
+and value buffer per layer, fused projections, and finished rows dropped, so a batch costs only its unfinished rows.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -18,29 +17,29 @@ from ramify.models.compiled import decoder
 from ramify.models.compiled.update import TinyModel
 from ramify.models.loading import Decoder
 
-# What must stand at these values for our `generate` to apply; anything else goes to transformers.
+# Required generation settings; any other values are handled by transformers.
 _PLAIN = {"top_k": (None, 0), "top_p": (None, 1.0), "min_p": (None,), "repetition_penalty": (None, 1.0)}
 _PLAIN |= {"num_beams": (None, 1), "num_return_sequences": (None, 1), "suppress_tokens": (None,)}
 
 
 CHUNK = 128
-"""Rows that are decoded together: more do not fit the cache of a core, fewer pay for each call."""
+"""Rows per chunk: more exceed the cache of a core, fewer increase the overhead per call."""
 
 
 class TinyForCausalLM(LlamaForCausalLM):
-    """A Llama whose `generate` spends nothing on finished rows.
+    """A Llama whose `generate` spends no time on finished rows.
 
     Attributes:
-        decoder: `auto` is compiled code where it knows the model, and torch elsewhere; `torch` is torch.
+        decoder: `auto` is compiled code if it supports the model, else torch; `torch` is always torch.
     """
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        self.model.__class__ = TinyModel  # made by the parent, which draws its weights
+        self.model.__class__ = TinyModel  # created by the parent, which initialises the weights
 
     @property
     def decoder(self) -> Decoder:
-        """What runs the model; the part without the head keeps it."""
+        """The implementation, stored in the model without its head."""
         decoder: Decoder = self.model.decoder
         return decoder
 
@@ -52,9 +51,9 @@ class TinyForCausalLM(LlamaForCausalLM):
     def generate(  # type: ignore[override]  # its other arguments are taken by name only
         self, inputs: Any = None, generation_config: Any = None, **kwargs: Any
     ) -> Any:
-        """Sample (or search greedily) after prompts that are padded on the left.
+        """Sample (or decode greedily) after prompts padded on the left.
 
-        Takes what `transformers.GenerationMixin.generate` takes, and hands over to it whatever goes beyond plain
+        Takes the arguments of `transformers.GenerationMixin.generate`, and delegates to it anything beyond plain
         sampling at a temperature.
 
         Returns:
@@ -70,7 +69,7 @@ class TinyForCausalLM(LlamaForCausalLM):
 
         plain = all(read(name) in allowed for name, allowed in _PLAIN.items())
         linear = [part for part in self.model.layers.modules() if hasattr(part, "weight") and part.weight.ndim == 2]
-        adapted = any(type(part) is not torch.nn.Linear for part in linear)  # by LoRA
+        adapted = any(type(part) is not torch.nn.Linear for part in linear)  # changed by LoRA
         if input_ids is None or adapted or not plain or not set(changed) <= known or read("max_new_tokens") is None:
             return self._generate_by_transformers(inputs, generation_config, kwargs)
         mask = torch.ones_like(input_ids) if kwargs.get("attention_mask") is None else kwargs["attention_mask"]
@@ -89,13 +88,13 @@ class TinyForCausalLM(LlamaForCausalLM):
         return parent.generate(inputs, generation_config=generation_config, **others)
 
 
-# What `save_pretrained` writes as the architecture: others, such as vLLM, know a checkpoint by it.
+# The architecture that `save_pretrained` writes, by which vLLM and others identify a checkpoint.
 TinyForCausalLM.__name__ = LlamaForCausalLM.__name__
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How to decode; temperature 0 is greedy."""
+    """Decoding settings; temperature 0 is greedy."""
 
     max_new_tokens: int
     temperature: float
@@ -104,14 +103,14 @@ class Decoding:
 
 
 def _is_plain_llama(config: Any) -> bool:
-    """Whether it has as many key heads as query heads, no biases, and default rotary embeddings."""
+    """Whether the configuration has as many key heads as query heads, no biases, and default rotary embeddings."""
     biased = config.attention_bias or config.mlp_bias
     rotary = config.rope_parameters.get("rope_type", "default")
     return config.num_key_value_heads == config.num_attention_heads and not biased and rotary == "default"
 
 
 def _decode_compiled(model: Any, input_ids: torch.Tensor, mask: torch.Tensor, how: Decoding) -> torch.Tensor:
-    """Decode with `ramify.models.compiled.decoder`, on as many threads as torch has; its seed is drawn from torch."""
+    """Decode with `ramify.models.compiled.decoder` on the threads of torch, with a seed drawn from torch."""
     prompts = [ids[seen].tolist() for ids, seen in zip(input_ids, mask.bool(), strict=True)]
     seed, threads = int(torch.randint(2**62, ())), torch.get_num_threads()
     ends = how.end_ids.tolist()
@@ -124,10 +123,10 @@ def _decode_compiled(model: Any, input_ids: torch.Tensor, mask: torch.Tensor, ho
 def decode_in_chunks(
     model: LlamaForCausalLM, input_ids: torch.Tensor, mask: torch.Tensor, how: Decoding
 ) -> torch.Tensor:
-    """Decode `CHUNK` rows at a time, two chunks side by side where there are cores for it.
+    """Decode `CHUNK` rows at a time, two chunks in parallel if there are enough cores.
 
-    Each chunk has random numbers of its own, seeded from the global ones, so the result does not depend on which
-    chunk is faster. Shapes: ids and mask (rows, prompt), result (rows, longer).
+    Each chunk has its own random generator, seeded from the global one, so the result does not depend on timing.
+    Shapes: ids and mask (rows, prompt), result (rows, longer).
     """
     chunks = list(zip(input_ids.split(CHUNK), mask.split(CHUNK), strict=True))
     seeds = torch.randint(2**62, (len(chunks),)).tolist()
@@ -138,7 +137,7 @@ def decode_in_chunks(
         with torch.no_grad():
             return decode(model, ids, seen, how, random)
 
-    if input_ids.device.type == "cpu":  # one thread a chunk: the operations are too small to share
+    if input_ids.device.type == "cpu":  # one thread per chunk: the operations are too small to parallelise
         with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
             parts = list(pool.map(work, range(len(chunks))))
     else:
@@ -153,7 +152,7 @@ def decode(
     """Decode one chunk token by token."""
     layers = [_fused(layer) for layer in model.model.layers]
     rows, width = input_ids.shape
-    config: Any = model.config  # its head_dim is a number once a model is made
+    config: Any = model.config  # head_dim is set once the model is built
     heads, size = config.num_attention_heads, config.head_dim
     length = width + how.max_new_tokens
     shape = (rows, heads, length, size)
@@ -161,7 +160,7 @@ def decode(
     cached = [input_ids.new_zeros(shape, dtype=model.dtype) for _ in layers]
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     cos, sin = _rotary(model, int(positions.max()) + how.max_new_tokens + 1)
-    # Additive mask over the columns of the cache: what pads a prompt on the left is never seen.
+    # Additive mask over the columns of the cache, which hides left padding.
     bias = input_ids.new_zeros((rows, 1, 1, length), dtype=model.dtype)
     bias[..., :width].masked_fill_(mask[:, None, None] == 0, float("-inf"))
     causal = input_ids.new_full((width, width), float("-inf"), dtype=model.dtype).triu(1)
@@ -170,7 +169,7 @@ def decode(
     positions = positions[:, -1]
     result = input_ids.new_full((rows, length), how.pad_id)
     result[:, :width] = input_ids
-    alive = torch.arange(rows, device=input_ids.device)  # the rows of the result that are still in the batch
+    alive = torch.arange(rows, device=input_ids.device)  # rows of the result that are still in the batch
     done = torch.zeros(rows, dtype=torch.bool, device=input_ids.device)
     for column in range(width, length):
         tokens = _choose(logits, how.temperature, random).masked_fill(done, how.pad_id)
@@ -181,7 +180,7 @@ def decode(
             return result[:, : column + 1]
         if column == length - 1:
             break
-        if finished * 4 >= len(done):  # dropping rows copies the cache, so it waits for a quarter of them
+        if finished * 4 >= len(done):  # dropping rows copies the cache, so a quarter of them is dropped at a time
             going = ~done
             alive, tokens, positions, bias, done = (x[going] for x in (alive, tokens, positions, bias, done))
             keys = [key[going] for key in keys]
@@ -208,7 +207,7 @@ def _choose(logits: torch.Tensor, temperature: float, random: torch.Generator) -
 
 
 def _fused(layer: Any) -> tuple[torch.Tensor, ...]:
-    """The weights of a layer, projections that share an input joined."""
+    """The weights of a layer, with projections of the same input joined."""
     attention, mlp = layer.self_attn, layer.mlp
     return (
         layer.input_layernorm.weight,
@@ -239,9 +238,9 @@ def _forward(
     cached: list[torch.Tensor],
     column: int,
 ) -> torch.Tensor:
-    """Logits of the last tokens; writes keys and values into the cache from this column on."""
+    """Logits of the last tokens; stores keys and values in the cache from a given column."""
     rows, new = tokens.shape
-    config: Any = model.config  # its head_dim is a number once a model is made
+    config: Any = model.config  # head_dim is set once the model is built
     heads, size = config.num_attention_heads, config.head_dim
     epsilon, end = model.config.rms_norm_eps, column + new
     cos, sin = cos[:, None], sin[:, None]

@@ -1,8 +1,8 @@
-"""The forward and backward pass of a small Llama on a CPU, without padding, for training.
+"""Forward and backward pass of a small Llama on a CPU for training, without padding.
 
-torch sees one operation, whose gradient is written by hand (update_kernel.py). The rows of a batch are cut into units
-of whole sequences, which threads take one by one. A unit adds its gradients to one of a few lanes, and lanes are summed
-in their order, so the bytes of the gradient are the same whatever the number of threads.
+The pass is one torch operation with a hand-written gradient (update_kernel.py). The rows of a batch are divided into
+units of complete sequences, which threads process in turn. A unit adds its gradients to one of a few lanes, and lanes
+are summed in order, so the gradient has the same bytes for any number of threads.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,15 +22,15 @@ from ramify.models.compiled.update_kernel import Matrices, Saved, Unit, backward
 from ramify.models.loading import Decoder
 
 UNIT = 384
-"""Rows of a unit; one with a longer sequence has more."""
+"""Rows of a unit, or of its longest sequence if that is longer."""
 LANES, LANE_BYTES = 8, 2**28
-"""Sums of gradients beside each other, and what they take together; a model too large for two has one."""
+"""The number of gradient buffers and their total size; a model too large for two has one."""
 LONGEST, LAST = 2048, 2**16
-"""Sequences of more tokens are left to torch, because a head's attention is held as a matrix; and larger positions."""
+"""The longest sequence and the largest position; torch handles longer ones, since attention is stored as a matrix."""
 
 
 class TinyModel(LlamaModel):
-    """A Llama without its head, whose forward and backward pass in training are compiled where `decoder` is `auto`."""
+    """A Llama without head whose training passes are compiled if `decoder` is `auto`."""
 
     decoder: Decoder = "auto"
 
@@ -44,7 +44,7 @@ class TinyModel(LlamaModel):
         use_cache: bool | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As that of `transformers.LlamaModel`, which does what is beyond this; zeros where a row is padded."""
+        """The forward pass of `transformers.LlamaModel`, which handles unsupported input; zeros in padded rows."""
         if use_cache is None:
             use_cache = self.config.use_cache and not self.training
         cached = use_cache or past_key_values is not None
@@ -65,9 +65,9 @@ class TinyModel(LlamaModel):
 
 
 def unsupported(model: Any) -> str | None:
-    """Why a model (without its head) cannot be trained here, in a few words; None if it can.
+    """The reason that a model (without its head) cannot be trained by compiled code, in a few words; None if it can.
 
-    It has to be one that can be decoded, of a hidden size that is a multiple of 16, without dropout.
+    Required are support by the decoder, a hidden size that is a multiple of 16, and no dropout.
     """
     config = model.config
     reasons = {
@@ -82,7 +82,7 @@ def unsupported(model: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Sequences in units, of a batch of (rows, tokens); their positions are below `positions`."""
+    """The sequences of a batch (rows, tokens) in units, with positions below `positions`."""
 
     units: list[Unit]
     shape: tuple[int, int]
@@ -92,15 +92,15 @@ class Batch:
 def pack(
     input_ids: torch.Tensor, attention_mask: torch.Tensor | None, position_ids: torch.Tensor | None
 ) -> Batch | None:
-    """The sequences of a batch without their padding, on the left or right; None where torch has to run it.
+    """The sequences of a batch without padding; None if torch has to run the batch.
 
-    That is where a mask has holes or rows of nothing, or is no (rows, tokens), or where sequences are joined or long.
-    Positions count from the first token of a row unless they are given.
+    torch runs batches with holes in the mask, empty rows, masks of another shape, joined or long sequences. Positions
+    count from the first token of a row unless given.
     """
     rows, width = input_ids.shape
     if attention_mask is None:
         attention_mask = torch.ones_like(input_ids)
-        if position_ids is not None:  # transformers takes a gap for the beginning of another sequence
+        if position_ids is not None:  # transformers interprets a gap as the start of another sequence
             return None
     if attention_mask.shape != input_ids.shape or input_ids.numel() == 0:
         return None
@@ -139,7 +139,7 @@ def _run(model: LlamaModel, batch: Batch) -> torch.Tensor:
 
 
 class _Layers(torch.autograd.Function):
-    """The last hidden states, (rows, tokens, hidden), as a function of the parameters of a model."""
+    """The last hidden states (rows, tokens, hidden) as a differentiable function of a model's parameters."""
 
     @staticmethod
     def forward(ctx: Any, model: Any, batch: Batch, names: tuple[str, ...], *parameters: torch.Tensor) -> torch.Tensor:
@@ -164,7 +164,7 @@ class _Layers(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_out: torch.Tensor) -> Any:
         if ctx.saved is None:
-            raise RuntimeError("a second backward pass: what the first one needed is no longer there")
+            raise RuntimeError("a second backward pass is not supported: the activations were released")
         weights, units, saved = ctx.weights, ctx.batch.units, ctx.saved
         ctx.saved = None
         d_rows = d_out.contiguous().view(-1, d_out.shape[-1]).numpy()
@@ -185,7 +185,7 @@ class _Layers(torch.autograd.Function):
 
 
 def _side_by_side(run: Callable[[int], None], indices: Iterable[int]) -> None:
-    """Call it for all indices, on as many threads as torch has."""
+    """Call `run` for all indices on the threads of torch."""
     threads = torch.get_num_threads()
     if threads == 1:
         for index in indices:
@@ -196,7 +196,7 @@ def _side_by_side(run: Callable[[int], None], indices: Iterable[int]) -> None:
 
 
 def _weights(model: Any, positions: int) -> Weights:
-    """Those of the decoder, with all gates before what they are for."""
+    """The weights of the decoder, with all gates before all `up` weights."""
     weights = decoder.pack(model, None, positions)
     layers, size = len(weights.gate_up), model.config.hidden_size * PANEL
     apart = weights.gate_up.reshape(layers, -1, 2, size).swapaxes(1, 2).reshape(layers, -1)
@@ -204,7 +204,7 @@ def _weights(model: Any, positions: int) -> Weights:
 
 
 def _room(w: Weights, rows: int) -> Saved:
-    """Room for the activations of a unit."""
+    """Buffers for the activations of a unit."""
     layers, width = len(w.qkv), (w.heads + 2 * w.kv_heads) * w.head_dim
     sizes = (w.hidden, width, w.heads, w.heads * w.head_dim, w.hidden, w.gate_up.shape[1] // w.hidden)
     counts = (layers + 1, layers, layers, layers, layers, layers)
@@ -212,13 +212,13 @@ def _room(w: Weights, rows: int) -> Saved:
 
 
 def _matrices(w: Weights) -> dict[str, tuple[np.ndarray, int, int]]:
-    """Packed weights by their names, a layer a row, and their inputs and outputs (filled to panels)."""
+    """Packed weights by name, one layer per row, with padded input and output sizes."""
     inputs = {"qkv": w.hidden, "out": w.heads * w.head_dim, "gate_up": w.hidden, "down": w.inner}
     return {name: (getattr(w, name), size, getattr(w, name).shape[1] // size) for name, size in inputs.items()}
 
 
 def _transposed(w: Weights, norm: np.ndarray) -> Matrices:
-    """The packed weights, transposed and packed again."""
+    """The packed weights, transposed and repacked."""
 
     def turned(panels: np.ndarray, size: int) -> np.ndarray:
         matrix = panels.reshape(-1, size, PANEL).transpose(1, 0, 2).reshape(size, -1)  # (in, out)
@@ -230,7 +230,7 @@ def _transposed(w: Weights, norm: np.ndarray) -> Matrices:
 
 
 def _zeros(w: Weights, lanes: int) -> Matrices:
-    """Sums of gradients, of all lanes."""
+    """Zero gradients for all lanes."""
     parts = {}
     for name, (stack, size, outputs) in _matrices(w).items():
         rows, columns = -(-outputs // ROWS) * ROWS, -(-size // PANEL) * PANEL
@@ -240,7 +240,7 @@ def _zeros(w: Weights, lanes: int) -> Matrices:
 
 
 def _unfold(model: Any, g: Matrices) -> dict[str, np.ndarray]:
-    """The gradients of a model's parameters by name, from those of the packed matrices, which hold the norms too."""
+    """The gradients of a model's parameters by name, from those of the packed matrices with folded norms."""
     config = model.config
     state = {name: value.detach().numpy() for name, value in model.named_parameters()}
     hidden, inside = config.hidden_size, config.num_attention_heads * config.head_dim
@@ -248,7 +248,7 @@ def _unfold(model: Any, g: Matrices) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
 
     def normed(norm: str, parts: dict[str, np.ndarray]) -> None:
-        """Matrices whose inputs a norm scales: the gradient of the norm is the sum over their outputs."""
+        """Matrices after a norm: the gradient of the norm is the sum over their outputs."""
         weight = state[norm]
         for name, part in parts.items():
             found[name] = part * weight

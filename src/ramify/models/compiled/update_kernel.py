@@ -1,10 +1,9 @@
-"""The compiled forward and backward pass of a small Llama over whole sequences, one unit of them at a time.
+"""Compiled forward and backward pass of a small Llama over units of complete sequences.
 
-A unit is a few sequences, one after the other, without padding between them; its rows are filled to a multiple of six
-and to five rows at least after the last sequence, because products write six rows. `Saved` is what the backward pass
-needs of the forward pass. Norms are folded into the matrices (decoder.py), so gradients here are those of the folded
-matrices. Rows of scratch arrays are an odd number of cache lines apart, or their columns would share a few sets of the
-cache.
+A unit is a few consecutive sequences without padding between them; its rows are padded to a multiple of six, with at
+least five rows after the last sequence, because products write six rows. `Saved` has the activations for the backward
+pass. Norms are folded into the matrices (decoder.py), so gradients are those of the folded matrices. Rows of scratch
+arrays are an odd number of cache lines apart, since otherwise their columns would share few cache sets.
 """
 
 from typing import NamedTuple
@@ -28,12 +27,12 @@ from ramify.models.compiled.product_kernel import (
 )
 
 TILE = 96
-"""Rows that go through a product together, a multiple of six."""
+"""Rows per product, a multiple of six."""
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 class Unit(NamedTuple):
-    """Sequences: their tokens and positions, filled; where each begins, and the end; the row of the batch of each."""
+    """Padded tokens and positions of sequences, their bounds, and their rows in the batch."""
 
     tokens: np.ndarray
     positions: np.ndarray
@@ -42,9 +41,9 @@ class Unit(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """Activations of a unit, one layer a row; `hidden` has one more, and `middle` is what follows the attention.
+    """Saved activations of a unit, one layer per row; `hidden` has one more, and `middle` follows the attention.
 
-    Queries and keys are rotated; `logs` are the logarithms of the sums of the softmax.
+    Queries and keys are rotated; `logs` are the log-sum-exps of the softmax.
     """
 
     hidden: np.ndarray
@@ -56,9 +55,9 @@ class Saved(NamedTuple):
 
 
 class Matrices(NamedTuple):
-    """Transposed weights as panels; or the gradients of weights (out, in), one layer a row, filled to six rows.
+    """Transposed weights as panels, or gradients of weights (out, in), one layer per row, padded to six rows.
 
-    `norm` is the last one.
+    `norm` is the final norm.
     """
 
     embedding: np.ndarray
@@ -71,13 +70,13 @@ class Matrices(NamedTuple):
 
 @njit(**OPTIONS)
 def _step(width):
-    """Distance of rows: room for the width and six more, an odd number of lines."""
+    """The distance of rows: the width and at least six more, an odd number of cache lines."""
     return (width // PANEL + 1 | 1) * PANEL
 
 
 @njit(**OPTIONS, fastmath={"contract"})
 def _rotate(row, heads, size, cos, sin, sign):
-    """Rotate the heads of a row by the angles of its position, or back (-1)."""
+    """Rotate the heads of a row by the angles of its position, or back (sign -1)."""
     half = size // 2
     for at in range(0, heads * size, size):
         for d in range(half):
@@ -88,7 +87,7 @@ def _rotate(row, heads, size, cos, sin, sign):
 
 @njit(**OPTIONS)
 def _as_panels(x, begin, length, step, at, size, filled, panels):
-    """The columns of a head, rows of a sequence, as panels of 16 columns; zeros below."""
+    """The columns of a head as panels of 16 columns, padded with zeros."""
     for part in range(0, size, PANEL):
         for i in range(length):
             for j in range(PANEL):
@@ -98,7 +97,7 @@ def _as_panels(x, begin, length, step, at, size, filled, panels):
 
 @njit(**OPTIONS)
 def _as_columns(x, begin, length, step, at, size, filled, panels):
-    """The same transposed: panels of 16 rows, which become columns; zeros after them."""
+    """The transposed head: panels of 16 rows as columns, padded with zeros."""
     panels[(filled - PANEL) * size : filled * size] = _ZERO
     panels[max(filled - 2 * PANEL, 0) * size : filled * size] = _ZERO
     for i in range(length):
@@ -143,7 +142,7 @@ def _attend(w, qkv, mixed, logs, begin, length):
 
 @njit(**OPTIONS, fastmath={"contract", "reassoc"})
 def _attend_backward(w, qkv, mixed, logs, d_mixed, d_step, begin, length, d_qkv, out_step):
-    """Add to the gradients of queries, keys and values (rotated), from those of what they gathered."""
+    """Add the gradients of queries, keys and values (rotated), given the gradient of the attention output."""
     size, group = w.head_dim, w.heads // w.kv_heads
     width, inside = (w.heads + 2 * w.kv_heads) * size, w.heads * size
     filled = (length + ROWS + PANEL - 1) // PANEL * PANEL
@@ -200,7 +199,7 @@ def _attend_backward(w, qkv, mixed, logs, d_mixed, d_step, begin, length, d_qkv,
 
 @njit(**OPTIONS, fastmath={"contract"})
 def _gate(gate_up, out, step, rows, width):
-    """SiLU of the gates times the rest, from rows of both (rows, 2 * width)."""
+    """SiLU of the gates times `up`, from rows of both (rows, 2 * width)."""
     for row in range(rows):
         gates, ups = gate_up[2 * row * width : (2 * row + 1) * width], gate_up[(2 * row + 1) * width :]
         found = out[row * step : row * step + width]
@@ -210,7 +209,7 @@ def _gate(gate_up, out, step, rows, width):
 
 @njit(**OPTIONS, fastmath={"contract"})
 def _gate_backward(gate_up, d_out, out, step, d_gate_up, d_step, rows, width):
-    """The gradient of both, from that of the result, which is made again in `out`."""
+    """The gradients of gates and `up` from that of the result, which is recomputed in `out`."""
     shares = np.empty(width, np.float32)
     for row in range(rows):
         gates, ups = gate_up[2 * row * width : (2 * row + 1) * width], gate_up[(2 * row + 1) * width :]
@@ -228,7 +227,7 @@ def _gate_backward(gate_up, d_out, out, step, d_gate_up, d_step, rows, width):
 
 @njit(**OPTIONS, fastmath={"contract", "reassoc"})
 def _normalize_backward(d_normed, normed, scales, d, step, rows, size):
-    """Add to the gradient of rows, from that of the normed ones; all rows are `step` apart."""
+    """Add the gradient of rows, given that of the normalized rows; all rows are `step` apart."""
     for row in range(rows):
         mean = _ZERO
         for j in range(row * step, row * step + size):
@@ -240,7 +239,7 @@ def _normalize_backward(d_normed, normed, scales, d, step, rows, size):
 
 @njit(**OPTIONS, fastmath={"contract"})
 def forward(w, norm, unit, saved, out):
-    """Run a unit through all layers and the last norm, to its rows of the batch (rows, hidden)."""
+    """Run a unit through all layers and the last norm, and write its rows of the batch (rows, hidden)."""
     rows, hidden = len(unit.tokens), w.hidden
     width, inside = (w.heads + 2 * w.kv_heads) * w.head_dim, w.heads * w.head_dim
     pairs = w.gate_up.shape[1] // hidden
@@ -286,7 +285,7 @@ def forward(w, norm, unit, saved, out):
 
 @njit(**OPTIONS, fastmath={"contract"})
 def backward(w, t, unit, saved, d_out, g):
-    """Add the gradients of a unit to `g`, from those of its rows; `t` are the transposed weights."""
+    """Add the gradients of a unit to `g`, given those of its rows; `t` has the transposed weights."""
     rows, hidden, size = len(unit.tokens), w.hidden, w.head_dim
     width, inside = (w.heads + 2 * w.kv_heads) * size, w.heads * size
     pairs = w.gate_up.shape[1] // hidden

@@ -1,9 +1,9 @@
 """Find the attempts in a completion: expressions that use each number of the puzzle exactly once.
 
-An attempt is written whole, or built of steps (18+96=114, 91*24=2184, 2184/114). A step is a statement over numbers of
-the puzzle and results of earlier steps. A result is known by its value: the one that was stated, or the true one if
-none was. Where a number could be either, it is the result of the step just before; else the number of the puzzle, as
-long as it is not used up; else an earlier result, the latest first. A step on results takes over their mistakes.
+An attempt is one expression, or built from steps (18+96=114, 91*24=2184, 2184/114). A step is a statement over numbers
+of the puzzle and results of earlier steps. A result is identified by its stated value, or by its true value if none is
+stated. An ambiguous number is resolved to the result of the previous step, else to an unused number of the puzzle, else
+to an earlier result, latest first. A step inherits the mistakes of its results.
 """
 
 import re
@@ -25,10 +25,10 @@ from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.statements import Postfix, Segment, Template, segments
 
 MAX_LINKED = 8
-"""Steps are linked in puzzles of up to so many numbers."""
-_KEPT_RESULTS = 2  # trees that are remembered for a value
-_LONGEST_CLAIM = 40  # leaves of a stated value that is checked
-_OPERATION = re.compile(rf"{OPERATORS}|{FRACTION}")  # an answer without one is a value, and no attempt
+"""The largest puzzle in which steps are linked."""
+_KEPT_RESULTS = 2  # trees kept per value
+_LONGEST_CLAIM = 40  # leaves of a stated value that is checked, at most
+_OPERATION = re.compile(rf"{OPERATORS}|{FRACTION}")  # an answer without an operator is a value, not an attempt
 
 _MARK = re.compile(r"[^0-9(\[{]*[-−]\s")
 
@@ -38,13 +38,13 @@ Pair = tuple[int, int]
 
 
 class _Result(NamedTuple):
-    """What an earlier step came to.
+    """The result of an earlier step.
 
     Attributes:
         tree: postfix over numbers of the puzzle.
-        start: where its first step begins.
-        stated: how many values were stated in it.
-        wrong: whether one of them is.
+        start: start of its first step.
+        stated: number of stated values.
+        wrong: whether a stated value is wrong.
     """
 
     tree: Postfix
@@ -56,12 +56,11 @@ class _Result(NamedTuple):
 def find_attempts(
     puzzle: Puzzle, text: str, partial: bool = False, tags: tuple[str, str] = ANSWER_TAGS, truncated: bool = False
 ) -> list[Attempt]:
-    """All attempts in a completion, in the order in which they end; never raises, linear in the text.
+    """All attempts in a completion, ordered by their end; never raises, linear in the text.
 
     Args:
-        partial: also give the statements and steps that use only some of the numbers, but two or more: their
-            expressions have fewer leaves.
-        tags: what opens and closes an answer.
+        partial: also return statements and steps that use only some of the numbers, at least two.
+        tags: the opening and closing answer tag.
         truncated: whether the sampler's limit ended the completion, as for `grade`.
 
     >>> puzzle = Puzzle((3, 7, 8), 29)
@@ -77,7 +76,7 @@ def find_attempts(
     if span is None or not _OPERATION.search(text, *span):
         search.read_text(text)
         return search.found
-    # Cut at the answer, so that no statement goes on across its borders.
+    # Split at the answer, so that no statement crosses its boundaries.
     search.read_text(text[: span[0]])
     search.read_answer(text[slice(*span)], span[0])
     search.read_text(text[span[1] :], span[1])
@@ -85,7 +84,7 @@ def find_attempts(
 
 
 class _Search:
-    """The attempts found so far, and the results that later steps may use."""
+    """The state of the search: attempts found, and results available to later steps."""
 
     def __init__(self, puzzle: Puzzle, partial: bool) -> None:
         self.puzzle, self.partial = puzzle, partial
@@ -95,10 +94,10 @@ class _Search:
         self.in_answer = False
         self.found: list[Attempt] = []
         self.results: dict[Value, list[_Result]] = {}
-        self.latest: Value | None = None  # the result of the last step
+        self.latest: Value | None = None  # the result of the previous step
 
     def read_text(self, text: str, offset: int = 0) -> None:
-        """Read a part of the completion that begins at this offset."""
+        """Read a part of the completion that starts at an offset."""
         for segment in segments(text, offset):
             values = segment.values()
             last = segment.shape.statements[-1]
@@ -106,10 +105,9 @@ class _Search:
                 self.read(segment, values, readings, segment.stated if readings is last else None)
 
     def read_answer(self, answer: str, offset: int) -> None:
-        """Read the answer as prose is read; where that does not hit the target, as the grader reads it.
+        """Read the answer as prose; if that does not hit the target, as the grader reads it.
 
-        To the grader the lines of an answer are one, and a minus that begins it is a sign and not the mark of a list
-        item.
+        The grader joins the lines of an answer, and reads a leading minus as a sign, not as a list marker.
         """
         known = len(self.found)
         self.in_answer = True
@@ -122,7 +120,7 @@ class _Search:
             if any(attempt.hits_target for attempt in whole):
                 return
             if len(whole) == 1 and (whole[0].start, whole[0].end) == (start, start + len(bare)):
-                return  # it is the whole answer, so the grader reads the same
+                return  # it is the entire answer, so the grader reads the same
         statement = read_answer(self.puzzle, answer)
         if statement is None or not statement.expression.uses(self.numbers):
             return
@@ -137,10 +135,10 @@ class _Search:
         self.found.append(Attempt(offset, end, expression, pattern, hits, True, False, stated, wrong))
 
     def read(self, segment: Segment, values: Values, readings: tuple[Template, ...], stated: str | None) -> None:
-        """Read one statement: a whole attempt, a step, or neither.
+        """Read one statement: a complete attempt, a step, or neither.
 
         Args:
-            stated: its value as stated by words.
+            stated: the value stated in words, if any.
         """
         size, numbers = self.size, segment.numbers
         for template in readings:
@@ -173,7 +171,7 @@ class _Search:
         )
 
     def _chain(self, segment: Segment, template: Template, values: Values, stated: str | None) -> bool:
-        """Read a step, or several in one breath: 49 + 20 = 69 - 33 = 36. Whether it was one."""
+        """Read a step, or a chain of them: 49 + 20 = 69 - 33 = 36. Returns whether it was one."""
         parts, leaves, at = template.parts, template.leaves, 0
         while at + 1 < len(parts) and len(leaves[at]) > 1 and len(leaves[at + 1]) > 1:
             one, lead = _value(parts[at], values), leaves[at + 1][:1]
@@ -189,8 +187,8 @@ class _Search:
         return self._step(segment, template, values, stated)
 
     def _step(self, segment: Segment, template: Template, values: Values, stated: str | None) -> bool:
-        """Read a statement over results and numbers of the puzzle; whether it was one."""
-        # In 21 = 3*7 the second part is the expression.
+        """Read a statement over results and numbers of the puzzle. Returns whether it was a step."""
+        # In 21 = 3*7 the expression is the second part.
         chosen = 1 if len(template.leaves[0]) == 1 and len(template.leaves) > 1 else 0
         leaves = template.leaves[chosen]
         if not 2 <= len(leaves) <= self.size:
@@ -206,7 +204,7 @@ class _Search:
         postfix, negated = fold_signs(tuple(pieces)) if NEGATION in pieces else (tuple(pieces), False)
         tree = (*postfix, NEGATION) if negated else postfix
         value = _value(tree)
-        said = _said(template, chosen, values) if stated is None else Fraction(stated.replace("−", "-"))
+        stated_value = _last_stated(template, chosen, values) if stated is None else Fraction(stated.replace("−", "-"))
         wrong = any(result.wrong for result in linked) or not _all_hold(template, segment, values, {}, value)
         wrong = wrong or (stated is not None and not _is(value, stated))
         count = len(template.claims) + (stated is not None) + sum(result.stated for result in linked)
@@ -228,7 +226,7 @@ class _Search:
             )
         self.latest = None
         if len(postfix) < 2 * self.size - 1:
-            known = said if said is not None else Fraction(*value) if value is not None else None
+            known = stated_value if stated_value is not None else Fraction(*value) if value is not None else None
             if known is not None:
                 others = [other for other in self.results.get(known, []) if other.tree != tree]
                 self.results[known] = [result, *others][:_KEPT_RESULTS]
@@ -236,7 +234,7 @@ class _Search:
         return True
 
     def _linked(self, operands: Values) -> list[_Result] | None:
-        """What each operand is: a result or a number of the puzzle; None if together they use a number too often."""
+        """Resolve each operand to a result or a number of the puzzle; None if a number is used too often."""
         choices = []
         for operand in operands:
             known = list(self.results.get(operand, ()))
@@ -255,7 +253,7 @@ def _pattern(shape: Postfix, negated: bool = False) -> Pattern | None:
 
 
 def _combinations(choices: Sequence[list[_Result]], left: Counter[int]) -> Iterator[list[_Result]]:
-    """One result for each operand, earlier choices first, that together use no number more often than it is given."""
+    """Yield one result per operand, earlier choices first, without using a number too often."""
     if not choices:
         yield []
         return
@@ -266,8 +264,8 @@ def _combinations(choices: Sequence[list[_Result]], left: Counter[int]) -> Itera
                 yield [result, *rest]
 
 
-def _said(template: Template, chosen: int, values: Values) -> Value | None:
-    """The value that was stated of a step last; None if there is none."""
+def _last_stated(template: Template, chosen: int, values: Values) -> Value | None:
+    """The value stated last in a step; None if there is none."""
     if len(template.parts) < 2:
         return None
     pair = _value(template.parts[0 if chosen else -1], values)
@@ -280,36 +278,36 @@ def _all_hold(
     """Whether every claim is true.
 
     Args:
-        known: values that have been computed, by the identity of the part.
-        exact: the true value of the first part, where that may rest on results that were rounded.
+        known: computed values, by the identity of the part.
+        exact: the true value of the first part, if it may depend on rounded results.
     """
     for part, stated in template.claims:
         one = known[id(part)] if id(part) in known else _value(part, values)
         leaf = stated[0]
-        if len(stated) == 1 and isinstance(leaf, int) and leaf > 0:  # nearly all claims are a plain number
+        if len(stated) == 1 and isinstance(leaf, int) and leaf > 0:  # most claims are a plain number
             number = values[leaf]
             if one is not None and one[0] == number * one[1]:
                 continue
             if exact is None:
                 return False
         slack = _slack(stated, segment)
-        said = _value(stated, values)
-        if _equal(one, said, slack):
+        claimed = _value(stated, values)
+        if _equal(one, claimed, slack):
             continue
-        if exact is None or part is not template.parts[0] or not _equal(exact, said, slack):
+        if exact is None or part is not template.parts[0] or not _equal(exact, claimed, slack):
             return False
     return True
 
 
 def _is(value: Pair | None, stated: str) -> bool:
-    """Whether a value was stated right, perhaps rounded."""
-    said = Fraction(stated.replace("−", "-")).as_integer_ratio()
+    """Whether a stated value is right, possibly rounded."""
+    stated_value = Fraction(stated.replace("−", "-")).as_integer_ratio()
     _, _, places = stated.partition(".")
-    return _equal(value, said, 10 ** len(places) if places else 0)
+    return _equal(value, stated_value, 10 ** len(places) if places else 0)
 
 
 def _slack(stated: Postfix, segment: Segment) -> int:
-    """A stated decimal may be rounded: twice its error times this is at most 1. 0 for what has to be exact."""
+    """The reciprocal of the tolerance of a stated decimal, which may be rounded; 0 for an exact value."""
     leaf = stated[0]
     if len(stated) > 1 or not isinstance(leaf, int) or leaf >= 0:
         return 0
@@ -325,10 +323,10 @@ def _equal(one: Pair | None, other: Pair | None, slack: int) -> bool:
 
 
 def _value(part: Postfix, values: Values | None = None) -> Pair | None:
-    """The exact value as numerator and denominator; None where it is undefined, or hostile."""
+    """The exact value as numerator and denominator; None if undefined or excessively large."""
     if len(part) > 2 * _LONGEST_CLAIM:
         return None
-    whole: list[int] = []  # while all is a whole number, which is most of the time
+    whole: list[int] = []  # the common case of integers only
     for item in part:
         if item.__class__ is int:
             leaf = item if values is None else values[item]

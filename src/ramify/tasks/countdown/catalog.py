@@ -11,7 +11,7 @@ _KINDS: tuple[tuple[Kind, Kind], ...] = (("sum", "product"), ("product", "sum"))
 
 @cache
 def patterns(size: int) -> tuple[Pattern, ...]:
-    """Every pattern with this many leaves, sorted; the position in the tuple is the pattern's index.
+    """Every pattern with this number of leaves, sorted; its position is its index.
 
     Raises:
         ValueError: size below 1 or above 8 (there are 155,366 patterns of size 8).
@@ -49,12 +49,12 @@ def _indices(size: int) -> dict[Pattern, int]:
 
 @cache
 def _multisets(kind: Kind, total: int, largest: int) -> tuple[tuple[Pattern, ...], ...]:
-    """Multisets of leaves and groups of this kind, `total` leaves in all, no child of more than `largest`."""
+    """Multisets of leaves and groups of a kind with `total` leaves, each child with at most `largest`."""
     return tuple(_multisets_from(kind, total, min(total, largest), 0))
 
 
 def _multisets_from(kind: Kind, total: int, size: int, start: int) -> Iterator[tuple[Pattern, ...]]:
-    """Multisets whose children come in order: sizes falling from `size`, and there from index `start` on."""
+    """Multisets with children in order: sizes descending from `size`, and within a size from index `start`."""
     if total == 0:
         yield ()
         return

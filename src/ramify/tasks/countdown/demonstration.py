@@ -1,4 +1,4 @@
-"""Completions that are right, or wrong on purpose, as the model of a prompt would write them."""
+"""Correct completions, and wrong ones for simulated models, in the format of a prompt."""
 
 from random import Random
 
@@ -11,10 +11,10 @@ from ramify.tasks.countdown.solver import solve, witness
 
 
 def demonstrate(puzzle: Puzzle, prompt: PromptConfig) -> str:
-    """A right completion by the source pattern of a puzzle, or else by the first that solves it.
+    """A correct completion by the source pattern of a puzzle, else by the first solving pattern.
 
     Raises:
-        ValueError: nothing solves it, or the source pattern does not.
+        ValueError: no pattern solves it, or the source pattern does not.
 
     >>> from ramify.algebra.pattern import Pattern
     >>> print(demonstrate(Puzzle((8, 3, 7), 29, Pattern.parse("A*B+C")), PromptConfig()))
@@ -31,7 +31,7 @@ def demonstrate(puzzle: Puzzle, prompt: PromptConfig) -> str:
 
 
 def mistake(puzzle: Puzzle, prompt: PromptConfig, random: Random) -> str:
-    """A completion whose expression has another value than the target."""
+    """A completion whose expression misses the target."""
     listed = patterns(len(puzzle.numbers))
     while True:
         numbers = random.sample(puzzle.numbers, len(puzzle.numbers))
@@ -42,14 +42,14 @@ def mistake(puzzle: Puzzle, prompt: PromptConfig, random: Random) -> str:
 
 
 def written(puzzle: Puzzle, expression: Expression, prompt: PromptConfig) -> str:
-    """A completion with one attempt, which is its answer."""
+    """A completion with one attempt as its answer."""
     if prompt.template == "slots":
         return slots.demonstrate(puzzle, expression)
     return in_steps(expression, prompt)
 
 
 def in_steps(expression: Expression, prompt: PromptConfig) -> str:
-    r"""A completion in plain words: a line for each step of the expression, then the answer.
+    r"""A completion in words: one line per step of the expression, then the answer.
 
     >>> print(in_steps(Expression((3, 7, "*", 8, "+")), PromptConfig(template="tinyzero")))
     <BLANKLINE>

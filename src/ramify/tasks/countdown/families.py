@@ -1,4 +1,4 @@
-"""Relatives of a pattern: its twins, which are the same function, and the family of a skill."""
+"""Relations between patterns: twins, which are the same function, and families of skills."""
 
 from functools import cache
 from itertools import permutations
@@ -10,13 +10,13 @@ from ramify.algebra.structure import skills
 from ramify.tasks.countdown.catalog import patterns
 
 MAX_COMPARED = 6
-"""The most leaves of patterns that are compared as functions."""
+"""The largest number of leaves of patterns compared as functions."""
 _PRIMES = (2_147_483_629, 2_147_483_587)
 
 
 @cache
 def family(skill: Pattern, size: int) -> tuple[Pattern, ...]:
-    """Every pattern of this size that has the skill, or a twin of it, among its skills, and the twins of these.
+    """Every pattern of a size with the skill, or a twin of it, among its skills, and the twins of these.
 
     >>> [pattern.text for pattern in family(Pattern.parse("A-B*C"), 3)]
     ['A-B*C']
@@ -29,7 +29,7 @@ def family(skill: Pattern, size: int) -> tuple[Pattern, ...]:
 
 @cache
 def twins(pattern: Pattern) -> frozenset[Pattern]:
-    """The other patterns that are the same rational function up to renaming the inputs; for up to six leaves.
+    """Other patterns that are the same rational function up to renaming the inputs; up to six leaves.
 
     >>> {twin.text for twin in twins(Pattern.parse("A-(B-C)*D"))}
     {'(A-B)*C+D'}
@@ -49,7 +49,7 @@ def _members(size: int) -> dict[int, frozenset[Pattern]]:
 
 @cache
 def function_classes(size: int) -> dict[Pattern, int]:
-    """A number for each pattern of this size; two patterns have the same number iff they are the same function.
+    """A class number for each pattern of a size; patterns of one class are the same function.
 
     Each pattern is evaluated at one random point, and at every permutation of it, modulo two primes near 2^31: twins
     have the same set of values. Two different functions of degree at most n agree at a random point modulo a prime
@@ -60,7 +60,7 @@ def function_classes(size: int) -> dict[Pattern, int]:
         ValueError: a size above 6.
     """
     if size > MAX_COMPARED:
-        raise ValueError(f"size = {size}: functions are compared for sizes to {MAX_COMPARED}")
+        raise ValueError(f"size = {size}: functions are compared up to size {MAX_COMPARED}")
     random = np.random.default_rng(size)
     keys: dict[Pattern, bytes] = dict.fromkeys(patterns(size), b"")
     for prime in _PRIMES:
@@ -73,7 +73,7 @@ def function_classes(size: int) -> dict[Pattern, int]:
 
 
 def _evaluate(pattern: Pattern, leaves: np.ndarray, prime: int) -> np.ndarray:
-    """Values modulo a prime of the pattern at points of shape (leaves, points)."""
+    """Values of the pattern modulo a prime at points of shape (leaves, points)."""
     numerator, denominator = pattern.tree.fold(
         lambda leaf: (leaves[leaf], np.ones_like(leaves[leaf])), lambda op, a, b: _modular(op, a, b, prime)
     )

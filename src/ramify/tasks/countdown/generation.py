@@ -1,8 +1,8 @@
-"""Draw puzzles for a pattern: without replacement, and uniformly over its puzzles, in exact integer arithmetic.
+"""Draw puzzles for a pattern, without replacement and uniformly over its puzzles, in exact integer arithmetic.
 
-Instances come from random assignments; where these hit too rarely, by propagation of the target; and where either is
-not enough, from a list of all of them, which also proves a shortage. A puzzle can come from several assignments. One
-that comes from k of them is kept with probability 1/k, so that every puzzle is as likely as any other.
+Instances come from random assignments; if these hit too rarely, from propagation of the target; and if neither
+suffices, from a complete list, which also proves a shortage. A puzzle with k assignments is kept with probability 1/k,
+so all puzzles are equally likely.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,20 +20,20 @@ from ramify.tasks.countdown.puzzle import Puzzle
 
 Range = tuple[int, int]
 Accept = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Which puzzles may be used: takes numbers of shape (puzzles, n) and targets, gives an array of bool."""
+"""A predicate for usable puzzles, from numbers of shape (puzzles, n) and targets to an array of bool."""
 
 ENUMERATED = 1 << 20
-"""Up to so many assignments are all looked at instead of drawn."""
+"""Up to this number, all assignments are listed instead of drawn."""
 _FIRST_BATCH, _LARGEST_BATCH = 1 << 12, 1 << 16
-_EFFORTS = 4  # each with eight times the tries of the one before, and a list of 64 times as many cases
+_EFFORTS = 4  # each with eight times the tries, and a list of 64 times the cases, of the previous round
 _TRIES, _DRAWS, _CASES = 1 << 20, 1 << 6, 1 << 21
-_LISTED = 1 << 24  # instances that are listed to draw from them
-_COUNTED = 1 << 26  # instances that are listed to count puzzles
+_LISTED = 1 << 24  # instances listed for drawing, at most
+_COUNTED = 1 << 26  # instances listed for counting puzzles, at most
 _PART = 512
 
 
 def values(pattern: Pattern, numbers: np.ndarray) -> Fractions:
-    """Numerators and denominators of a pattern at many assignments, exactly; a denominator of 0 is undefined.
+    """Exact numerators and denominators of a pattern at many assignments; a denominator of 0 is undefined.
 
     Args:
         numbers: integers of shape (draws, n), in the pattern's reading order. Exact while max ** n < 2 ** 62.
@@ -42,10 +42,10 @@ def values(pattern: Pattern, numbers: np.ndarray) -> Fractions:
 
 
 class Drawn(NamedTuple):
-    """Puzzles of a pattern.
+    """Puzzles drawn for a pattern.
 
     Attributes:
-        all_found: whether it is proved that there are no more.
+        all_found: whether it is proved that no more exist.
     """
 
     puzzles: list[Puzzle]
@@ -61,10 +61,10 @@ def draw_distinct(
     numbers: Range = (1, 99),
     target: Range = (1, 99),
 ) -> Drawn:
-    """Puzzles of a pattern that are accepted and whose identity is not taken yet; takes their identities.
+    """Draw accepted puzzles of a pattern whose identities are not taken, and mark these as taken.
 
-    Each is drawn uniformly from the pattern's puzzles that are left. Fewer than `count` come where there are no more;
-    where that is not proved (the list of all instances would be too long), a very long search found no more.
+    Each is drawn uniformly from the remaining puzzles of the pattern. Fewer than `count` are returned if no more exist
+    or, where all instances cannot be listed, if a very long search finds no more.
 
     >>> from ramify.randomness import generator
     >>> drawn = draw_distinct(Pattern.parse("A+B"), 9, generator("x"), lambda n, t: t < 9, set(), (1, 2))
@@ -74,8 +74,8 @@ def draw_distinct(
     found: list[Puzzle] = []
 
     def take(rows: np.ndarray, targets: np.ndarray) -> bool:
-        """Take what is wanted of some puzzles, in their order; whether it is enough."""
-        for start in range(0, len(rows), _PART):  # the costly test is not put to a whole batch
+        """Accept candidate puzzles in order; returns whether there are enough."""
+        for start in range(0, len(rows), _PART):  # apply the expensive test to parts of a batch
             part, goals = rows[start : start + _PART], targets[start : start + _PART]
             fits = accept(part, goals)
             shown = random.permuted(part[fits], axis=1).tolist()
@@ -99,7 +99,7 @@ def draw_distinct(
 
 
 class _Source(NamedTuple):
-    """Instances: assignments in the pattern's reading order, and their targets; all of them or a random part."""
+    """A source of instances, complete or random: assignments in reading order, and targets."""
 
     numbers: np.ndarray
     targets: np.ndarray
@@ -107,7 +107,7 @@ class _Source(NamedTuple):
 
 
 def _sources(pattern: Pattern, random: np.random.Generator, numbers: Range, target: Range) -> Iterator[_Source]:
-    """Where puzzles come from, in this order, until there are enough."""
+    """Sources of instances, to be used in order until there are enough puzzles."""
     span = numbers[1] - numbers[0] + 1
     if span**pattern.size <= ENUMERATED:
         axes = np.meshgrid(*[np.arange(numbers[0], numbers[1] + 1)] * pattern.size, indexing="ij")
@@ -147,7 +147,7 @@ def count_puzzles(pattern: Pattern, numbers: Range = (1, 99), target: Range = (1
     """The exact number of distinct puzzles of a pattern, by listing its instances.
 
     Raises:
-        ValueError: there are too many; with numbers to 99, patterns of five leaves and more.
+        ValueError: there are too many, as for five or more leaves with numbers to 99.
 
     >>> count_puzzles(Pattern.parse("A*B+C"))
     8326
@@ -161,7 +161,7 @@ def count_puzzles(pattern: Pattern, numbers: Range = (1, 99), target: Range = (1
     found, waiting = np.empty(0, dtype=np.int64), [np.empty(0, dtype=np.int64)]
     for rows, targets in propagation.listed():
         table = np.column_stack([np.sort(rows, axis=1) - numbers[0], targets - target[0]])
-        waiting.append(np.unique(np.ravel_multi_index(tuple(table.T), spans)))  # one number a puzzle
+        waiting.append(np.unique(np.ravel_multi_index(tuple(table.T), spans)))  # one integer per puzzle
         if sum(map(len, waiting)) > max(len(found), _LISTED):
             found, waiting = np.unique(np.concatenate([found, *waiting])), []
     return len(np.unique(np.concatenate([found, *waiting])))
@@ -183,7 +183,9 @@ def _distinct(table: np.ndarray) -> np.ndarray:
     spans = table.max(axis=0, initial=0) - lowest + 1
     if not len(table) or prod(spans.tolist()) >= 2**62:
         return np.unique(table, axis=0)
-    codes = np.unique(np.ravel_multi_index(tuple((table - lowest).T), tuple(spans)))  # one number a row: much faster
+    codes = np.unique(
+        np.ravel_multi_index(tuple((table - lowest).T), tuple(spans))
+    )  # one integer per row is much faster
     rows: np.ndarray = np.column_stack(np.unravel_index(codes, tuple(spans))) + lowest
     return rows
 
@@ -191,11 +193,11 @@ def _distinct(table: np.ndarray) -> np.ndarray:
 def _evenly(
     pattern: Pattern, rows: np.ndarray, targets: np.ndarray, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Keep instances so that every puzzle is as likely as any other: one of k assignments with probability 1/k."""
+    """Thin instances so that puzzles are equally likely: one of k assignments is kept with probability 1/k."""
     rows = np.sort(rows, axis=1)
     ticket = random.random(len(rows))
     # k is (orders of the numbers that hit) / (orders that show the same), and at least (exchanges of equal operands) /
-    # (orders that show the same), which sorts most out without a further evaluation.
+    # (orders that show the same), which excludes most without another evaluation.
     same = _same_orders(rows)
     likely = ticket * automorphisms(pattern) < same
     rows, targets, ticket, same = rows[likely], targets[likely], ticket[likely], same[likely]
@@ -211,7 +213,7 @@ def _evenly(
 
 
 def _same_orders(rows: np.ndarray) -> np.ndarray:
-    """In how many orders sorted numbers look the same: 2 for each pair of equal ones, 6 for three."""
+    """The number of permutations that leave sorted numbers unchanged: 2 for each equal pair, 6 for each triple."""
     runs, run = np.ones(len(rows)), np.ones(len(rows))
     for column in range(1, rows.shape[1]):
         run = np.where(rows[:, column] == rows[:, column - 1], run + 1, 1)
@@ -226,7 +228,7 @@ def _orders(size: int) -> np.ndarray:
 
 @cache
 def automorphisms(pattern: Pattern) -> int:
-    """How many ways there are to exchange equal operands.
+    """The number of exchanges of equal operands.
 
     >>> automorphisms(Pattern.parse("A*B+C*D"))
     8
@@ -237,6 +239,6 @@ def automorphisms(pattern: Pattern) -> int:
 
 
 def scarcity(pattern: Pattern, random: np.random.Generator, numbers: Range, target: Range) -> int:
-    """How many of some thousand random assignments are instances: patterns with few are to be served first."""
+    """The number of instances among a few thousand random assignments, to draw rare patterns first."""
     rows = random.integers(numbers[0], numbers[1] + 1, (_FIRST_BATCH * 2, pattern.size))
     return len(_hits(pattern, rows, target)[0])

@@ -1,4 +1,4 @@
-"""The verdict on a completion: one function for reward, evaluation and analysis."""
+"""The grader: one function for reward, evaluation and analysis."""
 
 from dataclasses import replace
 
@@ -11,18 +11,18 @@ from ramify.tasks.answers import ANSWER_TAGS, answer_span
 from ramify.tasks.countdown.puzzle import Puzzle
 
 GRADER_VERSION = "5"
-"""Kept with every table that is made from verdicts or attempts; it changes when any of them could."""
+"""Stored with every table of verdicts or attempts; increased when any of them could change."""
 
 
 def grade(puzzle: Puzzle, text: str, truncated: bool = False, tags: tuple[str, str] = ANSWER_TAGS) -> Grade:
-    r"""Judge a completion; never raises, evaluates exactly, and takes linear time.
+    r"""Grade a completion; never raises, exact arithmetic, linear time.
 
     Where several verdicts apply, the order is: truncated without an answer, no answer, unparsable, wrong numbers,
-    undefined, wrong value. A stated value that is false is a wrong value, on either side: `3*7+8 = 30`, `30 = 3*7+8`.
+    undefined, wrong value. A false stated value is a wrong value, on either side: `3*7+8 = 30`, `30 = 3*7+8`.
 
     Args:
         truncated: whether the sampler's limit ended the completion.
-        tags: what opens and closes an answer; their case is ignored.
+        tags: the opening and closing answer tag, in any case.
 
     >>> puzzle = Puzzle((3, 7, 8), 29)
     >>> grade(puzzle, "<answer> 3 × 7 + 8 = 29 </answer>").verdict
@@ -52,17 +52,17 @@ def grade(puzzle: Puzzle, text: str, truncated: bool = False, tags: tuple[str, s
 
 
 def _pattern(expression: Expression) -> Pattern | None:
-    """The pattern of an answer; None where a sign is before the whole, or it has over 200 leaves."""
+    """The pattern of an answer; None if it starts with a minus sign or has more than 200 leaves."""
     if expression.negated or len(expression.postfix) > 2 * MAX_SIZE:
         return None
     return Pattern.of(expression)
 
 
 def read_answer(puzzle: Puzzle, answer: str) -> Statement | None:
-    """What an answer says, its expression first; None if it is not one statement.
+    """Parse an answer into a statement, expression first; None if it is not one statement.
 
-    Where a number is stated first, as in `29 = 3*7+8`, the expression is the part behind it that uses the numbers of
-    the puzzle.
+    If a number is stated first, as in `29 = 3*7+8`, the expression is the later part that uses the numbers of the
+    puzzle.
     """
     try:
         statement = parse_statement(answer)

@@ -1,16 +1,15 @@
-"""Exact numbers of instances of a pattern, for any range of numbers and targets, without listing them.
+"""Exact counts of the instances of a pattern for any range of numbers and targets, without listing them.
 
-The values of a small part of the pattern, with the number of assignments that give each, are a table. So are the
-values that are wanted of a part: those of the whole are the targets, and what is wanted of one operand of a group
-follows from what is wanted of the group and from the values of the other operands. Tables for parts of up to about
-three leaves on the one side, and for the target with what surrounds the part on the other, meet in the middle.
+Two kinds of tables meet in the middle. One has the values of a small part of the pattern (up to about three leaves),
+with the number of assignments for each value. The other has the required values of a part: for the pattern these are
+the targets, and for an operand of a group they follow from those of the group and the values of the other operands.
 
 Unordered instances are orbits under the exchange of equal operands. Their number is Pólya's cycle index: m equal
-operands contribute, for each way to write m as a sum of cycle lengths k, operands that stand for k equal values (k
-times the value in a sum, its k-th power in a product), with the share of such permutations as weight.
+operands contribute, for each partition of m into cycle lengths k, operands that represent k equal values (k times the
+value in a sum, its k-th power in a product), weighted by the share of such permutations.
 
-Values are fractions, held as two integers, and compared as the quotient in float64. That is exact, since numerator
-times denominator stays below 2 ** 51 (which is checked): two different fractions then differ by more than the rounding.
+Values are fractions of two integers, compared by their quotient in float64. This is exact while numerator times
+denominator is below 2 ** 51 (which is checked): different fractions then differ by more than the rounding error.
 """
 
 from collections import Counter
@@ -27,17 +26,17 @@ from ramify.algebra.pattern import LEAF, Kind, Pattern
 Range = tuple[int, int]
 
 _PART = 1 << 20
-"""Assignments of a part whose values are held in a table."""
+"""The largest number of assignments of a part with a table of values."""
 _ENTRIES = 1 << 24
-"""Values that are wanted of a part, at the most."""
+"""The largest number of required values of a part."""
 
 
 class InstanceCount(NamedTuple):
-    """How many instances a pattern has.
+    """The number of instances of a pattern.
 
     Attributes:
         ordered: assignments of numbers to its leaves whose value is a target.
-        unordered: these up to the exchange of equal operands.
+        unordered: ordered instances up to the exchange of equal operands.
     """
 
     ordered: int
@@ -48,7 +47,7 @@ def count_instances(pattern: Pattern, numbers: Range = (1, 99), target: Range = 
     """The exact number of instances of a pattern.
 
     Args:
-        numbers, target: smallest and largest, both included.
+        numbers, target: smallest and largest value, inclusive.
 
     Raises:
         ValueError: a range is empty, or the tables would not fit into memory. With numbers and targets to 99, patterns
@@ -67,7 +66,7 @@ def count_instances(pattern: Pattern, numbers: Range = (1, 99), target: Range = 
         )
     except OverflowError:
         ranges = f"numbers {list(numbers)}, target {list(target)}"
-        raise ValueError(f"{pattern.text} with {ranges}: too many instances to be counted exactly") from None
+        raise ValueError(f"{pattern.text} with {ranges}: too many instances to count exactly") from None
 
 
 class _Table(NamedTuple):
@@ -75,7 +74,7 @@ class _Table(NamedTuple):
 
     Attributes:
         top, bottom: numerators and positive denominators.
-        every: a weight that any defined value has, beside its own (of wanted values; 0 otherwise).
+        every: an additional weight of every defined value (for required values; 0 otherwise).
     """
 
     top: np.ndarray
@@ -90,12 +89,12 @@ class _Table(NamedTuple):
 
     @property
     def largest(self) -> tuple[float, float]:
-        """Of the numerators, in size, and of the denominators."""
+        """The largest absolute numerator and the largest denominator."""
         return (float(np.abs(self.top).max()), float(self.bottom.max())) if len(self.top) else (0.0, 1.0)
 
 
 class _Factor(NamedTuple):
-    """One operand of a group, or `repeat` equal ones."""
+    """One operand of a group, or `repeat` equal operands."""
 
     pattern: Pattern
     inverse: bool
@@ -107,12 +106,12 @@ class _Factor(NamedTuple):
 
 
 Path = tuple[tuple[Kind, _Factor | None, bool], ...]
-"""How a part is reached from the whole: at each step the kind of group and a factor that is taken away from what is
-wanted, or None and whether the remaining operand is an inverse one."""
+"""The path from the pattern to a part: at each step the kind of group and a removed factor, or None and whether the
+remaining operand is inverse."""
 
 
 class InstanceCounter:
-    """Counts for one pair of ranges; keeps the tables that patterns have in common.
+    """A counter for one pair of ranges; caches the tables that patterns share.
 
     Args:
         unordered: whether unordered instances are counted.
@@ -130,7 +129,7 @@ class InstanceCounter:
         return self._count(pattern, ())
 
     def _count(self, pattern: Pattern, path: Path) -> int:
-        """The wanted weights at `path`, summed over the instances of the part that stands there."""
+        """The required weights at `path`, summed over the instances of the part there."""
         if pattern == LEAF:
             return _dot(self.wanted(path), self.values(LEAF))
         total = 0
@@ -147,7 +146,7 @@ class InstanceCounter:
         return total // self._divisor(pattern)
 
     def _parts(self, path: Path) -> Iterator[_Table]:
-        """What is wanted at a path, in parts where it is too much to be held at once."""
+        """The required values at a path, in several tables if one would be too large."""
         kind, factor, _ = path[-1] if path else ("sum", None, False)
         if factor is None:
             yield self.wanted(path)
@@ -163,7 +162,8 @@ class InstanceCounter:
             yield _taken(kind, part, known)
 
     def _kept(self, factors: Sequence[_Factor]) -> tuple[int, ...]:
-        """Which factors are left when the others are taken away: as large a part as may be, or a factor too large."""
+        """The factors that remain after removing the others: as large a part as possible, or a factor that is too
+        large."""
         sets = [kept for count in range(1, len(factors) + 1) for kept in combinations(range(len(factors)), count)]
         parts = {kept: sum(factors[number].size for number in kept) for kept in sets}
         largest = max(range(len(factors)), key=lambda number: factors[number].size)
@@ -172,13 +172,13 @@ class InstanceCounter:
         return max((kept for kept in sets if self._is_part([factors[n] for n in kept])), key=parts.__getitem__)
 
     def _is_part(self, factors: Sequence[_Factor]) -> bool:
-        """Whether the values of these factors are held in a table; those of equal operands have to be."""
+        """Whether the values of these factors fit a table; those of equal operands must."""
         if len(factors) == 1 and factors[0].repeat > 1:
             return True
         return bool(self.span ** sum(factor.size for factor in factors) <= _PART)
 
     def _terms(self, pattern: Pattern) -> Iterator[tuple[int, list[_Factor]]]:
-        """The cycle index of a group: weights, each with its factors; their sum is to be divided by `_divisor`."""
+        """The cycle index of a group: weights with factors; the sum is divided by `_divisor`."""
         choices = []
         for (child, inverse), count in _operands(pattern).items():
             if self.unordered:
@@ -204,7 +204,7 @@ class InstanceCounter:
         return whole._replace(weight=whole.weight // self._divisor(pattern))
 
     def _joined(self, kind: Kind, factors: tuple[_Factor, ...]) -> _Table:
-        """The values of some operands of a group, taken together."""
+        """The combined values of several operands of a group."""
         table = self._factor(kind, factors[-1])
         if len(factors) == 1:
             return table
@@ -225,7 +225,7 @@ class InstanceCounter:
         return _reciprocal(table) if factor.inverse else table
 
     def _wanted(self, path: Path) -> _Table:
-        """The values that are wanted of what stands at the end of a path."""
+        """The required values at the end of a path."""
         if not path:
             targets = np.arange(self.target[0], self.target[1] + 1)
             return _Table(targets, np.ones_like(targets), np.ones_like(targets))
@@ -242,14 +242,14 @@ class InstanceCounter:
 
 
 def _taken(kind: Kind, group: _Table, known: _Table) -> _Table:
-    """What is wanted of the other operands of a group, each value of a known one taken away."""
+    """The required values of the other operands of a group, given the values of one."""
     _check_products(group, known)
     every = group.every * int(known.weight.sum())
     a, b, c, d = group.top[:, None], group.bottom[:, None], known.top, known.bottom
     if kind == "sum":
         top, bottom, weight = a * d - c * b, b * d, group.weight[:, None] * known.weight
     else:
-        zero = c == 0  # zero times anything is zero
+        zero = c == 0  # zero times any value is zero
         every += int(known.weight[zero].sum()) * int(group.weight[group.top == 0].sum())
         c, d = c[~zero], d[~zero]
         top, bottom, weight = a * d * np.sign(c), b * np.abs(c), group.weight[:, None] * known.weight[~zero]
@@ -262,7 +262,7 @@ def _operands(pattern: Pattern) -> Counter[tuple[Pattern, bool]]:
 
 @cache
 def _permutations(count: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    """The cycle types of the permutations of `count` things, each with the number of such permutations.
+    """The cycle types of the permutations of `count` items, with the number of each.
 
     >>> _permutations(3)
     ((1, (1, 1, 1)), (3, (2, 1)), (2, (3,)))
@@ -282,7 +282,7 @@ def _permutations(count: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
 
 
 def _reciprocal(table: _Table) -> _Table:
-    """One over each value; 0 has none, so `every` becomes every value but 0."""
+    """The reciprocals of the values, without 0; `every` then covers every value but 0."""
     some = table.top != 0
     top, bottom, weight = table.top[some], table.bottom[some], table.weight[some]
     top, bottom = bottom * np.sign(top), np.abs(top)
@@ -292,7 +292,7 @@ def _reciprocal(table: _Table) -> _Table:
 
 
 def _merged(table: _Table) -> _Table:
-    """The table sorted by value, each value once."""
+    """The table sorted by value, with duplicates merged."""
     if not len(table.top):
         return table
     _check_keys(table, table)
@@ -305,7 +305,7 @@ def _merged(table: _Table) -> _Table:
 
 
 def _dot(wanted: _Table, values: _Table) -> int:
-    """The weights of the wanted values, summed over the values."""
+    """The sum over the values of the required weights."""
     if not len(values.top):
         return 0
     _check_keys(wanted, values)
@@ -316,12 +316,12 @@ def _dot(wanted: _Table, values: _Table) -> int:
 
 
 def _check_keys(one: _Table, other: _Table) -> None:
-    """Whether equal quotients are equal fractions."""
+    """Check that equal quotients are equal fractions."""
     if max(one.largest[0] * other.largest[1], other.largest[0] * one.largest[1]) >= 2**51:
         raise OverflowError
 
 
 def _check_products(one: _Table, other: _Table) -> None:
-    """Whether sums of two products of an entry of each fit into 64 bits."""
+    """Check that sums of two products of entries fit into 64 bits."""
     if max(one.largest) * max(other.largest) >= 2**61:
         raise OverflowError

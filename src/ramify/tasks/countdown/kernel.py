@@ -2,13 +2,13 @@
 
 A task is a row (operation, first x, past x, first y, past y, first node): every x with every y, in this order. An
 operation is one of x+y, x-y, y-x, x*y, x/y, y/x, numbered from 0. Nodes are numerators and denominators in two arrays
-of float64; NaN in either means undefined, and no comparison with NaN holds.
+of float64; NaN in either means undefined, and comparisons with NaN are false.
 """
 
 import numpy as np
 from numba import njit
 
-_CHUNK = 256  # nodes that are compared before hits are looked for one by one: the comparison runs on vectors
+_CHUNK = 256  # nodes per vectorised comparison, before hits are searched one by one
 
 
 @njit(cache=True, nogil=True)
@@ -44,7 +44,7 @@ def _evaluate(tasks, top, bottom):
 
 @njit(cache=True, nogil=True)
 def _search(tasks, target, top, bottom, hits):
-    """Count the nodes over all numbers that equal the target; the first len(hits) of them are written down.
+    """Count the nodes over all numbers that equal the target, and store the first len(hits) of them.
 
     With x = a/b and y = c/d each equation becomes c*p == d*q, where p and q depend on x alone.
     """
@@ -67,8 +67,8 @@ def _search(tasks, target, top, bottom, hits):
             first = node - y0
             node += y1 - y0
             if operation >= 4 and a == 0.0 and (operation == 5 or target != 0.0):
-                continue  # division by zero, or 0/y where something else is wanted
-            zero = operation == 4 and a == 0.0  # 0/y is 0, where y is not
+                continue  # division by zero, or 0/y for a nonzero target
+            zero = operation == 4 and a == 0.0  # 0/y is 0 for nonzero y
             for start in range(y0, y1, _CHUNK):
                 stop = min(start + _CHUNK, y1)
                 c, d = top[start:stop], bottom[start:stop]
@@ -101,7 +101,7 @@ def solve_one(numbers, target, inner, outer, nodes):
 
 @njit(cache=True, nogil=True)
 def solve_all(numbers, targets, inner, outer, nodes, patterns, solved, multiplicity):
-    """Solve one puzzle a row: marks its patterns in `solved` and counts its solutions in `multiplicity`."""
+    """Solve one puzzle per row: mark its patterns in `solved` and count its solutions in `multiplicity`."""
     size = numbers.shape[1]
     top, bottom = np.empty(nodes), np.empty(nodes)
     bottom[:size] = 1.0

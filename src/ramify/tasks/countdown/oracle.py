@@ -1,7 +1,7 @@
-"""A model whose truth is known: it succeeds, tries, miscalculates and substitutes as often as it is told to.
+"""A simulated model with known rates of success, attempts, arithmetic errors and substitution.
 
-It writes real text in several styles, with a printer of its own, so that all that reads a model's text can be tested
-against what was planted. Sampling follows from names, like everywhere.
+It writes completions in several styles with its own printer, so that parsing and grading can be tested against known
+parameters. Sampling is seeded by names.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,21 +22,21 @@ Tree = int | tuple["Tree", str, "Tree"]
 Style = Literal["plain", "nested", "steps", "latex", "prose"]
 STYLES: tuple[Style, ...] = ("plain", "nested", "steps", "latex", "prose")
 _REMARKS = ("Let me try", "Not that", "Too far off", "What about", "Hmm, next", "Another way")
-_POOL = 24  # wrong attempts that are kept ready for a puzzle and a style
+_POOL = 24  # cached wrong attempts per puzzle and style
 
 
 @dataclass(frozen=True)
 class Oracle:
-    """What is planted.
+    """The parameters of a simulated model.
 
     Attributes:
-        success: probability that a completion is correct, of (puzzle, step, seed).
-        tries: attempts before the answer, of (puzzle, step); the last one is what is answered.
-        execution: probability that the value stated of an attempt is right.
-        substitution: probability that a correct answer uses another solving pattern, where there is one.
-        tried: the patterns of wrong attempts for each n; all where a size is missing.
-        styles: how it writes; each completion has one of them.
-        remarks: words between attempts, which make texts long.
+        success: probability that a completion is correct, a function of (puzzle, step, seed).
+        tries: attempts before the answer, a function of (puzzle, step); the last one is the answer.
+        execution: probability that the stated value of an attempt is right.
+        substitution: probability that a correct answer uses another solving pattern, if there is one.
+        tried: patterns of wrong attempts by n; all patterns for a missing n.
+        styles: writing styles, one per completion.
+        remarks: words between attempts, which lengthen the text.
     """
 
     success: Callable[[Puzzle, int, int], float]
@@ -94,7 +94,7 @@ class Oracle:
 
 
 def _solutions(puzzle: Puzzle) -> tuple[Tree, list[Tree]]:
-    """A solution by the source pattern, and one by each other solving pattern that is no twin of it."""
+    """One solution by the source pattern, and one by each other solving pattern except its twins."""
     source, solutions = puzzle.pattern, solve(puzzle.numbers, puzzle.target)
     found = {pattern: _tree(witness, lambda leaf: leaf) for pattern, witness in solutions.items()}
     if source is None or source not in found:
@@ -124,7 +124,7 @@ def _value(tree: Tree) -> Fraction | None:
     return {"+": left.__add__, "-": left.__sub__, "*": left.__mul__, "/": left.__truediv__}[tree[1]](right)
 
 
-# The printer: brackets around every part that is not a number.
+# The printer puts brackets around every part that is not a number.
 
 _PLAIN = {"+": "+", "-": "-", "*": "*", "/": "/"}
 _IN_LATEX = {"+": "+", "-": "-", "*": "\\times"}
@@ -138,12 +138,12 @@ def _infix(tree: Tree, signs: dict[str, str]) -> str:
     return left + signs[tree[1]] + right
 
 
-def _said(value: Fraction | None, off: int = 0) -> str:
+def _number(value: Fraction | None, off: int = 0) -> str:
     return str((value or 0) + off)
 
 
 def _plain(tree: Tree, off: int) -> str:
-    return f"{_infix(tree, _PLAIN)} = {_said(_value(tree), off)}"
+    return f"{_infix(tree, _PLAIN)} = {_number(_value(tree), off)}"
 
 
 def _nested(tree: Tree, off: int) -> str:
@@ -151,11 +151,11 @@ def _nested(tree: Tree, off: int) -> str:
     if isinstance(tree, int):
         return str(tree)
     left, right = (str(side) if isinstance(side, int) else f"({_nested(side, 0)})" for side in (tree[0], tree[2]))
-    return f"{left}{tree[1]}{right}={_said(_value(tree), off)}"
+    return f"{left}{tree[1]}{right}={_number(_value(tree), off)}"
 
 
 def _steps(tree: Tree, off: int) -> str:
-    """3*7 = 21, then 21+8 = 29; as one expression where a step gives no new whole number."""
+    """3*7 = 21, then 21+8 = 29; as one expression if a step has no new integer value."""
     lines: list[str] = []
     values: list[Fraction] = []
 
@@ -166,7 +166,7 @@ def _steps(tree: Tree, off: int) -> str:
         value = _value(part)
         assert value is not None
         values.append(value)
-        lines.append(f"{left}{part[1]}{right} = {_said(value, off if part is tree else 0)}")
+        lines.append(f"{left}{part[1]}{right} = {_number(value, off if part is tree else 0)}")
         return str(value)
 
     step(tree)
@@ -181,7 +181,7 @@ def _leaves(tree: Tree) -> list[int]:
 
 
 def _latex(tree: Tree, off: int) -> str:
-    return f"\\[ {_in_latex(tree)} = {_said(_value(tree), off)} \\]"
+    return f"\\[ {_in_latex(tree)} = {_number(_value(tree), off)} \\]"
 
 
 def _in_latex(tree: Tree) -> str:
@@ -196,7 +196,7 @@ def _in_latex(tree: Tree) -> str:
 
 
 def _prose(tree: Tree, off: int) -> str:
-    return f"**{_infix(tree, _SIGNS)}** gives {_said(_value(tree), off)}."
+    return f"**{_infix(tree, _SIGNS)}** gives {_number(_value(tree), off)}."
 
 
 _WRITERS: dict[Style, Callable[[Tree, int], str]] = {

@@ -1,10 +1,10 @@
-"""What graders in use elsewhere would say, restated without running anything that a model wrote.
+"""The rules of other graders, restated without executing model output.
 
-The rules are those of public code at the end of 2025: TinyZero's countdown score as the paper's code has it (the last
+The rules are those of public code at the end of 2025: TinyZero's countdown score as in the paper's code (the last
 answer on one line; the digits found in it; Python's `eval`; a tolerance of 1e-5), and reasoning-gym 0.1.25 (the last
-answer; the whole numbers found in it; sympy, where dividing by zero is infinity; numpy's isclose with an absolute
-tolerance of 1e-6). What only running code could tell (names, attributes, calls other than sqrt, abs and factorial)
-counts as wrong here, and so does a power too large to be computed, where both would hang.
+answer; the integers found in it; sympy, where dividing by zero is infinity; numpy's isclose with an absolute
+tolerance of 1e-6). Constructs that require execution (names, attributes, calls other than sqrt, abs and factorial)
+count as wrong here, and so do powers too large to compute, on which both would hang.
 """
 
 import ast
@@ -53,7 +53,7 @@ def is_correct_for_reasoning_gym(puzzle: Puzzle, text: str) -> bool:
 
 
 def _last_answer(text: str, one_line: bool) -> str | None:
-    """The last match of `<answer>(.*?)</answer>`, matches taken from the left; in linear time."""
+    """The last match of `<answer>(.*?)</answer>`, matching from the left; linear time."""
     found, position, close, line = None, 0, 0, 0
     while (start := text.find(_OPEN, position)) >= 0:
         start += len(_OPEN)
@@ -80,7 +80,7 @@ def _as_number(digits: str) -> tuple[int, str]:
 
 
 def _evaluated(text: str, exact: bool) -> float | None:
-    """The value of an arithmetic expression in Python's grammar; in fractions if `exact`, as sympy has it."""
+    """The value of an arithmetic expression in Python's grammar; in fractions if `exact`, as in sympy."""
     try:
         return float(_value(ast.parse(text.strip(), mode="eval").body, exact))
     except (SyntaxError, ValueError, ArithmeticError, TypeError, RecursionError, MemoryError):

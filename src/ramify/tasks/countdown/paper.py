@@ -1,9 +1,9 @@
-"""The names that the public code of the paper gives to patterns, so that its data and dumps can be read.
+"""The pattern names of the paper's public code, for reading its data.
 
-Park, Kaur and Arora number the patterns of a size in the order in which their expressions come first: tree shapes with
-the smaller left side first, operators in the order + - * / with the root slowest (at n = 3 operators before shapes).
-Their labels order operands by sign, number of leaves and number of plain operands alone. Up to n = 5 that gives each
-pattern one label. At n = 6 a pattern may have two labels, and some labels use a letter twice and name no pattern.
+Park, Kaur and Arora number the patterns of a size by first occurrence in an enumeration of expressions: tree shapes
+with the smaller left side first, operators in the order + - * / with the root slowest (at n = 3 operators before
+shapes). Their labels order operands only by sign, number of leaves and number of plain operands. Up to n = 5 each
+pattern has one label. At n = 6 a pattern may have two labels, and some labels repeat a letter and are invalid.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ramify.algebra.pattern import Pattern
 
 MAX_NUMBERED = 5
-"""Up to this size the paper's numbers are right."""
+"""The largest size for which the paper's numbering is correct."""
 LETTERS = "ABCDEF"
 
 Tree = Any
@@ -30,7 +30,7 @@ class _Operand(NamedTuple):
 
 @cache
 def paper_labels(size: int) -> tuple[str, ...]:
-    """The labels of a size; the position is the paper's pattern index.
+    """The paper's labels of a size; the position is the paper's pattern index.
 
     Raises:
         ValueError: a size other than 2 to 5.
@@ -39,7 +39,7 @@ def paper_labels(size: int) -> tuple[str, ...]:
     ('A+B+C', 'A+B-C', '(A+B)*C', 'A*B+C')
     """
     if not 2 <= size <= MAX_NUMBERED:
-        raise ValueError(f"size = {size}: the paper's numbers are read for sizes 2 to {MAX_NUMBERED}")
+        raise ValueError(f"size = {size}: the paper's numbering is valid for sizes 2 to {MAX_NUMBERED}")
     return tuple(dict.fromkeys(label(tree) for tree in _expressions(size)))
 
 
@@ -59,10 +59,10 @@ def paper_label(pattern: Pattern) -> str:
 
 
 def from_paper(text: str) -> Pattern | None:
-    """The pattern that a label names; None for a malformed one, which has a letter twice.
+    """The pattern of a label; None for a malformed label, which repeats a letter.
 
     Raises:
-        ParseError: not a label at all.
+        ParseError: the text is not a label.
 
     >>> from_paper("A*B*C-D/E"), from_paper("A+B*C*B")
     (Pattern('A*B*C-D/E'), None)
@@ -73,7 +73,7 @@ def from_paper(text: str) -> Pattern | None:
 
 def _expressions(size: int) -> Iterator[Tree]:
     shapes = list(_shapes(LETTERS[:size]))
-    if size == 3:  # here the operators are in reading order, and both shapes come before the next operators
+    if size == 3:  # operators in reading order; both shapes precede the next operators
         for left, right in product("+-*/", repeat=2):
             yield (right, (left, "A", "B"), "C")
             yield (left, "A", (right, "B", "C"))
@@ -92,7 +92,7 @@ def _shapes(letters: str) -> Iterator[Tree]:
 
 
 def filled(shape: Tree, operators: Iterator[str]) -> Tree:
-    """A shape with operators, the root's first, then those of its left side."""
+    """A shape with operators filled in: the root first, then its left side."""
     if isinstance(shape, str):
         return shape
     return (next(operators), filled(shape[1], operators), filled(shape[2], operators))

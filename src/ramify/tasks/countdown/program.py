@@ -1,4 +1,4 @@
-"""Every labelled class of expressions over n numbers, each once, as a short list of tasks.
+"""Every labelled class of expressions over n numbers, each once, as a short list of array tasks.
 
 A labelled class is an expression up to commutativity and associativity. In a group over a set of numbers, the child x
 that holds the smallest of them is split off; the rest g is a group in normal form, or a single child. The group is then
@@ -22,10 +22,10 @@ from ramify.algebra.pattern import combine
 from ramify.tasks.countdown.catalog import index_of, patterns
 
 OPERATIONS = (("+", False), ("-", False), ("-", True), ("*", False), ("/", False), ("/", True))
-"""The operator of an operation on x and y, and whether it is y op x."""
-_SWAPPED = (0, 2, 1, 3, 5, 4)  # the operation with x and y exchanged
+"""The operator of each operation on x and y, and whether it is y op x."""
+_SWAPPED = (0, 2, 1, 3, 5, 4)  # the operation with swapped operands
 MAX_LISTED = 6
-"""Up to this size the pattern of every class is kept in a table."""
+"""The largest size with a table of the pattern of every class."""
 
 
 class Task(NamedTuple):
@@ -33,7 +33,7 @@ class Task(NamedTuple):
 
     Attributes:
         operation: index into `OPERATIONS`.
-        x, y: slices of the runs of the two parts; y is the longer, for the kernel's inner loop.
+        x, y: slices of the runs of the two parts; y is the longer one, for the inner loop.
         x_part, y_part: bit sets of positions in the set.
         first: where the results begin in the run of the set.
     """
@@ -56,7 +56,7 @@ class Layout:
     """The classes over a set of `size` numbers.
 
     Attributes:
-        cuts: where the second, third and fourth section begin, and the end.
+        cuts: the starts of the second, third and fourth section, and the end.
     """
 
     size: int
@@ -64,19 +64,19 @@ class Layout:
     cuts: tuple[int, int, int, int]
 
     def children(self, product: bool) -> slice:
-        """The classes that can be a child of a product (of a sum): those that are not one themselves."""
+        """The classes that can be a child of a product (of a sum)."""
         if self.size == 1:
             return slice(0, 1)
         return slice(self.cuts[1], self.cuts[3]) if product else slice(0, self.cuts[1])
 
     def plain(self, product: bool) -> slice:
-        """The rests of a product (of a sum) that no inverse child is in."""
+        """The rests of a product (of a sum) without an inverse child."""
         if self.size == 1:
             return slice(0, 1)
         return slice(self.cuts[0], self.cuts[3]) if product else slice(0, self.cuts[2])
 
     def mixed(self, product: bool) -> slice:
-        """The other rests."""
+        """The rests of a product (of a sum) with an inverse child."""
         if self.size == 1:
             return slice(0, 0)
         return slice(0, self.cuts[0]) if product else slice(self.cuts[2], self.cuts[3])
@@ -121,7 +121,7 @@ def _length(part: slice) -> int:
 
 
 def _blocks(size: int) -> Iterator[tuple[int, int]]:
-    """Proper parts of a set that hold its first position, each with the rest."""
+    """Proper subsets that contain the first position, each with its complement."""
     whole = (1 << size) - 1
     for others in range(1 << (size - 1)):
         block = others << 1 | 1
@@ -133,9 +133,9 @@ class Program(NamedTuple):
     """The tasks over n numbers as tables for the kernel; nodes 0 to n - 1 are the numbers.
 
     Attributes:
-        inner: over proper subsets, smaller first.
-        outer: over all numbers; their nodes are numbered from 0 again.
-        nodes: how many nodes `inner` and the numbers are.
+        inner: tasks over proper subsets, smaller first.
+        outer: tasks over all numbers, with nodes numbered from 0 again.
+        nodes: number of nodes of `inner` and the numbers.
     """
 
     inner: np.ndarray
@@ -154,7 +154,7 @@ def program(size: int) -> Program:
 
 @cache
 def _offsets(size: int) -> tuple[dict[int, int], int]:
-    """Where the run of each proper subset begins among the inner nodes, and how many these are."""
+    """The first inner node of each proper subset, and the number of inner nodes."""
     offsets, nodes = {}, 0
     for subset in sorted(range(1, (1 << size) - 1), key=lambda subset: (subset.bit_count(), subset)):
         offsets[subset] = nodes

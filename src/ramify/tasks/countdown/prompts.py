@@ -1,7 +1,7 @@
-"""Prompts: a puzzle as the text that a model is given, and the words in which its answer is asked for.
+"""Prompts: puzzles as text for a model.
 
-`slots` is the tiny bundled model's template; `tinyzero` is the text of TinyZero, byte for byte, which the paper uses.
-Any other text with {numbers} and {target} in it is a template too.
+`slots` is the template of the bundled model; `tinyzero` is the exact text of TinyZero, which the paper uses. Any other
+text with {numbers} and {target} is also a template.
 """
 
 import re
@@ -24,7 +24,7 @@ _TINYZERO = (
     "Assistant: Let me solve this step by step.\n<think>"
 )
 WORDS = "Using the numbers {numbers}, create an equation that equals {target}."
-"""The template of puzzles whose own prompt is not known."""
+"""The default template for puzzles without a known prompt."""
 TEMPLATES = {"slots": "{target}:{slots}>", "tinyzero": _TINYZERO}
 _SENTENCES = (
     "Using the numbers {numbers}, create an equation that equals {target}",
@@ -36,7 +36,7 @@ _SENTENCES = (
     "Calculate {target} using all of these numbers: {numbers}",
     "Calculate {target} using the numbers {numbers}",
 )
-"""What prompts are searched for where no template is given: the words of TinyZero, the bundled model, reasoning-gym."""
+"""Known templates for reading prompts: TinyZero, the bundled model, reasoning-gym."""
 _PIECES = {
     "{numbers}": r"\[?\s{0,3}(?P<numbers>\d{1,9}(?:[,\s]{1,3}\d{1,9}){0,15})\s{0,3}\]?",
     "{slots}": r"(?P<slots>(?:[A-H]\d{1,9}){1,8})",
@@ -45,22 +45,22 @@ _PIECES = {
 
 
 class PromptConfig(Config):
-    """How a puzzle is put to a model.
+    """Prompt settings.
 
     >>> PromptConfig(template="Make {target} of {numbers}.").text(Puzzle((12, 5, 30), 47))
     'Make 47 of [12, 5, 30].'
     """
 
     template: str = "slots"
-    """`slots`, `tinyzero`, or a text of your own with {numbers} and {target}."""
+    """`slots`, `tinyzero`, or a text with {numbers} and {target}."""
     chat: bool = False
-    """Whether the text goes through the chat template of the model's tokenizer, as what the user says."""
+    """Whether the text is sent as a user message through the chat template of the tokenizer."""
     answer_tags: tuple[str, str] = Field(ANSWER_TAGS)
-    """What opens and closes an answer; the grader ignores their case."""
+    """The opening and closing answer tag; the grader ignores case."""
 
     @classmethod
     def spelled_out(cls, name: str) -> dict[str, Any]:
-        """The name of a template, or a template, stands for the settings with it."""
+        """The settings for a template or its name."""
         return {"template": name}
 
     @model_validator(mode="after")
@@ -68,7 +68,7 @@ class PromptConfig(Config):
         wanted = [field for field in ("{numbers}", "{target}") if field not in self.template]
         if self.template not in TEMPLATES and wanted:
             known = ", ".join(TEMPLATES)
-            raise ValueError(f"template = {self.template!r}: it lacks {' and '.join(wanted)} and is none of {known}")
+            raise ValueError(f"template = {self.template!r}: it lacks {' and '.join(wanted)} and is not one of {known}")
         if self.template in TEMPLATES and self.answer_tags != ANSWER_TAGS:
             raise ValueError(f"answer_tags = {list(self.answer_tags)}: {self.template} asks for {ANSWER_TAGS[0]}")
         opening, closing = (tag.strip().lower() for tag in self.answer_tags)
@@ -77,10 +77,10 @@ class PromptConfig(Config):
         return self
 
     def text(self, puzzle: Puzzle) -> str:
-        """The prompt for a puzzle, its numbers in the puzzle's order.
+        """The prompt of a puzzle, with numbers in the puzzle's order.
 
         Raises:
-            ValueError: more numbers than the slots can name (eight).
+            ValueError: more numbers than slots (eight).
 
         >>> PromptConfig().text(Puzzle((12, 5, 30), 47))
         '47:A12B5C30>'
@@ -95,7 +95,7 @@ class PromptConfig(Config):
         return filled.replace("{target}", str(puzzle.target))
 
     def to_model_input(self, puzzle: Puzzle) -> Any:
-        """The prompt as trainers and tokenizers take it: a text, or a list of one message.
+        """The prompt for trainers and tokenizers: a text, or a list of one message.
 
         >>> PromptConfig(chat=True).to_model_input(Puzzle((1, 2), 3))
         [{'role': 'user', 'content': '3:A1B2>'}]
@@ -105,10 +105,10 @@ class PromptConfig(Config):
 
 
 def puzzle_in(text: str, template: str | None = None) -> tuple[list[int], int] | None:
-    """The numbers and the target that a prompt names, the last ones if there are examples before them; None if none.
+    """The numbers and target in a prompt, the last ones if examples precede them; None if there are none.
 
     Args:
-        template: what the prompt was made of; known words are tried without it.
+        template: the template of the prompt; without it, known templates are tried.
 
     >>> puzzle_in(PromptConfig(template="tinyzero").text(Puzzle((12, 5, 30), 47)))
     ([12, 5, 30], 47)
@@ -126,7 +126,7 @@ def puzzle_in(text: str, template: str | None = None) -> tuple[list[int], int] |
 
 @lru_cache(maxsize=16)
 def _reader(template: str) -> re.Pattern[str]:
-    """A template as an expression to search for; a field that comes twice is read where it comes first."""
+    """A regular expression for a template; a repeated field is read at its first occurrence."""
     template = TEMPLATES.get(template, template)
     parts = re.split(r"(\{numbers\}|\{slots\}|\{target\})", template)
     seen: set[str] = set()

@@ -1,8 +1,8 @@
 """Instances of rare patterns, by propagating the target back through the root.
 
-A part of the pattern, the core, has its values in a table: each value with the number of assignments that give it. The
-other leaves and the target are drawn, or run through; the value that the core must have follows from them, and a look
-into the table finds every assignment of the core at once: up to a hundred million tries a draw.
+The values of a part of the pattern, the core, are tabulated with the number of assignments for each. The other leaves
+and the target are drawn or enumerated and determine the required value of the core, for which a lookup finds all
+assignments of the core at once: up to a hundred million per draw.
 """
 
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ Tree = Any
 Fractions = tuple[np.ndarray, np.ndarray]
 """Numerators and denominators; a denominator of 0 is undefined."""
 
-_LISTED = 1 << 20  # cases that are run through, and instances that are listed, at a time
-_PAIRS = 1 << 20  # pairs of values in the table of a core, at the most
+_LISTED = 1 << 20  # cases enumerated, and instances listed, at a time
+_PAIRS = 1 << 20  # pairs of values in the table of a core, at most
 _DRAWS = 1 << 16
 
 
@@ -31,11 +31,11 @@ class _Part(NamedTuple):
 
     Attributes:
         top, bottom, keys: every value once, by size: numerator, denominator, and their quotient in float64.
-        counts: how many assignments give each value.
+        counts: number of assignments for each value.
         pairs: pairs of values of the two sides (left * number of right values + right), by the value they give.
-        before: how many assignments stand before each pair, and before the end.
-        starts: where the pairs of each value begin.
-        sides: the parts that the two operands are; None for a leaf.
+        before: number of assignments before each pair, and in total.
+        starts: start of the pairs of each value.
+        sides: the parts of the two operands; None for a leaf.
     """
 
     top: np.ndarray
@@ -48,7 +48,7 @@ class _Part(NamedTuple):
     sides: "tuple[_Part, _Part] | None"
 
     def find(self, wanted: Fractions) -> tuple[np.ndarray, np.ndarray]:
-        """For each wanted value its place among the values, and how many assignments give it."""
+        """For each required value, its position among the values and the number of its assignments."""
         top, bottom = wanted
         defined = bottom != 0
         key = top / np.where(defined, bottom, 1)
@@ -56,7 +56,7 @@ class _Part(NamedTuple):
         return at, np.where(defined & (self.keys[at] == key), self.counts[at], 0)
 
     def assignments(self, at: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-        """The assignments with these ranks (from 0) among those that give the values at these places."""
+        """The assignments with these ranks (from 0) among those with the values at these positions."""
         if self.sides is None:
             column: np.ndarray = self.top[at][:, None]
             return column
@@ -69,7 +69,7 @@ class _Part(NamedTuple):
 
 
 class Propagation:
-    """The instances of one pattern; `for_pattern` builds it where that is possible."""
+    """The instances of one pattern; created by `for_pattern`."""
 
     def __init__(self, pattern: Pattern, core: Tree, numbers: Range, target: Range) -> None:
         self.tree, self.core, self.size = nested(pattern), core, pattern.size
@@ -80,39 +80,39 @@ class Propagation:
 
     @classmethod
     def for_pattern(cls, pattern: Pattern, numbers: Range, target: Range) -> "Propagation | None":
-        """None where the arithmetic would not be exact, or where every core might be wanted to have any value at all.
+        """A propagation for a pattern; None if arithmetic would be inexact, or no core has a determined value.
 
-        The latter needs a product of two operands that can both be 0 inside a sum, as in A+(B-C)*(D-E): patterns like
-        these have many instances.
+        The latter happens for a product of two operands that can both be 0 inside a sum, as in A+(B-C)*(D-E), but such
+        patterns have many instances.
         """
         largest = max(numbers[1], abs(target[0]), abs(target[1]))
         if largest ** (pattern.size + 1) >= 2**51:
-            return None  # quotients in float64 would not tell all fractions apart
+            return None  # quotients in float64 would not distinguish all fractions
         cores = [core for core in _steady(nested(pattern), target[0] > 0) if _gain(_shape(core), numbers)]
         return (
             cls(pattern, max(cores, key=lambda core: _gain(_shape(core), numbers)), numbers, target) if cores else None
         )
 
     def draw(self, random: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Batches of instances, each drawn uniformly from all of them: assignments and their targets."""
+        """Yield batches of instances, drawn uniformly: assignments and their targets."""
         most = int(self.part.counts.max())
         while True:
             outside = random.integers(self.numbers[0], self.numbers[1] + 1, (_DRAWS, len(self.outside)))
             targets = random.integers(self.target[0], self.target[1] + 1, _DRAWS)
             at, counts = self._matches(outside, targets)
-            # As many tickets win as there are assignments, out of as many as there ever are.
+            # Accept with probability counts / max counts, so that instances are uniform.
             ticket = random.integers(0, most, _DRAWS)
             won = ticket < counts
             yield self._rows(outside[won], at[won], ticket[won]), targets[won]
 
     @property
     def cases(self) -> int:
-        """How many assignments of the outer leaves and targets there are to run through."""
+        """The number of assignments of the outer leaves and targets to enumerate."""
         span = self.numbers[1] - self.numbers[0] + 1
         return int(span ** len(self.outside)) * (self.target[1] - self.target[0] + 1)
 
     def listed(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Every instance, once, in parts: assignments and their targets."""
+        """Yield every instance once, in parts: assignments and their targets."""
         span, goals = self.numbers[1] - self.numbers[0] + 1, self.target[1] - self.target[0] + 1
         for first in range(0, self.cases, _LISTED):
             case, goal = np.divmod(np.arange(first, min(first + _LISTED, self.cases)), goals)
@@ -130,7 +130,7 @@ class Propagation:
         return self.part.find(_wanted(self.tree, self.core, columns, (targets, np.ones_like(targets))))
 
     def _rows(self, outside: np.ndarray, at: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-        """Whole assignments, from those of the outer leaves and of the core."""
+        """Complete assignments from those of the outer leaves and of the core."""
         rows = np.empty((len(outside), self.size), dtype=np.int64)
         rows[:, self.outside] = outside
         rows[:, self.inside] = self.part.assignments(at, ranks)
@@ -138,7 +138,7 @@ class Propagation:
 
 
 def nested(pattern: Pattern) -> Tree:
-    """A binary tree of a pattern, its leaves numbered in reading order; what is inverse in a group is joined first.
+    """A binary tree of a pattern, with leaves numbered in reading order and inverse operands joined first.
 
     >>> nested(Pattern.parse("A-B*C-D"))
     ('-', 0, ('+', ('*', 1, 2), 3))
@@ -161,14 +161,14 @@ def leaves(tree: Tree) -> list[int]:
 
 
 def evaluate(tree: Tree, columns: Any) -> Fractions:
-    """The values of a tree at many assignments, exactly: `columns` holds an array of integers for each leaf."""
+    """Exact values of a tree at many assignments; `columns` has an array of integers per leaf."""
     if not isinstance(tree, tuple):
         return columns[tree], np.ones_like(columns[tree])
     return calculate(tree[0], evaluate(tree[1], columns), evaluate(tree[2], columns))
 
 
 def _wanted(tree: Tree, core: Tree, columns: dict[int, np.ndarray], goal: Fractions) -> Fractions:
-    """The values that the core must have for the tree to have those of `goal`; undefined where none would do."""
+    """The values of the core for which the tree has the values of `goal`; undefined if there are none."""
     if tree == core:
         return goal
     operator, left, right = tree
@@ -191,7 +191,7 @@ def _wanted(tree: Tree, core: Tree, columns: dict[int, np.ndarray], goal: Fracti
 
 
 def _steady(tree: Tree, positive: bool) -> list[Tree]:
-    """The subtrees that are always wanted to have one certain value; `positive`: what is wanted of the tree is."""
+    """The subtrees whose required value is always determined; `positive`: whether that of the tree is positive."""
     if not isinstance(tree, tuple):
         return [tree]
     operator, left, right = tree
@@ -199,7 +199,7 @@ def _steady(tree: Tree, positive: bool) -> list[Tree]:
         return [tree, *_steady(left, False), *_steady(right, False)]
     if operator == "-":
         return [tree, *_steady(left, positive and _is_positive(right)), *_steady(right, False)]
-    # 0 = x*y, for y = 0, is true of every x, and so is 0 = y/x; but 0 = x/y says that x is 0.
+    # For y = 0, 0 = x*y and 0 = y/x hold for every x; but 0 = x/y implies x = 0.
     by_left, by_right = _is_positive(left), _is_positive(right)
     on_left = _steady(left, positive and by_right) if operator == "/" or positive or by_right else []
     on_right = _steady(right, positive and by_left) if positive or by_left else []
@@ -207,18 +207,18 @@ def _steady(tree: Tree, positive: bool) -> list[Tree]:
 
 
 def _is_positive(tree: Tree) -> bool:
-    """Whether a tree over positive numbers is certain to be positive."""
+    """Whether a tree over positive numbers is always positive."""
     return not isinstance(tree, tuple) or (tree[0] != "-" and _is_positive(tree[1]) and _is_positive(tree[2]))
 
 
 def _shape(tree: Tree) -> Tree:
-    """The tree without the numbers of its leaves: cores of the same shape share a table."""
+    """The tree without leaf numbers; cores of the same shape share a table."""
     return (tree[0], _shape(tree[1]), _shape(tree[2])) if isinstance(tree, tuple) else None
 
 
 @lru_cache(maxsize=1024)
 def _gain(shape: Tree, numbers: Range) -> float:
-    """How many assignments a draw stands for, over how many it is kept for; 0 if the table would be too large."""
+    """The assignments covered per draw, over the ratio of rejected draws; 0 if the table would be too large."""
     if shape is None:
         return numbers[1] - numbers[0] + 1
     if not (_gain(shape[1], numbers) and _gain(shape[2], numbers)):

@@ -7,12 +7,12 @@ from ramify.algebra.pattern import Pattern
 
 @dataclass(frozen=True, slots=True)
 class Puzzle:
-    """Numbers and a target. Two puzzles are equal if their sorted numbers and targets are.
+    """Numbers and a target; puzzles with the same sorted numbers and target are equal.
 
     Attributes:
-        numbers: in the order in which they are shown.
+        numbers: the numbers, in the order of the prompt.
         target: the value to reach.
-        pattern: the pattern that the puzzle was drawn from, where there is one.
+        pattern: the source pattern, or None.
 
     >>> Puzzle((8, 3, 7), 29).id
     '3,7,8=29'
@@ -31,5 +31,5 @@ class Puzzle:
 
     @property
     def size(self) -> int:
-        """The number of its numbers."""
+        """The number of numbers."""
         return len(self.numbers)

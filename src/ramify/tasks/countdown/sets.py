@@ -1,4 +1,4 @@
-"""The puzzle sets of Countdown settings: drawn, tagged, certified."""
+"""Draw, solve and certify the puzzle sets of Countdown settings."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,13 +18,13 @@ from ramify.tasks.countdown.splits import Certificate, Rules, certify, is_of_kno
 from ramify.tasks.countdown.tagging import tag
 
 COUNTED = 4
-"""The largest size whose puzzles are counted; larger ones are plenty."""
+"""The largest size whose puzzles are counted; larger sizes have enough."""
 SHORTAGE = 0.05
-"""Share of the puzzles that patterns may lack before more are not worth asking for."""
+"""The share of missing puzzles at which the supply of a set counts as exhausted."""
 
 
 def puzzles_asked(config: CountdownSettings) -> dict[str, Counts]:
-    """How many puzzles each set is to have, by n; sizes are left out whose patterns are all held out, or none is.
+    """Requested puzzles by set and n, without sizes whose patterns are all held out, or none is.
 
     >>> from ramify import CountdownConfig
     >>> puzzles_asked(CountdownConfig(per_pattern=True, train={3: 10}, test={}, length={}, hold_out=()))
@@ -41,7 +41,7 @@ def puzzles_asked(config: CountdownSettings) -> dict[str, Counts]:
 
 
 def trained_patterns(config: CountdownSettings) -> list[Pattern]:
-    """The patterns that training puzzles can be drawn from."""
+    """The patterns of training puzzles."""
     rules = config.rules()
     return [
         pattern
@@ -54,10 +54,10 @@ def trained_patterns(config: CountdownSettings) -> list[Pattern]:
 def make_puzzles(
     config: CountdownSettings, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> tuple[dict[str, list[Tagged]], Certificate]:
-    """Draw every set, tag every puzzle, and certify the split. Same settings, same puzzles.
+    """Draw every set, solve every puzzle, and certify the split; the same settings give the same puzzles.
 
-    No puzzle occurs twice. Evaluation sets are drawn before the training set, and in each set the patterns with few
-    instances before those with many, so that what is taken already costs rare patterns least.
+    No puzzle occurs twice. Evaluation sets are drawn before the training set, and rare patterns before frequent ones,
+    so that puzzles already taken affect rare patterns least.
     """
     rules = config.rules()
     taken: set[str] = set()
@@ -92,7 +92,7 @@ def make_puzzles(
 
 
 def source_patterns(config: CountdownSettings, name: str, size: int, rules: Rules) -> list[Pattern]:
-    """The patterns that a set is drawn from."""
+    """The source patterns of a set."""
     if name not in ("length", "skills"):
         return [pattern for pattern in patterns(size) if (pattern in rules.held_out) == (name == "held_out")]
     if name == "skills" or not config.known_skills:
@@ -102,7 +102,7 @@ def source_patterns(config: CountdownSettings, name: str, size: int, rules: Rule
 
 
 def _rarest_first(config: CountdownSettings, chosen: Sequence[Pattern]) -> list[Pattern]:
-    """Patterns by their number of unordered instances: exact up to four leaves, else from some thousand tries."""
+    """Patterns sorted by unordered instances: exact up to four leaves, else estimated from a few thousand draws."""
     counter = InstanceCounter(config.numbers, config.target, unordered=True)
     found: dict[Pattern, float] = {}
     for pattern in chosen:
@@ -117,7 +117,7 @@ def _rarest_first(config: CountdownSettings, chosen: Sequence[Pattern]) -> list[
 
 
 def _spread(chosen: Sequence[Pattern], count: int, per_pattern: bool, name: str) -> list[tuple[Pattern, int]]:
-    """A share for each pattern: `count`, or an even part of it; what is left over goes to patterns drawn at random."""
+    """The number of puzzles per pattern: `count`, or an equal part with the remainder assigned at random."""
     if not chosen:
         return []
     each, rest = (count, 0) if per_pattern else divmod(count, len(chosen))
@@ -128,7 +128,7 @@ def _spread(chosen: Sequence[Pattern], count: int, per_pattern: bool, name: str)
 
 
 def _acceptance(name: str, rules: Rules, evaluation: Sequence[Puzzle]) -> Callable[..., np.ndarray]:
-    """What puzzles of a set have to be, given those of the sets before it: a function of pattern, numbers, targets."""
+    """A predicate on pattern, numbers and targets for the puzzles of a set, given the sets before it."""
     kept_apart = {tuple(sorted(puzzle.numbers)) for puzzle in evaluation} if rules.multiset_disjoint else set()
 
     def accept(pattern: Pattern, numbers: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -151,10 +151,10 @@ def _acceptance(name: str, rules: Rules, evaluation: Sequence[Puzzle]) -> Callab
 
 
 def supply(config: CountdownSettings, name: str, n: int) -> int | None:
-    """About how many puzzles a set can have, spread evenly over patterns; None where they are plenty.
+    """The approximate number of available puzzles of a set, equally spread over patterns; None if it is no limit.
 
-    Instances stand for puzzles, of which there are somewhat fewer; of forced ones there are as many fewer as were
-    drawn.
+    Instances approximate puzzles, which are somewhat fewer; the number of uniquely solvable ones is scaled by the share
+    found while drawing.
     """
     if n > COUNTED:
         return None

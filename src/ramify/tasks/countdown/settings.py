@@ -12,13 +12,14 @@ from ramify.tasks.countdown.splits import Rules, held_out_patterns
 from ramify.tasks.rewards import RewardConfig
 
 MAX_SIZE = 6
-"""The most numbers of a puzzle."""
+"""The largest number of numbers in a puzzle."""
 LARGEST = 10_000
 """The largest number or target; with larger ones, the search for rare puzzles takes hours."""
 
 
 class CountdownSettings(Task):
-    """Which puzzles are made. A set maps n to a number of puzzles, spread evenly over the patterns of that size."""
+    """Settings of the puzzle sets; a set maps n to a number of puzzles, equally spread over the patterns of that
+    size."""
 
     SIZES: ClassVar[tuple[int, int]] = (2, MAX_SIZE)
 
@@ -28,32 +29,32 @@ class CountdownSettings(Task):
     target: tuple[int, int] = (1, 99)
     """Smallest and largest target."""
     per_pattern: bool = False
-    """Whether the counts below are puzzles of each pattern, rather than of all patterns together."""
+    """Whether the counts below are per pattern, rather than in total."""
     train: Counts = Field({3: 1440, 4: 1440})
-    """Puzzles to train on, of patterns that are not held out."""
+    """Training puzzles, of patterns that are not held out."""
     test: Counts = Field({3: 204, 4: 270})
-    """Puzzles of the trained sizes and patterns, disjoint from all training."""
+    """Puzzles of trained sizes and patterns, disjoint from training."""
     length: Counts = Field({5: 140})
-    """Puzzles of sizes that are not trained."""
+    """Puzzles of untrained sizes."""
     held_out: Counts = Field({3: 40, 4: 60})
     """Puzzles of the held-out families and patterns."""
     skills: Counts = Field({2: 32})
-    """Puzzles of the small patterns that larger ones are made of, trained or not; the composition gap needs them."""
+    """Puzzles of the parts of larger patterns, trained or not, for the composition gap."""
     hold_out: tuple[str, ...] = Field(("A-B*C",), max_length=1000)
     """Skills whose families solve no training puzzle."""
     hold_out_patterns: tuple[str, ...] = Field((), max_length=10_000)
-    """Patterns that, with their twins, solve no training puzzle; larger patterns made of them are trained."""
+    """Patterns that, with their twins, solve no training puzzle; larger patterns that contain them are trained."""
     reserved: bool = True
-    """Whether evaluation puzzles are drawn from the sixteenth of all puzzles that no training ever uses, the bundled
-    model's pre-training included."""
+    """Whether evaluation uses the reserved sixteenth of all puzzles, which no training uses, including the pre-training
+    of the bundled model."""
     forced: tuple[str, ...] = ()
     """Sets of uniquely solvable puzzles alone, such as ["test", "held_out"]."""
     known_skills: bool = False
-    """Whether the length set has only patterns all of whose skills of three leaves or more are trained."""
+    """Whether every skill of three leaves or more of the length set is trained."""
     multiset_disjoint: bool = False
     """Whether no training puzzle has the numbers of an evaluation puzzle, whatever its target."""
     prompt: PromptConfig = PromptConfig()
-    """How a puzzle is put to the model; the name of a template stands for its settings."""
+    """Prompt settings, or the name of a template."""
     reward: RewardConfig = RewardConfig()
     """What a completion is worth in training: `pure`, `paper`, or three numbers."""
 

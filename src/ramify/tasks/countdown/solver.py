@@ -2,9 +2,9 @@
 
 Every labelled class of expressions over the numbers is evaluated (see `program`), as numerator and denominator in
 float64. With numbers and target up to M, and M at least 2, both are at most M ** n, so this is exact while M ** n is
-below 2 ** 53: for numbers to 99, up to eight of them. The last comparison c*p == d*q has one side that is exact, and
-the other, where it is not, rounds to no less than 2 ** 53. Larger numbers are evaluated in Python's integers, a
-hundred times slower.
+below 2 ** 53: for numbers to 99, up to eight of them. In the final comparison c*p == d*q one side is exact, and the
+other, if inexact, rounds to at least 2 ** 53. Larger numbers are evaluated in Python's integers, a hundred times
+slower.
 """
 
 import os
@@ -21,12 +21,12 @@ from ramify.tasks.countdown.catalog import index_of, patterns
 from ramify.tasks.countdown.program import MAX_LISTED, expression, listed_patterns, pattern_indices, program
 
 MAX_SOLVED = 7
-_ROWS = 512  # puzzles that one thread solves at a time
+_ROWS = 512  # puzzles per thread and call
 
 
 @runtime_checkable
 class Posed(Protocol):
-    """Anything with numbers and a target, such as a `Puzzle`."""
+    """An object with numbers and a target, such as a `Puzzle`."""
 
     @property
     def numbers(self) -> Sequence[int]:
@@ -42,17 +42,17 @@ def solve(numbers: Posed) -> dict[Pattern, Expression]: ...
 @overload
 def solve(numbers: Sequence[int], target: int) -> dict[Pattern, Expression]: ...
 def solve(numbers: Sequence[int] | Posed, target: int | None = None) -> dict[Pattern, Expression]:
-    """All patterns that solve a puzzle, each with one expression that does; in the order of the catalog.
+    """All patterns that solve a puzzle, each with one solution, in the order of the catalog.
 
     Seven numbers take about 0.3 GB and, the first time, some seconds.
 
     Args:
-        numbers: the numbers, or a `Puzzle`, which has a target of its own.
+        numbers: the numbers, or a `Puzzle`, which includes a target.
         target: the value to reach.
 
     Raises:
         ValueError: not 2 to 7 numbers.
-        TypeError: numbers without a target, or a puzzle with another one beside its own.
+        TypeError: numbers without a target, or a puzzle with an additional target.
 
     >>> {pattern.text: witness.text for pattern, witness in solve([3, 7, 8], 29).items()}
     {'A*B+C': '3*7+8'}
@@ -62,7 +62,7 @@ def solve(numbers: Sequence[int] | Posed, target: int | None = None) -> dict[Pat
     """
     if isinstance(numbers, Posed):
         if target is not None:
-            raise TypeError("a puzzle has a target; solve takes no other beside it")
+            raise TypeError("a puzzle includes its target; do not pass another")
         target, numbers = numbers.target, numbers.numbers
     if target is None:
         raise TypeError("solve takes a puzzle, or numbers and a target")
@@ -75,7 +75,7 @@ def solve(numbers: Sequence[int] | Posed, target: int | None = None) -> dict[Pat
 
 
 def witness(numbers: Sequence[int], target: int, pattern: Pattern) -> Expression | None:
-    """One expression of a pattern that solves a puzzle, the one that `solve` gives; None if there is none.
+    """The solution by a pattern that `solve` returns; None if there is none.
 
     Raises:
         ValueError: not 2 to 7 numbers.
@@ -91,7 +91,7 @@ def witness(numbers: Sequence[int], target: int, pattern: Pattern) -> Expression
 
 
 class Solutions(NamedTuple):
-    """The solutions of many puzzles of one size, without witnesses.
+    """The solving patterns of many puzzles of one size, without solutions.
 
     Attributes:
         multiplicity: number of labelled solutions of each puzzle, up to commutativity and associativity.
@@ -117,7 +117,7 @@ def solve_many(
     Args:
         numbers: of shape (puzzles, n).
         targets: of shape (puzzles,).
-        threads: how many puzzles are solved side by side; all cores by default.
+        threads: number of threads; all cores by default.
 
     Raises:
         ValueError: not 2 to 7 numbers.
@@ -143,8 +143,8 @@ def solve_many(
 
 
 def _solve_rows(numbers: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Multiplicity, number of solving patterns, and these patterns, one row after the other."""
-    from ramify.tasks.countdown.kernel import solve_all  # imports numba, which takes a while
+    """Multiplicity, number of solving patterns, and solving patterns of each row."""
+    from ramify.tasks.countdown.kernel import solve_all  # imports numba, which is slow
 
     size = numbers.shape[1]
     solved = np.zeros((len(numbers), len(patterns(size))), dtype=np.bool_)
@@ -179,7 +179,7 @@ def _hits(numbers: Sequence[int], target: int) -> np.ndarray:
 
 def _checked(size: int) -> int:
     if not 2 <= size <= MAX_SOLVED:
-        raise ValueError(f"{size} numbers: puzzles of 2 to {MAX_SOLVED} numbers are solved")
+        raise ValueError(f"{size} numbers: the solver handles 2 to {MAX_SOLVED} numbers")
     return size
 
 
@@ -192,7 +192,7 @@ def _is_exact(largest: int, size: int) -> bool:
 
 
 def _hits_in_integers(numbers: Sequence[int], target: int) -> np.ndarray:
-    """What the kernel does, in Python's integers; undefined values are 0/0."""
+    """The computation of the kernel in Python's integers; undefined values are 0/0."""
     table = program(len(numbers))
     top, bottom = np.zeros(table.nodes, dtype=object), np.zeros(table.nodes, dtype=object)
     top[: len(numbers)] = [int(number) for number in numbers]

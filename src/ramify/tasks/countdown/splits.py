@@ -1,4 +1,4 @@
-"""Which puzzles may be trained on, which are kept for evaluation, and the certificate that says so."""
+"""Reservation of puzzles for evaluation, the promises of a split, and its certificate."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,11 +17,11 @@ KNOWN_SIZE = 2
 
 
 def is_reserved(numbers: Iterable[int], target: int) -> bool:
-    """Whether a puzzle is reserved for evaluation, now and for ever.
+    """Whether a puzzle is reserved for evaluation, in every version.
 
-    The answer depends on the puzzle's identity (sorted numbers, target) alone, through a hash, so the reservation
-    needs no list and holds before any data set exists: pre-training, fine-tuning and RL draw from the puzzles that
-    are not reserved, every evaluation set from those that are. One puzzle in `reservation.SHARE` is reserved.
+    The result is a hash of the puzzle's identity (sorted numbers, target), so it needs no list and precedes any data
+    set: pre-training, fine-tuning and RL draw from unreserved puzzles, evaluation sets from reserved ones. One puzzle
+    in `reservation.SHARE` is reserved.
 
     >>> is_reserved([3, 7, 8], 29) == is_reserved([8, 3, 7], 29)
     True
@@ -33,7 +33,7 @@ def is_reserved(numbers: Iterable[int], target: int) -> bool:
 
 
 def held_out_patterns(skills: Iterable[str], sizes: Iterable[int]) -> frozenset[Pattern]:
-    """The families of these skills at these sizes: what may solve no training puzzle.
+    """The families of these skills at these sizes, which may solve no training puzzle.
 
     >>> sorted(pattern.text for pattern in held_out_patterns(["A-B*C"], [3, 4]))[:3]
     ['(A-B*C)*D', '(A-B*C)/D', 'A*B+C-D']
@@ -55,7 +55,7 @@ def is_of_known_skills(pattern: Pattern, trained: Collection[Pattern]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a split promises beside disjoint puzzles.
+    """The promises of a split besides disjoint puzzles.
 
     Attributes:
         held_out: patterns that may solve no training puzzle.
@@ -82,20 +82,20 @@ PROMISES = {
     "of_unknown_skills": "longer puzzles of unknown skills",
     "numbers_in_both": "evaluation puzzles with the numbers of a training puzzle",
 }
-"""What a certificate counts, in words; promises that were not made are null in it."""
+"""Descriptions of the counts in a certificate; counts of promises that were not made are null."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What was checked about a split, on the puzzles themselves, and what was found.
+    """The result of checking a split on its puzzles.
 
-    A count of a fault that the split promises not to have is 0 in a clean split; None is a promise not made.
+    The count of a fault is 0 in a clean split, and None if the split made no such promise.
 
     Attributes:
         puzzles: number of puzzles in each set.
         forced: share of uniquely solvable puzzles in each set.
         shared_numbers: puzzles of an evaluation set that have the numbers of a training puzzle.
-        held_out: texts of the patterns that may solve no training puzzle.
+        held_out: texts of the held-out patterns.
         shared: puzzles of an evaluation set that are also training puzzles.
         repeated: puzzles that occur twice, in one set or in two.
         reserved_in_training: training puzzles that are reserved for evaluation.
@@ -104,7 +104,7 @@ class Certificate:
         not_forced: puzzles that several patterns solve, in sets that promise none.
         of_unknown_skills: puzzles of the length set with a skill of three leaves or more that was not trained.
         numbers_in_both: `shared_numbers`, where none is promised.
-        shortages: sets and patterns that have fewer puzzles than were asked for, with asked and found.
+        shortages: sets and patterns with fewer puzzles than requested, with both numbers.
     """
 
     puzzles: dict[str, int]
@@ -143,9 +143,9 @@ class Certificate:
 
 
 def certify(sets: Mapping[str, Sequence[Tagged]], rules: Rules, shortages: Sequence[str] = ()) -> Certificate:
-    """Check a split on its puzzles; the set called `train` is trained on, every other one evaluates.
+    """Check a split on its puzzles; the set `train` is for training, all others for evaluation.
 
-    What solves the training puzzles is computed again, not read from the tags.
+    The solving patterns of training puzzles are recomputed, not read from the table.
 
     >>> from ramify.tasks.countdown.tagging import tag
     >>> sets = {"train": tag([Puzzle((1, 2, 3), 5)]), "test": tag([Puzzle((3, 2, 1), 5)])}
@@ -187,7 +187,7 @@ def _unknown(puzzles: Sequence[Puzzle], trained: set[Pattern]) -> int:
 
 
 def solved_by(puzzles: Sequence[Puzzle], wanted: frozenset[Pattern]) -> list[bool]:
-    """For each puzzle, whether one of these patterns solves it."""
+    """For each puzzle, whether one of the patterns solves it."""
     if not wanted:
         return [False] * len(puzzles)
     return [not wanted.isdisjoint(solving) for solving, _ in solving_patterns(puzzles)]

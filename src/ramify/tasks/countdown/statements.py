@@ -1,11 +1,11 @@
-r"""Find statements in what models write: an expression, and the values that are stated of it.
+r"""Find statements in completions: an expression, and the values stated for it.
 
-The text is cut into segments: runs of mathematics, between words, punctuation and ends of lines (a line goes on after
-an operator or an opening bracket, or where the next begins with `=` or the like). What a segment says does not depend
-on its numbers, so each is read by its shape, the segment with a hole for every number, and what was read is kept:
-models write few shapes. A shape is read token by token by the builder of the parser. A token that cannot go on a
-statement ends it; one that gives what stands beside it another meaning (a power, a function) spoils it, so that `3 * 4`
-is no statement in `2^5 + 3 * 4`.
+The text is cut into segments: runs of mathematics, between words, punctuation and ends of lines (a line continues after
+an operator or an opening bracket, or if the next starts with `=` or similar). The statements of a segment do not depend
+on its numbers, so each segment is read by its shape, in which every number is a hole, and the result is cached: models
+write few shapes. A shape is read token by token with the builder of the parser. A token that cannot continue a
+statement ends it; one that changes the meaning of its neighbours (a power, a function) invalidates it, so `3 * 4` is
+not a statement in `2^5 + 3 * 4`.
 """
 
 import re
@@ -24,12 +24,12 @@ from ramify.algebra.signs import NEGATION
 Postfix = tuple[int | str, ...]
 """An expression in postfix order; its leaves are indices into the values of a segment.
 
-A last item `NEGATION` is a minus sign before the whole.
+A final item `NEGATION` is a minus sign before the expression.
 """
 
 _HOLE = "\0"
 _KEPT = 400
-"""Shapes that are longer are read, but what was read is not kept."""
+"""The longest shape that is cached."""
 
 _COMMANDS = rf"(?:{SPACES}|\\(?:times|div|cdot|[dt]?frac)(?![A-Za-z]))"
 _GOES_ON = r"(?:&{0,2}=(?!=)|[×÷/)\]}]|\\(?:times|div|cdot)|&\s*[-+*/−])"  # at the beginning of a line
@@ -46,7 +46,7 @@ _SEGMENT = re.compile(
     )*+""",
     re.VERBOSE,
 )
-_NUMBERS = re.compile(r"([1-9][0-9]{0,999}|0(?![0-9]))")  # longer ones, and leading zeros, are spoilt
+_NUMBERS = re.compile(r"([1-9][0-9]{0,999}|0(?![0-9]))")  # longer numbers, and leading zeros, invalidate a statement
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _HARMLESS = re.compile(r"\b(?:print|eval)$")
 
@@ -79,14 +79,14 @@ _STATES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A statement, with holes for the numbers of its segment.
+    """A statement with holes for the numbers of its segment.
 
     Attributes:
-        start, end: where it stands in the shape of the segment, each with the number of holes before.
-        parts: what was said to be equal, the expression first.
-        claims: what was stated inside and outside of brackets, each as (part, stated to equal it).
-        leaves: of each part, the indices of its leaves.
-        plain: the parts without a compound, each with the places of its leaves among the numbers of the segment.
+        start, end: its span in the shape of the segment, each with the number of holes before.
+        parts: the parts stated to be equal, the expression first.
+        claims: values stated at any level of brackets, as (part, stated value).
+        leaves: the indices of the leaves of each part.
+        plain: the parts without a compound, with the positions of their leaves among the numbers of the segment.
     """
 
     start: tuple[int, int]
@@ -99,13 +99,13 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a segment says, whatever its numbers are.
+    """The statements of a segment, independent of its numbers.
 
     Attributes:
-        statements: its statements in reading order, each with its readings. In the second one a minus before a number
-            is the number's own, as in -28/7; in the first it subtracts, and -3+5 is 5-3.
-        compounds: decimals, numbers with separators and negative numbers, each as the indices of its numbers and what
-            is written before or between them.
+        statements: its statements in reading order, each with its readings. In the second reading a minus before a
+            number belongs to it, as in -28/7; in the first it subtracts, and -3+5 is 5-3.
+        compounds: decimals, numbers with separators and negative numbers, each as the indices of its numbers and the
+            text before or between them.
     """
 
     statements: tuple[tuple[Template, ...], ...]
@@ -117,9 +117,9 @@ class Segment:
     """A run of mathematics in a text.
 
     Attributes:
-        offset: where it begins.
-        numbers: its numbers, as they are written.
-        stated: what is stated of its last statement by words, as in `3*7 is 21`; None if nothing is.
+        offset: start in the completion.
+        numbers: its numbers, as written.
+        stated: the value of its last statement stated in words, as in `3*7 is 21`; None if there is none.
     """
 
     offset: int
@@ -129,7 +129,7 @@ class Segment:
     _lengths: list[int] | None = None
 
     def place(self, point: tuple[int, int]) -> int:
-        """Where a point of the shape is in the text."""
+        """The position in the text of a point of the shape."""
         position, holes = point
         if self._lengths is None:
             self._lengths = [0, *accumulate(map(len, self.numbers))]
@@ -148,7 +148,7 @@ def segments(text: str, offset: int = 0) -> Iterator[Segment]:
     """The segments of a text that have statements; linear in the text.
 
     Args:
-        offset: where the text begins in the completion.
+        offset: start of the text in the completion.
 
     >>> [segment.numbers for segment in segments("First 3*7 = 21, then sqrt(4+5), then 21 + 8.")]
     [['3', '7', '21'], ['21', '8']]
@@ -167,8 +167,8 @@ def segments(text: str, offset: int = 0) -> Iterator[Segment]:
         key = _HOLE.join(pieces[::2])
         shape = _kept_shape(key) if len(key) <= _KEPT else read_shape(key)
         if shape.statements:
-            said = None if shape.statements[-1][0].claims else _STATES.match(text, found.end())
-            yield Segment(start + offset, pieces[1::2], shape, said["value"] if said else None)
+            words = None if shape.statements[-1][0].claims else _STATES.match(text, found.end())
+            yield Segment(start + offset, pieces[1::2], shape, words["value"] if words else None)
 
 
 def read_shape(shape: str) -> Shape:
@@ -191,9 +191,9 @@ _kept_shape = lru_cache(maxsize=1 << 14)(read_shape)
 
 
 def _compound(numbers: list[str], separators: str) -> int | Fraction:
-    """The value of -3, of 1,250.5, or of 22,75: a comma before anything but three digits is a decimal one.
+    """The value of -3, of 1,250.5, or of 22,75: a comma is decimal unless three digits follow.
 
-    Of more than `MAX_DIGITS` digits the rest is left out: such a number equals nothing.
+    Digits beyond `MAX_DIGITS` are dropped; such a number equals no value.
     """
     if separators == "-":
         return -int(numbers[0])
@@ -208,13 +208,13 @@ def _signed(expression: Expression) -> Postfix:
 
 
 class _Reader:
-    """The statement at hand and those found so far."""
+    """The current statement and those found so far."""
 
     def __init__(self, shape: str, signed: bool, compounds: list[tuple[tuple[int, ...], str]]) -> None:
         self.shape, self.signed, self.compounds = shape, signed, compounds
         self.found: list[Template] = []
         self.holes = 0
-        self.negative = False  # whether the next number has a minus of its own
+        self.negative = False  # whether the next number has a sign
         self._reset()
 
     def _reset(self) -> None:
@@ -224,14 +224,14 @@ class _Reader:
         self.start = self.end = (0, 0)
 
     def end_statement(self) -> None:
-        """Keep the statement at hand if it is whole, and start afresh."""
+        """Keep the current statement if it is complete, and start a new one."""
         if self.started and not self.spoiled:
             statement = self.builder.salvage()
-            # Above `MAX_SIZE` leaves it is no attempt and no step, and checking what was stated of it is not linear.
+            # Above `MAX_SIZE` leaves it is neither an attempt nor a step, and checking its claims is not linear.
             size = 0 if statement is None else len(statement.expression.postfix)
             if statement is not None and size <= 2 * MAX_SIZE and (size > 1 or statement.claims):
                 parts = tuple(map(_signed, (statement.expression, *statement.tails)))
-                same = {part: part for part in parts}  # so that a claim about a part is known by identity
+                same = {part: part for part in parts}  # so that a claim about a part is identified by the object
                 pairs = ((_signed(part), _signed(stated)) for part, stated in statement.flat_claims())
                 claims = tuple((same.get(part, part), stated) for part, stated in pairs)
                 leaves = tuple(tuple(item for item in part if not isinstance(item, str)) for part in parts)
@@ -250,7 +250,7 @@ class _Reader:
         match kind:
             case "space":
                 pass
-            case "line":  # of LaTeX; the others end a segment
+            case "line":  # LaTeX; other commands end a segment
                 if self.spoiled or not self.started or self.builder.is_whole:
                     self.end_statement()
             case "stop" | "other":
@@ -268,7 +268,7 @@ class _Reader:
                     self.started = self.spoiled = True
 
     def _stars(self, token: re.Match[str]) -> None:
-        """Two stars: markdown around an expression, or a power."""
+        """Two stars: Markdown around an expression, or a power."""
         if not self.started or self.spoiled or self.builder.expects_operand:
             return
         before, after = self.shape[token.start() - 1], self.shape[token.end() : token.end() + 1]
@@ -279,8 +279,8 @@ class _Reader:
 
     def _spoil(self, word: str) -> None:
         if self.builder.in_tail and not self.spoiled:
-            self.end_statement()  # the expression stands, only what was stated of it cannot be read
-            if word == "!":  # "= 29!" is joy, not a factorial
+            self.end_statement()  # the expression is valid, only its stated value cannot be read
+            if word == "!":  # "= 29!" is an exclamation, not a factorial
                 return
         self.started = self.spoiled = True
 
@@ -288,12 +288,12 @@ class _Reader:
         builder, position = self.builder, token.start()
         word = token.group().removeprefix("\\") if kind in ("operator", "open", "close") else token.group()
         if kind in ("number", "compound", "open", "fraction") and not builder.expects_operand:
-            if position == self.end[0]:  # 3(5+2): a product without its sign
+            if position == self.end[0]:  # 3(5+2): implicit multiplication
                 self.spoiled = True
                 return
             self.end_statement()
             builder = self.builder
-        is_sign = word in "-−" and not self.shape[token.end() : token.end() + 1].isspace()  # else it marks a list item
+        is_sign = word in "-−" and not self.shape[token.end() : token.end() + 1].isspace()  # else it is a list marker
         if kind in ("operator", "times") and not self.started and not is_sign:
             return
         match kind:

@@ -1,4 +1,4 @@
-"""What the solver says of each puzzle: its solving patterns, whether it is forced, its multiplicity."""
+"""Tag puzzles with the solver: solving patterns, unique solvability, multiplicity."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.solver import solve_many
 
 MOST_TWINS = 6
-"""No pattern of up to six leaves has as many twins."""
+"""An upper bound of the number of twins of a pattern of up to six leaves."""
 
 
 def tag(puzzles: Sequence[Puzzle]) -> list[Tagged]:
-    """Tag puzzles, of any sizes from 2 to 6.
+    """Tag puzzles of any sizes from 2 to 6.
 
     >>> tag([Puzzle((3, 7, 8), 29, Pattern.parse("A*B+C"))])[0].forced
     True
@@ -27,7 +27,7 @@ def tag(puzzles: Sequence[Puzzle]) -> list[Tagged]:
 
 
 def tag_by_solver(puzzles: Sequence[Puzzle]) -> list[Tagged]:
-    """Tag puzzles that others made, which may have no source pattern, or one that does not solve them.
+    """Tag external puzzles, which may lack a source pattern or have a wrong one.
 
     Where one pattern alone (with its twins) solves a puzzle, that is its source; where several do, it has none.
 

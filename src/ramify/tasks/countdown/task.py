@@ -40,15 +40,15 @@ class CountdownConfig(CountdownSettings):
 
     PUZZLE_COLUMNS: ClassVar[Mapping[str, Any]] = {"numbers": pl.List(pl.Int32), "target": pl.Int32}
     GRADER_VERSION: ClassVar[str] = GRADER_VERSION
-    # Balanced patterns never have the depth of left-heavy ones of their n (to n = 4).
+    # Up to n = 4, balanced and left-heavy patterns of one n never have equal depth.
     STRATA: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "right-heavy": ("n", "depth", "subtractions", "divisions"),
         "balanced": ("n", "subtractions", "divisions"),
     }
     MATCHED_BY: ClassVar[tuple[str, ...]] = ("n", "depth", "lookahead", "inverses")
-    # Log-odds for each unit: a step of depth, a doubling of the number of solutions or of the largest intermediate
-    # value; for shape classes, against left-heavy at equal depth, lookahead and n. Balanced stands before depth, which
-    # it decides where n is 3 or 4.
+    # Units of the log-odds: one level of depth, a doubling of the number of solutions or of the largest intermediate
+    # value; shape classes against left-heavy at equal depth, lookahead and n. Balanced precedes depth, since it
+    # determines depth for n = 3 and 4.
     TERMS: ClassVar[Mapping[str, pl.Expr]] = {
         "n": pl.col("n"),
         "balanced": pl.col("shape_class") == "balanced",
@@ -89,39 +89,39 @@ class CountdownConfig(CountdownSettings):
 
     @classmethod
     def of_saved(cls, settings: Mapping[str, Any]) -> Self:
-        """As of all tasks; an import keeps no template, only what opens and closes an answer."""
+        """Validate saved settings; an import saves answer tags without a template."""
         prompt = settings.get("prompt")
         if isinstance(prompt, Mapping) and "template" not in prompt:
             settings = {**settings, "prompt": {"template": WORDS, **prompt}}
         return super().of_saved(settings)
 
     def draw(self, report: ProgressCallback) -> Split:
-        """Every set and its certificate."""
+        """Draw every set with its certificate."""
         drawn, certificate = sets.make_puzzles(self, partial(report, "patterns to draw from"))
         return Split(drawn, certificate.to_dict())
 
     def asked(self) -> dict[str, dict[int, int]]:
-        """How many puzzles each set is to have, by n; sizes are left out whose patterns are all held out, or none."""
+        """Requested puzzles by set and n, without sizes whose patterns are all held out, or none."""
         return sets.puzzles_asked(self)
 
     def trained_patterns(self) -> list[str]:
-        """The patterns that training puzzles can be drawn from."""
+        """The patterns of training puzzles."""
         return [pattern.text for pattern in sets.trained_patterns(self)]
 
     def limited(self, most: int) -> Self:
-        """The same task with at most so many puzzles of a set and size, of all patterns together."""
+        """The task with at most `most` puzzles per set and size, over all patterns."""
         return super().limited(most).model_copy(update={"per_pattern": False})
 
     def supply(self, name: str, n: int) -> int | None:
-        """About how many puzzles of a set and size there are; None where they are plenty."""
+        """The approximate number of available puzzles of a set and size; None if it is no limit."""
         return sets.supply(self, name, n)
 
     def available(self, name: str, n: int) -> int:
-        """How many patterns a set and size is drawn from."""
+        """The number of source patterns of a set and size."""
         return len(sets.source_patterns(self, name, n, self.rules()))
 
     def row(self, puzzle: Puzzle) -> dict[str, Any]:
-        """Its numbers, in the order in which they are shown, and its target."""
+        """The numbers, in the order of the prompt, and the target."""
         return {"numbers": list(puzzle.numbers), "target": puzzle.target}
 
     def puzzle(self, row: Mapping[str, Any]) -> Puzzle:
@@ -137,15 +137,15 @@ class CountdownConfig(CountdownSettings):
         return f"{', '.join(map(str, row['numbers']))} → {row['target']}"
 
     def grade(self, puzzle: Puzzle, text: str, truncated: bool = False) -> Grade:
-        """The verdict; see `ramify.grade`."""
+        """Grade a completion; see `ramify.grade`."""
         return grade(puzzle, text, truncated, self.prompt.answer_tags)
 
     def find_attempts(self, puzzle: Puzzle, text: str, truncated: bool = False) -> list[Attempt]:
-        """The expressions that use each number once; see `ramify.find_attempts`."""
+        """Find expressions that use each number once; see `ramify.find_attempts`."""
         return find_attempts(puzzle, text, tags=self.prompt.answer_tags, truncated=truncated)
 
     def demonstrate(self, puzzle: Puzzle) -> str:
-        """A right completion by the source pattern of a puzzle, or else by the first that solves it."""
+        """A correct completion by the source pattern of a puzzle, else by the first solving pattern."""
         return demonstrate(puzzle, self.prompt)
 
     def mistake(self, puzzle: Puzzle, random: Random) -> str:
@@ -153,7 +153,7 @@ class CountdownConfig(CountdownSettings):
         return mistake(puzzle, self.prompt, random)
 
     def same_answer(self, answer: str) -> str:
-        """One text for all expressions that are equal up to commutativity and associativity.
+        """A canonical text for expressions that are equal up to commutativity and associativity.
 
         >>> task = CountdownConfig()
         >>> task.same_answer("8+7*3") == task.same_answer("3*7+8"), task.same_answer("-(2*9)")
@@ -162,7 +162,7 @@ class CountdownConfig(CountdownSettings):
         return _same_answer(answer)
 
     def structure(self, pattern: str) -> dict[str, Any]:
-        """Size, shape class, split, depth, lookahead and the like; numbers of subtractions and divisions."""
+        """The structural features of a pattern, and its numbers of subtractions and divisions."""
         return dict(_structure(pattern))
 
     def parts(self, pattern: str) -> tuple[str, ...]:

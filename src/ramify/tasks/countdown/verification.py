@@ -1,4 +1,4 @@
-"""Check data sets that others made: what they share, what solves their puzzles, which labels are wrong."""
+"""Check external data sets: overlap, solving patterns, wrong labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.tagging import is_one_function, tag
 
 MAX_CHECKED = 6
-"""Puzzles of two to so many numbers are solved."""
+"""The largest number of numbers of the solved puzzles."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetCheck:
-    """What was found in one set; everything from `solved` on is of the puzzles that were solved.
+    """The result for one set; fields from `solved` on cover the solved puzzles only.
 
     Attributes:
         puzzles: number of rows.
         sizes: number of rows of each n.
-        repeated: rows whose puzzle came before in the same set.
+        repeated: rows whose puzzle occurred earlier in the same set.
         in_training: rows whose puzzle is a training puzzle.
         numbers_in_training: rows with the numbers of a training puzzle, whatever the target.
         solved: rows with two to six numbers.
         unsolvable: rows without any solution.
-        forced: share that one pattern (with its twins) alone solves; None if nothing was solved.
+        forced: share of uniquely solvable puzzles; None if none was solved.
         solving_patterns: mean number of solving patterns.
         mislabelled: rows whose pattern does not solve them.
         solved_by_held_out: rows that a held-out pattern solves.
@@ -44,17 +44,17 @@ class SetCheck:
 
     @property
     def trains(self) -> bool:
-        """Whether this is a training set: its name says so."""
+        """Whether this is a training set, by its name."""
         return "train" in self.name.lower()
 
     @property
     def is_clean(self) -> bool:
-        """Whether it shares nothing with training, or, for a training set, nothing held out solves it."""
+        """Whether the set shares no puzzle with training or, for a training set, no held-out pattern solves it."""
         return not (self.solved_by_held_out if self.trains else self.in_training)
 
 
 def check_sets(sets: Mapping[str, Sequence[Puzzle]], held_out: frozenset[Pattern] = frozenset()) -> list[SetCheck]:
-    """Check every set against those that train, which have `train` in their name.
+    """Check every set against the training sets, whose names contain `train`.
 
     >>> puzzles = [Puzzle((1, 2, 3), 6), Puzzle((3, 7, 8), 29)]
     >>> train, test = check_sets({"train": puzzles, "test": puzzles[:1]})

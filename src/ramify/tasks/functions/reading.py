@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ramify.algebra.notation import as_they_look
-from ramify.tasks.functions.language import FUNCTIONS, LETTERS, LONGEST, MAX_DEPTH
+from ramify.tasks.functions.language import FUNCTIONS, LETTERS, LONGEST
+
+DEEPEST = 16
+"""Calls within each other that are read; programs to ask for have at most 8."""
 
 _START = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(FUNCTIONS)})\s?\(")
 _PART = re.compile(r"\s{0,3}(?:([a-z]{1,8})\s?\(|[\"'`]?([0-9]{1,20})[\"'`]?|([),]))")
@@ -73,7 +76,7 @@ def _call(text: str, at: int) -> tuple[tuple[str, ...], int] | None:
         if (sign is None) != wants_operand:
             return None
         if name is not None:
-            if name not in FUNCTIONS or len(waiting) == MAX_DEPTH:
+            if name not in FUNCTIONS or len(waiting) == DEEPEST:
                 return None
             waiting.append((name, FUNCTIONS[name].arity))
         elif digits is not None:
