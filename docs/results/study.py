@@ -24,6 +24,7 @@ from ramify.report.svg import standalone
 from ramify.run import Run
 from ramify.tasks.functions.attempts import first_fault
 from ramify.tasks.functions.language import Program
+from ramify.tasks.functions.reading import stated
 
 HERE = Path(__file__).parent
 ESTIMATES = HERE / "estimates"
@@ -37,6 +38,7 @@ HELD_OUT = FAMILIES | {"all three, never seen by the base": "study-naive"}
 RUNS = [*TRAINERS.values(), *FAMILIES.values(), "study-naive", "study-right-heavy", "study-base"]
 FUNCTIONS = {"depth 1": "functions-atoms", "depth 1 and 2": "functions"}
 DEPTHS = [("1", "test"), ("2", "test"), ("3", "length"), ("4", "length"), ("5", "length")]
+FAULTS = ("no fault", "wrong operand", "fewer calls", "other calls", "wrong value")
 SHAPES = ("left-heavy", "right-heavy", "balanced", "none")
 COMPARED = {"sft": "study-sft", "rft": "study-rft", "right-heavy": "study-right-heavy"}
 
@@ -430,22 +432,15 @@ def functions_factors() -> str:
 
 def functions_faults() -> str:
     """Where executions go wrong first."""
-    frame = pl.read_parquet(ESTIMATES / "functions-faults.parquet")
+    frame = pl.read_parquet(ESTIMATES / "functions-faults.parquet").filter(pl.col("run") == "functions")
     rows = []
     for n, _ in DEPTHS[1:]:
         for step, who in ((0, "base"), (int(frame["step"].max() or 0), "after RL")):  # type: ignore[arg-type]
-            mine = frame.filter((pl.col("n") == int(n)) & (pl.col("step") == step) & (pl.col("run") == "functions"))
+            mine = frame.filter((pl.col("n") == int(n)) & (pl.col("step") == step))
             total = mine["completions"].sum()
-            missing = mine.filter(pl.col("is_missing"))
-            by_depth = [
-                missing.filter(fits)["completions"].sum()
-                for fits in (pl.col("at") == 1, (pl.col("at") > 1) & (pl.col("at") < int(n)), pl.col("at") == int(n))
-            ]
-            wrong = mine.filter(~pl.col("is_missing"))["completions"].sum()
-            none = mine.filter(pl.col("at").is_null())["completions"].sum()
-            rows.append([f"{n}, {who}", f"{total:,}", *(f"{100 * c / total:.1f}%" for c in (none, *by_depth, wrong))])
-    head = ["depth", "completions", "no fault", "missing: of one function", "between", "the whole"]
-    return table([*head, "a wrong value"], rows)
+            counts = [mine.filter(pl.col("fault") == kind)["completions"].sum() for kind in FAULTS]
+            rows.append([f"{n}, {who}", f"{total:,}", *(f"{100 * count / total:.1f}%" for count in counts)])
+    return table(["depth", "completions", *FAULTS], rows)
 
 
 def functions_signal() -> str:
@@ -467,18 +462,26 @@ def collect_functions(atoms: Run, both: Run) -> None:
     ends = [max(run.checkpoints(run.seeds[0])) for run in (atoms, both)]
     found = compare(Side(atoms, ends[0]), Side(both, ends[1]))
     found.write_parquet(ESTIMATES / "compare-functions.parquet", compression_level=19)
-    counts: Counter[tuple[str, int, int, int | None, bool]] = Counter()
+    counts: Counter[tuple[str, int, int, str]] = Counter()
     for run, end in ((atoms, ends[0]), (both, ends[1])):
         rows = run.samples(text=True).filter(~pl.col("greedy") & pl.col("step").is_in([0, end]))
         for step, n, program, text in rows.select("step", "n", "program", "text").iter_rows():
-            fault = first_fault(Program.parse(program), text)
-            at, is_missing = (None, False) if fault is None else (fault.part.depth, fault.is_missing)
-            counts[run.path.name, step, n, at, is_missing] += 1
-    schema = {"run": pl.String, "step": pl.Int32, "n": pl.Int32, "at": pl.Int32, "is_missing": pl.Boolean}
-    frame = pl.DataFrame(
-        [(*key, count) for key, count in counts.items()], {**schema, "completions": pl.Int64}, orient="row"
-    )
-    frame.sort("run", "step", "n", "at", "is_missing").write_parquet(ESTIMATES / "functions-faults.parquet")
+            counts[run.path.name, step, n, fault_of(Program.parse(program), text)] += 1
+    schema = {"run": pl.String, "step": pl.Int32, "n": pl.Int32, "fault": pl.String, "completions": pl.Int64}
+    frame = pl.DataFrame([(*key, count) for key, count in counts.items()], schema, orient="row")
+    frame.sort("run", "step", "n", "fault").write_parquet(ESTIMATES / "functions-faults.parquet")
+
+
+def fault_of(program: Program, text: str) -> str:
+    """What is wrong first in a completion, one of `FAULTS`."""
+    fault = first_fault(program, text)
+    if fault is None:
+        return "no fault"
+    if not fault.is_missing:
+        return "wrong value"
+    written = [said.calls[0][-1] for said in stated(text)]
+    wanted = [step.name for step in program.steps()]
+    return "wrong operand" if written == wanted else "fewer calls" if len(written) < len(wanted) else "other calls"
 
 
 MADE = (
@@ -599,7 +602,7 @@ def functions_figure() -> None:
             for seed in sorted(frame["seed"].drop_nulls().unique())
         ]
         lines.append(Series(f"depth {n}", style, [p for p in points if p is not None], threads))
-    title = "GRPO on composed functions of depth 1 and 2: mean@4 by depth"
+    title = "GRPO on depth 1 and 2: mean@4 by depth"
     draw("functions", title, line_panel(lines, title), [(one.name, one.style) for one in lines])
 
 
