@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = {
     "models/base.md": "src/ramify/models/bundled/base/README.md",
     "models/base-naive.md": "src/ramify/models/bundled/base-naive/README.md",
+    "models/functions.md": "src/ramify/models/bundled/functions/README.md",
     "changes.md": "CHANGELOG.md",
 }
 

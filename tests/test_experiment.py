@@ -17,7 +17,7 @@ from ramify.records import Completion
 from ramify.schemas import completion_frame
 from ramify.tables import read_table, write_table
 
-EXPERIMENTS = [name for name in presets() if not name.startswith("base")]
+EXPERIMENTS = [name for name, text in presets().items() if "[traces]" not in text]  # the others pre-train
 STUDY = [name for name in EXPERIMENTS if name.startswith("study-")]
 
 

@@ -14,7 +14,7 @@ from ramify.config import MAX_BYTES, Config, presets
 from ramify.models.bundled.pretrain import PretrainConfig
 from ramify.train.online import GRPOConfig
 
-EXPERIMENTS = [name for name in presets() if not name.startswith("base")]
+EXPERIMENTS = [name for name, text in presets().items() if "[traces]" not in text]  # the others pre-train
 
 
 def classes(cls: type[Config] = Config) -> list[type[Config]]:

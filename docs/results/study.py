@@ -8,6 +8,7 @@ A table in a page is between `<!-- table NAME -->` and `<!-- end -->`; NAME is a
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from ramify.analysis.metrics import displayed
 from ramify.report.figures import Mark, Point, Series, interval, interval_plot, line_panel
 from ramify.report.svg import standalone
 from ramify.run import Run
+from ramify.tasks.functions.attempts import first_fault
+from ramify.tasks.functions.language import Program
+from ramify.tasks.functions.reading import stated
 
 HERE = Path(__file__).parent
 ESTIMATES = HERE / "estimates"
@@ -33,6 +37,10 @@ FAMILIES = {
 }
 HELD_OUT = FAMILIES | {"all three, never seen by the base": "study-naive"}
 RUNS = [*TRAINERS.values(), *FAMILIES.values(), "study-naive", "study-right-heavy", "study-base"]
+FUNCTIONS = {"depth 1": "functions-atoms", "depth 1 and 2": "functions"}
+DEPTHS = [("1", "test"), ("2", "test"), ("3", "length"), ("4", "length"), ("5", "length")]
+FAULTS = ("no fault", "wrong operand", "fewer calls", "other calls", "wrong value")
+SHAPES = ("left-heavy", "right-heavy", "balanced", "none")
 COMPARED = {"sft": "study-sft", "rft": "study-rft", "right-heavy": "study-right-heavy"}
 
 
@@ -359,6 +367,133 @@ def signal() -> str:
     return table(["share of groups without advantage", *runs], rows)
 
 
+def functions_depth() -> str:
+    """Success by depth, of the base and after RL on either set."""
+    frames = [estimates(run) for run in FUNCTIONS.values()]
+    rows = []
+    for n, name in DEPTHS:
+        base = find(frames[1], "mean@4", name, "n", n, 0)
+        after = [cell(find(frame, "mean@4", name, "n", n, last(frame))) for frame in frames]
+        each = ", ".join(f"{100 * v:.1f}" for v in seeds(frames[1], "mean@4", name, "n", n, last(frames[1])))
+        greedy = [cell(find(frame, "greedy", name, "n", n, last(frame))) for frame in frames]
+        rows.append([n, cell(base), *after, each, *greedy])
+    trained = [f"RL on {title}" for title in FUNCTIONS]
+    return table(["depth", "base", *trained, "each seed", *(f"greedy, {title}" for title in FUNCTIONS)], rows)
+
+
+def functions_difference() -> str:
+    """RL on both depths minus RL on depth 1, on the same programs."""
+    frame = pl.read_parquet(ESTIMATES / "compare-functions.parquet").filter(
+        (pl.col("metric") == "mean@4") & (pl.col("by") == "n")
+    )
+    rows = []
+    for n, name in (*DEPTHS, ("2", "held_out")):
+        row = frame.filter((pl.col("set") == name) & (pl.col("group") == n)).row(0, named=True)
+        point = Point(0, row["value"], row["low"], row["high"])
+        rows.append([f"{n}, held out" if name == "held_out" else n, cell(point), f"{row['p']:.2g}"])
+    return table(["depth", "RL on depth 1 and 2 minus RL on depth 1", "p"], rows)
+
+
+def functions_shape() -> str:
+    """Success by depth and shape after RL on both depths, and the base's."""
+    frame = estimates("functions")
+    rows = []
+    for n, name in DEPTHS[1:]:
+        for step, who in ((0, "base"), (last(frame), "after RL")):
+            points = [find(frame, "mean@4", name, "n,shape_class", f"{n},{shape}", step) for shape in SHAPES]
+            rows.append([f"{n}, {who}", *map(cell, points)])
+    return table(["depth", *SHAPES[:3], "no three strings"], rows)
+
+
+def functions_shape_gap() -> str:
+    """Shape classes against left-heavy ones of as many strings and functions."""
+    frame = estimates("functions")
+    rows = []
+    for name, words in (("test", "trained depths"), ("length", "depth 3 to 5")):
+        for metric in ("right-heavy gap", "balanced gap"):
+            points = [find(frame, metric, name, "all", "all", step) for step in (0, last(frame))]
+            rows.append([words, metric.removesuffix(" gap"), *map(cell, points)])
+    return table(["", "minus left-heavy", "base", "after RL on depth 1 and 2"], rows)
+
+
+def functions_held_out() -> str:
+    """Programs of depth 2 with a held-out composition, beside seen ones."""
+    rows = []
+    for title, run in FUNCTIONS.items():
+        frame = estimates(run)
+        end = last(frame)
+        points = [find(frame, "mean@4", name, "n", "2", step) for name in ("held_out", "test") for step in (0, end)]
+        gain = find(frame, "mean@4 gain", "held_out", "n", "2", end)
+        rows.append([f"RL on {title}", *map(cell, [*points[:2], gain, *points[2:]])])
+    return table(["", "held out: base", "after", "gain", "others of depth 2: base", "after"], rows)
+
+
+def functions_factors() -> str:
+    """Success as a product: the tree is the program, and what it states is right."""
+    frame = estimates("functions")
+    rows = []
+    for n, name in DEPTHS:
+        for step, who in ((0, "base"), (last(frame), "after RL")):
+            metrics = ("attempted", "correct given hit", "execution", "substitution")
+            rows.append([f"{n}, {who}", *(cell(find(frame, metric, name, "n", n, step)) for metric in metrics)])
+    head = ["depth", "follows the program", "of these, right", "trees with all stated values right"]
+    return table([*head, "right answers by another tree"], rows)
+
+
+def functions_faults() -> str:
+    """Where executions go wrong first."""
+    frame = pl.read_parquet(ESTIMATES / "functions-faults.parquet").filter(pl.col("run") == "functions")
+    rows = []
+    for n, _ in DEPTHS[1:]:
+        for step, who in ((0, "base"), (int(frame["step"].max() or 0), "after RL")):  # type: ignore[arg-type]
+            mine = frame.filter((pl.col("n") == int(n)) & (pl.col("step") == step))
+            total = mine["completions"].sum()
+            counts = [mine.filter(pl.col("fault") == kind)["completions"].sum() for kind in FAULTS]
+            rows.append([f"{n}, {who}", f"{total:,}", *(f"{100 * count / total:.1f}%" for count in counts)])
+    return table(["depth", "completions", *FAULTS], rows)
+
+
+def functions_signal() -> str:
+    """Training groups without a signal, over the whole run."""
+    rows = []
+    for title, run in FUNCTIONS.items():
+        frame = estimates(run)
+        for n in ("1", "2"):
+            point = find(frame, "zero advantage, whole run", "train", "n", n, last(frame))
+            each = seeds(frame, "zero advantage, whole run", "train", "n", n, last(frame))
+            if each:
+                said = ", ".join(f"{100 * value:.1f}" for value in each)
+                rows.append([f"RL on {title}", n, "–" if point is None else cell(point), said])
+    return table(["", "depth", "groups whose rewards are all equal", "each seed"], rows)
+
+
+def collect_functions(atoms: Run, both: Run) -> None:
+    """Compare the runs of composed functions, and count where executions go wrong first."""
+    ends = [max(run.checkpoints(run.seeds[0])) for run in (atoms, both)]
+    found = compare(Side(atoms, ends[0]), Side(both, ends[1]))
+    found.write_parquet(ESTIMATES / "compare-functions.parquet", compression_level=19)
+    counts: Counter[tuple[str, int, int, str]] = Counter()
+    for run, end in ((atoms, ends[0]), (both, ends[1])):
+        rows = run.samples(text=True).filter(~pl.col("greedy") & pl.col("step").is_in([0, end]))
+        for step, n, program, text in rows.select("step", "n", "program", "text").iter_rows():
+            counts[run.path.name, step, n, fault_of(Program.parse(program), text)] += 1
+    schema = {"run": pl.String, "step": pl.Int32, "n": pl.Int32, "fault": pl.String, "completions": pl.Int64}
+    frame = pl.DataFrame([(*key, count) for key, count in counts.items()], schema, orient="row")
+    frame.sort("run", "step", "n", "fault").write_parquet(ESTIMATES / "functions-faults.parquet")
+
+
+def fault_of(program: Program, text: str) -> str:
+    """What is wrong first in a completion, one of `FAULTS`."""
+    fault = first_fault(program, text)
+    if fault is None:
+        return "no fault"
+    if not fault.is_missing:
+        return "wrong value"
+    written = [said.calls[0][-1] for said in stated(text)]
+    wanted = [step.name for step in program.steps()]
+    return "wrong operand" if written == wanted else "fewer calls" if len(written) < len(wanted) else "other calls"
+
+
 MADE = (
     *(length, length_gains, conduct, against_grpo),
     *(composition, transfer_mean, composition_forced),
@@ -366,6 +501,8 @@ MADE = (
     *(gaps, effects),
     *(large_k, support, unseen_by_pass),
     *(more_right_heavy, signal),
+    *(functions_depth, functions_difference, functions_shape, functions_shape_gap),
+    *(functions_held_out, functions_factors, functions_faults, functions_signal),
 )
 TABLES: dict[str, Callable[[], str]] = {made.__name__: made for made in MADE}
 
@@ -381,13 +518,16 @@ def filled(page: str) -> str:
 
 
 def collect(runs: Path) -> None:
-    """Copy the estimates of the runs, and compare them."""
+    """Copy the estimates of the runs that are there, and compare them."""
     ESTIMATES.mkdir(exist_ok=True)
-    for name in RUNS:
+    for name in [name for name in (*RUNS, *FUNCTIONS.values()) if (runs / name).is_dir()]:
         frame = Run(runs / name).estimates()
         frame.write_parquet(ESTIMATES / f"{name}.parquet", compression_level=19)
-    sides = {name: Run(runs / name) for name in {*COMPARED.values(), "study-grpo"}}
-    for label, name in COMPARED.items():
+    if all((runs / name).is_dir() for name in FUNCTIONS.values()):
+        collect_functions(*(Run(runs / name) for name in FUNCTIONS.values()))
+    compared = {*COMPARED.values(), "study-grpo"}
+    sides = {name: Run(runs / name) for name in compared if (runs / name).is_dir()}
+    for label, name in COMPARED.items() if len(sides) == len(compared) else ():
         ours, other = (Side(sides[one], last(estimates(one))) for one in ("study-grpo", name))
         pair = (ours, other) if label == "right-heavy" else (other, ours)
         compare(*pair).write_parquet(ESTIMATES / f"compare-{label}.parquet", compression_level=19)
@@ -460,6 +600,22 @@ def figures() -> None:
     draw("beyond-pass", title, interval_plot(marks, title, "share of puzzles"), [])
 
 
+def functions_figure() -> None:
+    """Success by depth over training on depth 1 and 2."""
+    frame = estimates("functions")
+    steps = sorted(frame.filter(pl.col("metric") == "mean@4")["step"].unique())
+    lines = []
+    for (n, name), style in zip(DEPTHS[1:], ("first", "second", "third", "fourth"), strict=True):
+        points = [find(frame, "mean@4", name, "n", n, step) for step in steps]
+        threads = [
+            [p for step in steps if (p := find(frame, "mean@4", name, "n", n, step, seed)) is not None]
+            for seed in sorted(frame["seed"].drop_nulls().unique())
+        ]
+        lines.append(Series(f"depth {n}", style, [p for p in points if p is not None], threads))
+    title = "GRPO on depth 1 and 2: mean@4 by depth"
+    draw("functions", title, line_panel(lines, title), [(one.name, one.style) for one in lines])
+
+
 def learning_curve() -> None:
     """The loss of both base models in pre-training, from the second hundred steps on."""
     series = []
@@ -493,6 +649,7 @@ def main() -> None:
         if "<!-- table" in text:
             page.write_text(filled(text))
     figures()
+    functions_figure()
     learning_curve()
     base_curve()
 

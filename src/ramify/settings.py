@@ -33,7 +33,7 @@ class ExperimentConfig(Config):
     seeds: tuple[Seed, ...] = Field((1,), min_length=1, max_length=1000)
     """Training seeds; each is a separate training run on the same puzzles."""
     model: str = "bundled"
-    """The base model: `bundled` or `bundled-naive` (docs/base.md), a folder, or a name on the hub."""
+    """The base model: `bundled`, `bundled-naive` or `bundled-functions`, a folder, or a name on the hub."""
     task: AnyTask = Field(default_factory=default_task)
     train: AnyTrainer = GRPOConfig()
     sample: AnySampler = HFSamplerConfig()

@@ -20,7 +20,7 @@ from ramify.stages.sample import sample
 from ramify.stages.score import score
 from ramify.tables import read_table
 from ramify.tasks.countdown.prompts import PromptConfig
-from ramify.tasks.countdown.rewards import REWARDS
+from ramify.tasks.rewards import REWARDS
 
 ROOT = Path(__file__).parents[2]
 PUZZLES = [Puzzle((3, 7, 8), 29), Puzzle((12, 5, 30), 47), Puzzle((2, 9, 40), 51), Puzzle((1, 2, 3), 6)]

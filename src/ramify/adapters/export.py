@@ -12,6 +12,7 @@ from ramify.run import Run
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.settings import ExperimentConfig, settings_of
 from ramify.storage import write_text
+from ramify.tasks.registry import TASKS
 
 TASKSET = """\"\"\"Puzzles for verifiers, which looks for tasksets by the names of modules.\"\"\"
 
@@ -27,12 +28,14 @@ def export(
     """Write the files of an export kind; returns the command to run next.
 
     Raises:
-        RunError: the kind is unknown, or the run lacks the required files.
+        RunError: the kind is unknown or not for the run's task, or the run lacks the required files.
     """
     if kind == "model":
         chosen = step if step is not None else max(run.checkpoints(seed), default=0)
         hub.write_model(run, chosen, seed, folder, license_id)
         return f"ramify run PRESET {quote(f'model={folder}')}"
+    if run.task.kind != TASKS.default and kind in {*KINDS, "dataset"}:
+        raise RunError(f"export {kind}: only puzzles of {TASKS.default} are exported; this run has {run.task.kind}")
     if kind == "dataset":
         hub.write_dataset(run, folder, license_id)
         return f"ramify run PRESET {quote(f'task.puzzles={folder}')}"

@@ -9,7 +9,7 @@ from ramify.adapters.answers import check_pattern
 from ramify.adapters.parsed_rows import RowReader, check_fields
 from ramify.config import MOST, Config
 from ramify.errors import ConfigError
-from ramify.tasks.countdown.grading import ANSWER_TAGS
+from ramify.tasks.answers import ANSWER_TAGS
 from ramify.tasks.countdown.prompts import PromptConfig
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import polars as pl
 
 from ramify.records import Verdict
-from ramify.tasks.countdown.grading import answer_span, grade
+from ramify.tasks.answers import answer_span
+from ramify.tasks.countdown.grading import grade
 from ramify.tasks.countdown.other_rules import is_correct_for_reasoning_gym, is_correct_for_tinyzero
 from ramify.tasks.countdown.puzzle import Puzzle
 

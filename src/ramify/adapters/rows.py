@@ -8,7 +8,8 @@ from typing import Any
 from ramify.records import Grade
 from ramify.run import Run
 from ramify.storage import write_text
-from ramify.tasks.countdown.grading import ANSWER_TAGS, grade
+from ramify.tasks.answers import ANSWER_TAGS
+from ramify.tasks.countdown.grading import grade
 from ramify.tasks.countdown.prompts import PromptConfig
 from ramify.tasks.countdown.puzzle import Puzzle
 

@@ -22,10 +22,11 @@ from ramify.run import Run
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.sweep import sample_checkpoint
 from ramify.storage import numbered
-from ramify.tasks.countdown.grading import ANSWER_TAGS, grade
+from ramify.tasks.answers import ANSWER_TAGS
+from ramify.tasks.countdown.grading import grade
 from ramify.tasks.countdown.puzzle import Puzzle
-from ramify.tasks.countdown.rewards import REWARDS, RewardConfig
 from ramify.tasks.countdown.task import CountdownConfig
+from ramify.tasks.rewards import REWARDS, RewardConfig
 from ramify.train.existing import CheckpointsConfig
 from ramify.train.online import reward_of
 

@@ -12,7 +12,7 @@ import verifiers.v1 as vf
 
 from ramify.adapters.rows import grade_row
 from ramify.records import Verdict
-from ramify.tasks.countdown.grading import ANSWER_TAGS
+from ramify.tasks.answers import ANSWER_TAGS
 
 __all__ = ["CountdownTaskset"]
 

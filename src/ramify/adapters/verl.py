@@ -21,8 +21,8 @@ from ramify.run import Run
 from ramify.settings import ExperimentConfig, settings_of
 from ramify.storage import write_text
 from ramify.tables import write_table
-from ramify.tasks.countdown.grading import ANSWER_TAGS
-from ramify.tasks.countdown.rewards import RewardConfig
+from ramify.tasks.answers import ANSWER_TAGS
+from ramify.tasks.rewards import RewardConfig
 from ramify.train.base import Trainer
 from ramify.train.online import GRPOConfig, OnlineConfig
 

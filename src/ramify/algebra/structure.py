@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import Literal
 
 from ramify.algebra.expression import Expression
 from ramify.algebra.pattern import LEAF, Pattern, signed_children
-
-ShapeClass = Literal["balanced", "left-heavy", "right-heavy", "none"]
-SHAPE_CLASSES: tuple[ShapeClass, ...] = ("balanced", "left-heavy", "right-heavy")
+from ramify.algebra.shape import ShapeClass, shape_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ def structure(pattern: Pattern) -> Structure:
         _min_depth(pattern),
         pattern.tree.fold(lambda _: 1, lambda _, a, b: max(a, 1 + b)),
         _alternation(pattern),
-        _shape_class(left, right),
+        shape_class(left, right),
         (postfix.count("+"), postfix.count("-"), postfix.count("*"), postfix.count("/")),
     )
 
@@ -82,14 +79,6 @@ def _root(pattern: Pattern) -> tuple[int, int, str]:
         return 0, 0, ""
     symbol, last = signed_children(pattern)[-1]
     return pattern.size - last.size, last.size, symbol
-
-
-def _shape_class(left: int, right: int) -> ShapeClass:
-    if left + right < 3:
-        return "none"
-    if abs(left - right) <= 1 and left + right >= 4:
-        return "balanced"
-    return "left-heavy" if left > right else "right-heavy"
 
 
 def _alternation(pattern: Pattern) -> int:

@@ -19,7 +19,7 @@ from ramify.console import (
     warn,
 )
 from ramify.errors import RamifyError
-from ramify.tasks.countdown.grading import ANSWER_TAGS
+from ramify.tasks.answers import ANSWER_TAGS
 
 Fields = Annotated[
     list[str] | None,

@@ -10,8 +10,9 @@ from ramify.errors import RunError
 _STEP = re.compile(
     r"(?:global_step|checkpoint|ckpt|step|iteration|iter|completions|eps)[-_=]?(\d{1,12})(?!\d)", re.IGNORECASE
 )
-BUNDLED = {"bundled": "base", "bundled-naive": "base-naive"}
-"""Bundled models; the naive one was pre-trained without the families that the study holds out."""
+BUNDLED = {"bundled": "base", "bundled-naive": "base-naive", "bundled-functions": "functions"}
+"""Bundled models; the naive one was pre-trained without the families that the study holds out, the last one is of
+composed functions."""
 _MODEL_FILES = ("config.json", "adapter_config.json")
 
 

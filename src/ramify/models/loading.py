@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ramify.errors import ConfigError, RamifyError, RunError, reason, require
-from ramify.models.bundled.tokenizer import VOCABULARY
+from ramify.models.bundled.tokenizer import TRACES
 
 Attention = Literal["auto", "eager", "sdpa", "flash_attention_2"]
 """The attention kernel. `auto` is the fastest for the device: eager for small models on a CPU."""
@@ -34,7 +34,7 @@ fast."""
 def load_model(model: str | Path, attention: Attention = "auto", half: bool = False, decoder: Decoder = "auto") -> Any:
     """Load a model on the CPU; a LoRA adapter is merged into its base.
 
-    A Llama with the tiny model's vocabulary gets the tiny model's `generate`; without a GPU, so does any small Llama.
+    A Llama that `ramify pretrain` made gets the tiny model's `generate`; without a GPU, so does any small Llama.
 
     Args:
         half: whether the weights are bfloat16, for sampling on a GPU; training keeps float32 and computes in bfloat16.
@@ -59,7 +59,7 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
     with as_one_sentence(model, "cannot be loaded as a model"):
         config = _config(model)
         is_small = config.hidden_size <= LARGEST_DECODED and not torch.cuda.is_available()
-        tiny = config.model_type == "llama" and (is_small or config.vocab_size == len(VOCABULARY))
+        tiny = config.model_type == "llama" and (is_small or hasattr(config, TRACES))
         name, revision = hub_name(model)
         kind: Any = TinyForCausalLM if tiny else AutoModelForCausalLM
         loaded, found = kind.from_pretrained(

@@ -8,8 +8,11 @@ from pydantic import Field
 from ramify.plugins import Plugins
 from ramify.tasks.base import Task
 from ramify.tasks.countdown.task import CountdownConfig
+from ramify.tasks.functions.task import FunctionsConfig
 
-TASKS: Plugins[type[Task]] = Plugins("ramify.tasks", "task", Task, {"countdown": CountdownConfig})
+TASKS: Plugins[type[Task]] = Plugins(
+    "ramify.tasks", "task", Task, {"countdown": CountdownConfig, "functions": FunctionsConfig}
+)
 
 
 def task_of(settings: Mapping[str, Any]) -> Task:

@@ -1,19 +1,24 @@
-"""Pre-train the small base model on random search (traces.py) with the transformers Trainer, resumably.
+"""Pre-train a small base model on traces of a task with the transformers Trainer, resumably.
+
+The settings `traces` choose the text and its tokens: random search (traces.py) or carelessly executed programs
+(functions_traces.py).
 
 Micro-batch i depends only on the seed and i, so a resumed run sees the same data.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ramify.config import MOST, Config, Name, Rate, Seed
 from ramify.errors import ConfigError
-from ramify.models.bundled.tokenizer import PAD, TOKEN_IDS, build_tokenizer
-from ramify.models.bundled.traces import Trace, TraceConfig, draw_trace
+from ramify.models.bundled.functions_traces import FunctionsTraceConfig
+from ramify.models.bundled.tokenizer import PAD, TOKEN_IDS, TRACES
+from ramify.models.bundled.traces import Trace, TraceConfig
 from ramify.storage import saving
 
 if TYPE_CHECKING:
@@ -49,7 +54,7 @@ class PretrainConfig(Config):
     seed: Seed = 1
     start: str = ""
     """A model folder to start from; empty for random weights."""
-    traces: TraceConfig = TraceConfig()
+    traces: Annotated[TraceConfig | FunctionsTraceConfig, Field(discriminator="kind")] = TraceConfig()
     architecture: ArchitectureConfig = ArchitectureConfig()
     """Architecture of a randomly initialised model; with `start`, only the context length is used."""
     steps: int = Field(7000, ge=1, le=100 * MOST)
@@ -71,10 +76,17 @@ class PretrainConfig(Config):
 
     Short traces then train long relative distances (PoSE, Zhu et al. 2024, arXiv 2309.10400).
     """
+    half: bool = False
+    """Whether the finished model is kept in float16, in half the space."""
     compile: bool | None = None
     """Use torch.compile; by default on a GPU, since `update.py` handles a CPU."""
     bf16: bool | None = None
     """Compute in bfloat16; by default on a GPU."""
+
+    @field_validator("traces", mode="before")
+    @classmethod
+    def _kind(cls, traces: Any) -> Any:
+        return {"kind": "countdown", **traces} if isinstance(traces, dict) else traces
 
 
 class TraceBatches:
@@ -94,7 +106,7 @@ class TraceBatches:
         step, part = divmod(index, self.config.micro_batches)
         traces = self._step(step)
         cuts = [len(traces) * k // self.config.micro_batches for k in (part, part + 1)]
-        batch = collate(traces[cuts[0] : cuts[1]])
+        batch = collate(traces[cuts[0] : cuts[1]], self.config.traces.token_ids)
         if self.config.gap_share:
             self._add_gaps(batch, Random(f"{self.config.seed}/gaps/{index}"))
         return batch
@@ -108,7 +120,7 @@ class TraceBatches:
         positions = torch.arange(width).repeat(rows, 1)
         for row in range(rows):
             if random.random() < self.config.gap_share:
-                ends = (batch["input_ids"][row] == TOKEN_IDS["\n"]).nonzero()[:, 0].tolist()
+                ends = (batch["input_ids"][row] == self.config.traces.token_ids["\n"]).nonzero()[:, 0].tolist()
                 start = random.choice(
                     [int((batch["labels"][row] != IGNORED).int().argmax()), *(end + 1 for end in ends)]
                 )
@@ -117,23 +129,23 @@ class TraceBatches:
 
     def _draw_step(self, step: int) -> list[Trace]:
         random = Random(f"{self.config.seed}/traces/{step}")
-        traces = [draw_trace(self.config.traces, random) for _ in range(self.config.traces_per_step)]
+        traces = [self.config.traces.draw(random) for _ in range(self.config.traces_per_step)]
         return sorted(traces, key=lambda trace: len(trace.prompt) + len(trace.search))
 
 
-def collate(traces: list[Trace]) -> dict[str, "torch.Tensor"]:
-    """Traces as tensors, padded on the right to a multiple of 16; only the search has loss."""
+def collate(traces: list[Trace], token_ids: Mapping[str, int] = TOKEN_IDS) -> dict[str, "torch.Tensor"]:
+    """Traces as tensors, padded on the right to a multiple of 16; only what follows the prompt has loss."""
     import torch
 
     longest = max(len(trace.prompt) + len(trace.search) for trace in traces)
     shape = (len(traces), -(-longest // 16) * 16)
     input_ids, labels = torch.zeros(shape, dtype=torch.long), torch.full(shape, IGNORED)
     for row, (prompt, search) in enumerate(traces):
-        ids = torch.tensor([TOKEN_IDS[token] for token in (*prompt, *search)])
+        ids = torch.tensor([token_ids[token] for token in (*prompt, *search)])
         input_ids[row, : len(ids)] = ids
         labels[row, len(prompt) : len(ids)] = ids[len(prompt) :]
     # Without a mask, transformers interprets a gap in the positions as the start of another sequence.
-    return {"input_ids": input_ids, "labels": labels, "attention_mask": (input_ids != TOKEN_IDS[PAD]).long()}
+    return {"input_ids": input_ids, "labels": labels, "attention_mask": (input_ids != token_ids[PAD]).long()}
 
 
 def pretrain(config: PretrainConfig, folder: Path) -> Path:
@@ -154,7 +166,7 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
 
     gpu = torch.cuda.is_available()
     set_seed(config.seed)
-    tokenizer = build_tokenizer()
+    tokenizer = config.traces.tokenizer()
     # Eager attention is faster than fused attention at these lengths on a CPU.
     if config.start:
         context = config.architecture.max_position_embeddings
@@ -164,7 +176,7 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
             )
     else:
         architecture = LlamaConfig(
-            vocab_size=len(TOKEN_IDS),
+            vocab_size=len(config.traces.token_ids),
             tie_word_embeddings=True,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
@@ -172,6 +184,7 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
             attn_implementation="eager",  # type: ignore[call-arg]  # taken by the parent class
             **config.architecture.model_dump(),
         )
+        setattr(architecture, TRACES, config.traces.kind)
         model = TinyForCausalLM(architecture)
     if gpu if config.compile is None else config.compile:
         model.compile(dynamic=True)
@@ -208,6 +221,8 @@ def pretrain(config: PretrainConfig, folder: Path) -> Path:
     with saving(folder):
         trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.is_dir() else None)
         model.config.use_cache = True  # the Trainer disables it
+        if config.half:
+            model.half()  # type: ignore[no-untyped-call]
         model.save_pretrained(finished)
         tokenizer.save_pretrained(finished)
     return finished

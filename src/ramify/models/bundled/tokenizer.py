@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PAD, END = "<pad>", "<eos>"
+TRACES = "ramify_traces"
+"""The field of a model's config.json that says which traces it was pre-trained on, and so that it is a tiny one."""
 VOCABULARY = (
     [PAD, END, *SLOTS, "<unk>", *"+-*/()=|:>", "\n", OPEN, CLOSE]
     + [str(number) for number in range(100)]

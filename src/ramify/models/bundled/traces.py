@@ -14,17 +14,21 @@ of the traces the value of the last attempt becomes the target (hindsight), whic
 No reserved puzzle occurs, neither as a prompt nor as one that an attempt solves.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from random import Random
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
 from ramify.algebra.pattern import LEAF, Pattern, parse_patterns
 from ramify.config import MOST, Config
-from ramify.models.bundled.tokenizer import END
+from ramify.models.bundled.tokenizer import END, TOKEN_IDS, build_tokenizer
 from ramify.tasks.countdown.slots import CLOSE, OPEN, SLOTS, Tried, join, number_tokens
 from ramify.tasks.countdown.splits import held_out_patterns, is_reserved
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 Size = Annotated[int, Field(ge=2, le=len(SLOTS))]
 
@@ -32,6 +36,7 @@ Size = Annotated[int, Field(ge=2, le=len(SLOTS))]
 class TraceConfig(Config):
     """Settings of the traces."""
 
+    kind: Literal["countdown"] = "countdown"
     shares: dict[Size, Annotated[float, Field(ge=0, le=1e9)]] = Field({2: 0.15, 3: 0.40, 4: 0.30, 5: 0.15})
     """Share of the traces for each n (the number of numbers)."""
     hindsight: dict[Size, Annotated[float, Field(ge=0, le=1)]] = Field({2: 0.6, 3: 0.4, 4: 0.15, 5: 0.03})
@@ -66,6 +71,19 @@ class TraceConfig(Config):
     def never_tried(self) -> frozenset[Pattern]:
         """The patterns of the excluded families."""
         return _families(self.never, tuple(self.shares))
+
+    @property
+    def token_ids(self) -> Mapping[str, int]:
+        """The tokens that traces are made of."""
+        return TOKEN_IDS
+
+    def tokenizer(self) -> "PreTrainedTokenizerFast":
+        """The tokenizer of a model of these traces."""
+        return build_tokenizer()
+
+    def draw(self, random: Random) -> "Trace":
+        """One trace."""
+        return draw_trace(self, random)
 
 
 @cache

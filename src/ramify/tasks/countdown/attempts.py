@@ -19,7 +19,8 @@ from ramify.algebra.notation import FRACTION, OPERATORS, as_they_look
 from ramify.algebra.pattern import MAX_SIZE, Pattern
 from ramify.algebra.signs import NEGATION, fold_signs
 from ramify.records import Attempt
-from ramify.tasks.countdown.grading import ANSWER_TAGS, answer_span, read_answer
+from ramify.tasks.answers import ANSWER_TAGS, answer_span
+from ramify.tasks.countdown.grading import read_answer
 from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.statements import Postfix, Segment, Template, segments
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from ramify.config import Config
-from ramify.tasks.countdown.grading import ANSWER_TAGS
+from ramify.tasks.answers import ANSWER_TAGS
 from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.slots import SLOTS
 

@@ -7,13 +7,14 @@ import numpy as np
 
 from ramify.algebra.pattern import Pattern
 from ramify.randomness import generator
+from ramify.tasks import reservation
 from ramify.tasks.base import SETS, Counts, Tagged
 from ramify.tasks.countdown.catalog import index_of, patterns
 from ramify.tasks.countdown.generation import automorphisms, draw_distinct, scarcity
 from ramify.tasks.countdown.instances import InstanceCounter
 from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.settings import CountdownSettings
-from ramify.tasks.countdown.splits import RESERVED_SHARE, Certificate, Rules, certify, is_of_known_skills, is_reserved
+from ramify.tasks.countdown.splits import Certificate, Rules, certify, is_of_known_skills, is_reserved
 from ramify.tasks.countdown.tagging import tag
 
 COUNTED = 4
@@ -164,7 +165,7 @@ def supply(config: CountdownSettings, name: str, n: int) -> int | None:
         )
     except OverflowError:
         return None
-    there /= RESERVED_SHARE if config.reserved else 1
+    there /= reservation.SHARE if config.reserved else 1
     low, high = 1.0, float(there.sum())
     while high / low > 1.01:
         middle = (low * high) ** 0.5

@@ -8,8 +8,8 @@ from ramify.algebra.pattern import Pattern, parse_patterns
 from ramify.tasks.base import EVALUATION_SETS, SETS, Counts, Task
 from ramify.tasks.countdown.families import twins
 from ramify.tasks.countdown.prompts import PromptConfig
-from ramify.tasks.countdown.rewards import RewardConfig
 from ramify.tasks.countdown.splits import Rules, held_out_patterns
+from ramify.tasks.rewards import RewardConfig
 
 MAX_SIZE = 6
 """The largest number of numbers in a puzzle."""

@@ -2,18 +2,16 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from typing import Any
 
 from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import skills
+from ramify.tasks import reservation
 from ramify.tasks.base import Tagged
 from ramify.tasks.countdown.families import family, twins
 from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.tagging import solving_patterns
 
-RESERVED_SHARE = 16
-"""One in this number of puzzles is reserved for evaluation."""
 KNOWN_SIZE = 2
 """Skills up to this size count as known."""
 
@@ -23,7 +21,7 @@ def is_reserved(numbers: Iterable[int], target: int) -> bool:
 
     The result is a hash of the puzzle's identity (sorted numbers, target), so it needs no list and precedes any data
     set: pre-training, fine-tuning and RL draw from unreserved puzzles, evaluation sets from reserved ones. One puzzle
-    in `RESERVED_SHARE` is reserved.
+    in `reservation.SHARE` is reserved.
 
     >>> is_reserved([3, 7, 8], 29) == is_reserved([8, 3, 7], 29)
     True
@@ -31,7 +29,7 @@ def is_reserved(numbers: Iterable[int], target: int) -> bool:
     0.05881188118811881
     """
     identity = " ".join(map(str, sorted(numbers))) + f" = {target}"
-    return int.from_bytes(blake2b(identity.encode(), digest_size=8).digest()) % RESERVED_SHARE == 0
+    return reservation.is_reserved(identity)
 
 
 def held_out_patterns(skills: Iterable[str], sizes: Iterable[int]) -> frozenset[Pattern]:

@@ -24,7 +24,7 @@ class RewardConfig(Config):
     correct: Reward = 1.0
     """Reward of a correct answer."""
     form: Reward = 0.0
-    """Reward of a wrong answer that is an expression between the answer tags; 0.1 in the paper."""
+    """Reward of a wrong answer in the right form, such as an expression; 0.1 in the paper."""
     wrong: Reward = 0.0
     """Reward of any other completion."""
 
