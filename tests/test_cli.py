@@ -236,13 +236,13 @@ def test_a_folder_among_the_runs_is_not_the_run_that_it_is_made_into(tmp_path: P
     assert done.returncode == 0, done.stderr
     assert Run(tmp_path / "runs" / "mine-verl-import").sampled(1) == [("test", 0), ("test", 50)]
     done = ramify("sample", "runs/mine-verl-import", cwd=tmp_path)
-    assert "an imported run knows no model; sample --checkpoints DIR" in done.stderr
+    assert "an imported run has no model; use ramify sample --checkpoints DIR" in done.stderr
 
 
 def test_a_run_keeps_its_settings(known_run: Run) -> None:
     done = ramify("sample", str(known_run.path), "sample.samples=9")
     assert done.returncode == 2
-    assert "sample.samples=9: the settings of a run stay as they are" in done.stderr
+    assert "sample.samples=9: the settings of a run cannot be changed" in done.stderr
 
 
 def test_export_says_what_to_do_next(known_run: Run, tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_export_says_what_to_do_next(known_run: Run, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert f"dataset: {known_run.path}-dataset" in done.stdout.replace("\n", "")
     refused = ramify("export", "verl", str(known_run.path), "--push", "me/mine")
-    assert "the hub takes a dataset or a model, not verl" in refused.stderr
+    assert "only a dataset or a model can be uploaded, not verl" in refused.stderr
 
 
 def test_scoring_on_ray_names_what_is_missing(known_run: Run) -> None:
@@ -263,7 +263,7 @@ def test_answers_in_other_tags_are_told(tmp_path: Path) -> None:
     row = {"numbers": [3, 7, 8], "target": 29, "completion": "[[3*7+8]]", "step": 0}
     (tmp_path / "mine.jsonl").write_text(json.dumps(row) + "\n")
     done = ramify("import", "mine.jsonl", cwd=tmp_path)
-    assert "warning: 100% of the completions hold no answer in <answer> </answer>" in done.stderr
+    assert "warning: 100% of the completions have no answer in <answer> </answer>" in done.stderr
     done = ramify("import", "mine.jsonl", "--answer-tags", "[[", "]]", "--name", "own", cwd=tmp_path)
     assert "warning" not in done.stderr
     assert "100.0%" in done.stdout

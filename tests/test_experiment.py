@@ -148,7 +148,7 @@ def test_answer_tags_of_ones_own_reach_the_grader(tiny_config: ExperimentConfig,
         ({"template": "{numbers} {target}", "answer_tags": ["[", "["]}, "two different texts are needed"),
         ({"template": "{numbers} {target}", "answer_tags": ["", "]"]}, "two different texts are needed"),
         ({"template": "tinyzero", "answer_tags": ["[", "]"]}, "tinyzero asks for <answer>"),
-        ({"template": "{target}"}, "it lacks {numbers} and is none of slots, tinyzero"),
+        ({"template": "{target}"}, "it lacks {numbers} and is not one of slots, tinyzero"),
     ],
 )
 def test_a_prompt_that_cannot_be(prompt: dict, words: str) -> None:

@@ -236,7 +236,7 @@ def test_a_damaged_log_and_mark(known_run: Run, tiny_config: ExperimentConfig) -
     assert log.read_text().splitlines() == ['{"step": 1}', '{"step": 3}']
     checkpoint = known_run.checkpoints_folder(1) / "checkpoint-2"
     write_text("\x00\x01", known_run.completion_marker(checkpoint))
-    with pytest.raises(RunError, match="does not say how many processes"):
+    with pytest.raises(RunError, match="does not contain the number of processes"):
         known_run.saved_by(checkpoint)
 
 
@@ -249,7 +249,7 @@ def test_missing_puzzles_are_made_again(known_run: Run, tiny_config: ExperimentC
     assert file.read_bytes() == before
     write_table(known_run.puzzles("length").head(1), known_run.puzzles_file("length"))
     file.unlink()
-    with pytest.raises(RunError, match="other puzzles than this version of ramify makes"):
+    with pytest.raises(RunError, match="not the puzzles that this version of ramify draws"):
         stages.generate(tiny_config, known_run, silent)
 
 
@@ -258,7 +258,7 @@ def test_an_import_reads_again_what_is_damaged(imported_run: Run, ramify: Callab
     before, estimates = file.read_bytes(), imported_run.estimates_file.read_bytes()
     file.write_bytes(before[:-9])
     shutil.rmtree(imported_run.path / "seed-1" / "grades")
-    assert "the same ramify import reads it again" in ramify("report", imported_run.path)[2]
+    assert "repeat the same ramify import" in ramify("report", imported_run.path)[2]
     import_run([GOLDEN / "verl"], "theirs", imported_run.path.parent, ImportConfig(), silent)
     stages.score(imported_run, silent)
     assert (file.read_bytes(), imported_run.estimates_file.read_bytes()) == (before, estimates)
@@ -455,7 +455,7 @@ def test_what_cannot_be_written_leaves_nothing(
         write_text("after", tmp_path / "a.txt")
     monkeypatch.undo()
     if isinstance(error, OSError):
-        assert "a.txt: cannot be written: No space left on device; what was finished stays" in str(raised.value)
+        assert "a.txt: cannot be written: No space left on device; finished work is kept" in str(raised.value)
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"a.txt": "before"}
 
 

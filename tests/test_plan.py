@@ -46,7 +46,7 @@ def test_what_cannot_be_planned(known_run: Run, tmp_path: Path) -> None:
         plan("quickstart", [], 4, None, silent)
     with pytest.raises(ConfigError, match="--tokens 10: not enough"):
         plan(str(known_run.path), [], 0.04, 10, silent)
-    with pytest.raises(ConfigError, match="the settings of a run stay"):
+    with pytest.raises(ConfigError, match="the settings of a run cannot be changed"):
         plan(str(known_run.path), ["seeds=[1]"], 0.04, None, silent)
     for name, step in known_run.sampled(1):
         drop_completions(known_run, 1, name, step)

@@ -1,9 +1,9 @@
-"""Make the tables and figures of the study's pages from the estimates beside them.
+"""Generate the tables and figures of the study's pages from the estimates in this folder.
 
-    python docs/results/study.py            # rewrites the tables in the pages, and figures/
-    python docs/results/study.py --collect runs    # first copies the estimates of the runs here
+    python docs/results/study.py            # rewrites the tables and figures/
+    python docs/results/study.py --collect runs    # first copies the estimates of runs here
 
-A table stands in a page between `<!-- table NAME -->` and `<!-- end -->`; NAME is a function below.
+A table in a page is between `<!-- table NAME -->` and `<!-- end -->`; NAME is a function below.
 """
 
 import re
@@ -19,6 +19,7 @@ from scipy.stats import kendalltau
 
 from ramify.analysis.compare import Side, compare
 from ramify.analysis.estimators import mean_interval
+from ramify.analysis.metrics import displayed
 from ramify.report.figures import Mark, Point, Series, interval, interval_plot, line_panel
 from ramify.report.svg import standalone
 from ramify.run import Run
@@ -114,14 +115,14 @@ def length_gains() -> str:
 
 
 def conduct() -> str:
-    """How each model answers."""
+    """The behaviour of each model."""
     base = estimates("study-grpo")
     rows = []
     for metric, percent in (("greedy", True), ("execution", True), ("attempts", False), ("truncated", True)):
         for title, name, n in SIZES[:3]:
             after = [find(estimates(r), metric, name, "n", n, last(estimates(r))) for r in TRAINERS.values()]
             points = [find(base, metric, name, "n", n, 0), *after]
-            rows.append([f"{metric}, {title.split(',')[0]}", *(cell(point, percent) for point in points)])
+            rows.append([f"{displayed(metric)}, {title.split(',')[0]}", *(cell(point, percent) for point in points)])
     return table(["", "base", *TRAINERS], rows)
 
 
@@ -162,7 +163,7 @@ def composition() -> str:
 
 
 def composition_forced() -> str:
-    """The same on forced puzzles, which nothing but the held-out pattern (or its twin) solves."""
+    """Held-out gains on uniquely solvable puzzles, which only the held-out pattern (or its twin) solves."""
     rows = []
     for title, run in HELD_OUT.items():
         frame = estimates(run)
@@ -173,7 +174,16 @@ def composition_forced() -> str:
             gains = [find(frame, "mean@4 gain", name, *group, end) for name in ("held_out", "test")]
             if points[0] is not None:
                 rows.append([title, n, *map(cell, [*points[:2], gains[0], *points[2:], gains[1]])])
-    head = ["forced puzzles of", "n", "held out: base", "GRPO", "gain", "seen patterns: base", "GRPO", "gain"]
+    head = [
+        "uniquely solvable puzzles of",
+        "n",
+        "held out: base",
+        "GRPO",
+        "gain",
+        "seen patterns: base",
+        "GRPO",
+        "gain",
+    ]
     return table(head, rows)
 
 
@@ -260,12 +270,12 @@ def by_shape() -> str:
 
 
 def gaps() -> str:
-    """Right-heavy minus left-heavy, and balanced minus the others, like with like."""
+    """Right-heavy and balanced minus left-heavy patterns at matched structure."""
     rows = []
     base = estimates("study-grpo")
     for metric in ("right-heavy gap", "right-heavy gap, forced", "balanced gap", "balanced gap, forced"):
         after = [find(estimates(run), metric, "test", "all", "all", last(estimates(run))) for run in TRAINERS.values()]
-        rows.append([metric, *map(cell, [find(base, metric, "test", "all", "all", 0), *after])])
+        rows.append([displayed(metric), *map(cell, [find(base, metric, "test", "all", "all", 0), *after])])
     return table(["", "base", *TRAINERS], rows)
 
 
@@ -315,7 +325,7 @@ def support() -> str:
 
 
 def unseen_by_pass() -> str:
-    """Coverage, hit rate, execution and substitution beside pass@4."""
+    """Coverage, hit rate, arithmetic accuracy and substitution next to pass@4."""
     frame = estimates("study-grpo")
     rows = []
     names = ["pass@4", *sorted(m for m in frame["metric"].unique() if m.startswith("coverage@"))]
@@ -323,7 +333,7 @@ def unseen_by_pass() -> str:
         for label, name, n in SIZES[:3]:
             points = [find(frame, metric, name, "n", n, step) for step in (0, last(frame))]
             if points[1] is not None:
-                rows.append([f"{metric}, {label.split(',')[0]}", *map(cell, points)])
+                rows.append([f"{displayed(metric)}, {label.split(',')[0]}", *map(cell, points)])
     return table(["", "base", "GRPO"], rows)
 
 
@@ -498,7 +508,7 @@ TABLES: dict[str, Callable[[], str]] = {made.__name__: made for made in MADE}
 
 
 def filled(page: str) -> str:
-    """A page with its tables made anew."""
+    """A page with regenerated tables."""
     return re.sub(
         r"<!-- table (\w+) -->\n.*?<!-- end -->",
         lambda found: f"<!-- table {found[1]} -->\n{TABLES[found[1]]()}\n<!-- end -->",
@@ -566,14 +576,14 @@ def figures() -> None:
             point = find(held, "mean@4 gain", name, "n,forced", "3,true", last(held))
             if point is not None:
                 marks.append(Mark(f"{family.split(',')[0].strip('`')}: {who}", style, [point]))
-    title = "Gain by GRPO on forced puzzles of n = 3: held out and seen"
+    title = "Gain by GRPO on uniquely solvable puzzles of n = 3: held out and seen"
     draw("composition-forced", title, interval_plot(marks, title, "gain of mean@4"), [])
 
     for name, metric in (("right-heavy", "right-heavy gap, forced"),):
         rows = [("base", "study-grpo", 0)] + [(k, run, last(estimates(run))) for k, run in TRAINERS.items()]
         found = [(who, find(estimates(run), metric, "test", "all", "all", step)) for who, run, step in rows]
         marks = [Mark(who, "right", [point]) for who, point in found if point is not None]
-        title = "Right-heavy minus left-heavy, like with like, forced puzzles"
+        title = "Right-heavy minus matched left-heavy, uniquely solvable puzzles"
         draw(name, title, interval_plot(marks, title, "difference of mean@4"), [])
 
     base = estimates("study-base")
@@ -625,7 +635,7 @@ def base_curve() -> None:
     for n, style in ((3, "first"), (4, "second"), (5, "third")):
         mine = rows.filter(pl.col("n") == n).sort("step").select("step", "value", "low", "high")
         series.append(Series(f"n = {n}", style, [Point(*row) for row in mine.iter_rows()]))
-    title = "Execution of the base over pre-training"
+    title = "Arithmetic accuracy of the base over pre-training"
     svg = line_panel(series, title, 1.0).replace(" (0: base)", "")
     draw("base-curve", title, svg, [(one.name, one.style) for one in series])
 

@@ -97,7 +97,7 @@ def test_the_papers_folders(tmp_path: Path) -> None:
     assert (gain["group"], gain["value"], gain["step"]) == ("A*B+C", 0.5, 100)
     page = render(found.run)
     assert "step 50" in page
-    assert "From step 50 to step 100" in page
+    assert "(step 50 → step 100, mean@" in page
 
 
 def test_any_table_by_its_columns(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_what_is_new_is_taken_in_and_the_rest_left(tmp_path: Path) -> None:
     assert run.sampled(1) == [("test", 0)]
     with pytest.raises(RunError, match="other settings"):
         imported(tmp_path / "g", tmp_path, pattern="p")
-    with pytest.raises(RunError, match="--every 5: these are evaluations"):
+    with pytest.raises(RunError, match="--every 5: windows need training completions"):
         imported(tmp_path / "g", tmp_path, every=5)
 
 
@@ -290,7 +290,7 @@ def test_gains_of_training_are_those_of_independent_means(tmp_path: Path) -> Non
     gain = run.estimates().filter(metric="mean@1 gain", by="all", step=20).row(0, named=True)
     assert gain["value"] == pytest.approx(0.4)
     assert 0 < gain["low"] < 0.4 < gain["high"] <= 1
-    assert "on training puzzles, as training sampled them rose: n = 3" in render(run)
+    assert "Success on the sampled training puzzles rose from" in render(run)
 
 
 def test_formats_of_a_folder_that_are_not_read_are_named(tmp_path: Path) -> None:
@@ -307,12 +307,12 @@ def test_puzzles_without_a_solution_and_names_that_are_none(tmp_path: Path) -> N
     assert (found.unlabelled, found.unsolvable) == (0, 1)
     score(found.run, silent)
     render(found.run)
-    with pytest.raises(RunError, match="a folder stands for a seed, and one is given twice"):
+    with pytest.raises(RunError, match="each folder is one seed, and a folder is given twice"):
         imported([tmp_path / "u", tmp_path / "u"], tmp_path)
     for name in ("", "a/b", ".."):
-        with pytest.raises(RunError, match="a name has letters"):
+        with pytest.raises(RunError, match="only letters, digits"):
             import_run([tmp_path / "u"], name, tmp_path, ImportConfig(), silent)
-    with pytest.raises(ConfigError, match="prompt = Make it: the words of a prompt have"):
+    with pytest.raises(ConfigError, match="prompt = Make it: a prompt template has"):
         ImportConfig.check({"prompt": "Make it"})
 
 

@@ -101,7 +101,7 @@ def test_puzzles_that_are_there_twice_are_asked_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"train.jsonl": [3, 7, 8]}, "only training puzzles are there"),
+        ({"train.jsonl": [3, 7, 8]}, "only training puzzles found"),
         ({"test.jsonl": [3]}, "puzzles have 2 to 6 numbers"),
         ({"test.jsonl": [1, 2, 3, 4, 5, 6, 7, 8]}, "puzzles have 2 to 6 numbers"),
         ({"test.jsonl": [10**12, 2]}, "puzzles have 2 to 6 numbers below"),
@@ -144,7 +144,7 @@ def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(RunError, match="nobody/nothing: cannot be loaded from the hub"):
         load_sets("nobody/nothing")
-    with pytest.raises(RunError, match="nobody/nothing: the hub did not take it"):
+    with pytest.raises(RunError, match="nobody/nothing: the hub rejected the upload"):
         push(tmp_path, "nobody/nothing")
 
 

@@ -56,8 +56,8 @@ def dump(folder: Path, recurring: bool, **more: Any) -> None:
         ("dumps", True, {"reward": 0.0}, False, None),
         ("dumps", True, {}, False, "the same puzzles are asked at every step, though its rows have no `reward`"),
         ("val_generations", True, {}, False, "though its rows have no `reward`"),
-        ("dumps", False, {"reward": 0.0}, False, "though every step asks other puzzles; --training says otherwise"),
-        ("rollout_data", False, {"reward": 0.0}, True, "though its rows have `reward`; --evaluation says otherwise"),
+        ("dumps", False, {"reward": 0.0}, False, "though every step asks other puzzles; --training overrides this"),
+        ("rollout_data", False, {"reward": 0.0}, True, "though its rows have `reward`; --evaluation overrides this"),
     ],
 )
 def test_where_dumps_of_verl_come_from(
@@ -80,7 +80,7 @@ def test_training_in_a_table_is_suspected(tmp_path: Path) -> None:
     ]
     lines(tmp_path / "a.jsonl", rows)
     assert read(tmp_path).notes == [
-        "every step asks other puzzles, as training does; --training says that it made them"
+        "steps have different puzzles, as in training; --training declares them training completions"
     ]
 
 
@@ -181,7 +181,7 @@ def test_the_command_of_an_error_reads_the_file(
         ({"nums": [3, 7, 8], "target": 29, "n": 1}, "none of its columns can be a completion: add one, `completion`"),
         (
             {"response": "x", "n": 1},
-            r"none of its columns holds a puzzle: add `numbers` \(a list of integers\) and `target`",
+            r"none of its columns has a puzzle: add `numbers` \(a list of integers\) and `target`",
         ),
     ],
 )
@@ -240,7 +240,7 @@ def test_columns_that_are_named_stay_in_the_command(tmp_path: Path) -> None:
 def test_checkpoints_that_are_names(tmp_path: Path) -> None:
     row = {"nums": [3, 7, 8], "target": 29, "completion": "x", "checkpoint": "Qwen/Qwen2.5-3B"}
     lines(tmp_path / "a.jsonl", [row])
-    with pytest.raises(RunError, match=r"checkpoint = 'Qwen/Qwen2.5-3B' names no step; --step N does"):
+    with pytest.raises(RunError, match=r"checkpoint = 'Qwen/Qwen2.5-3B' has no step; set it by --step N"):
         read(tmp_path)
     assert read(tmp_path, step="50").rows
     assert read_rows(tmp_path / "a.jsonl", texts=True).texts == [["x"]]
@@ -303,7 +303,7 @@ def test_patterns_of_answers_that_cannot_be_used(tmp_path: Path, pattern: str) -
 
 def test_fields_without_a_role(tmp_path: Path) -> None:
     lines(tmp_path / "a.jsonl", [{"nums": [3, 7, 8], "target": 29, "completion": "x"}])
-    for field, words in (("numbers", "a role and a column are needed"), ("zahl=x", "there are numbers, target")):
+    for field, words in (("numbers", "use ROLE=COLUMN"), ("zahl=x", "there are numbers, target")):
         failed = CliRunner().invoke(app, ["import", str(tmp_path), "--field", field], standalone_mode=False)
         assert words in str(failed.exception)
 

@@ -275,7 +275,7 @@ def test_steps_base_and_final(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert sorted(frame_of(found)["step"]) == [0, 50, 51]
     assert {own for _, own in found.rows} == {"test"}
-    assert found.notes == ["what is called final is taken for step 51; --step N names another"]
+    assert found.notes == ["`final` is assigned step 51; --step N sets another"]
     assert set(frame_of(read(tmp_path, step="7"))["step"]) == {7}
 
 
@@ -283,7 +283,7 @@ def test_rows_without_a_step_beside_others(tmp_path: Path) -> None:
     row = {**PUZZLE, "completion": "x"}
     put(tmp_path / "a.jsonl", lines([row]))
     assert read(tmp_path).notes == [
-        "no step is named anywhere: all are taken for one checkpoint, step 0; --step N names another"
+        "no step found: all completions are assigned to one checkpoint, step 0; --step N sets another"
     ]
     put(tmp_path / "b.jsonl", lines([{**row, "step": 3}]))
     found = read(tmp_path)

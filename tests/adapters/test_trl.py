@@ -70,7 +70,7 @@ def test_the_completions_that_trl_keeps_are_read(tmp_path: Path) -> None:
     assert set(found.run.puzzles("test")["puzzle_id"]) <= {puzzle.id for puzzle in PUZZLES}
     assert found.run.rollout_steps(1) == [1, 2]
     score(found.run, silent)
-    assert "training puzzles, as training sampled them" in render(found.run)
+    assert "the sampled training puzzles" in render(found.run)
 
 
 @pytest.mark.slow

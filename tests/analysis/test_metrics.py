@@ -7,7 +7,7 @@ import pytest
 from planted import planted_cells, puzzle_rows
 from ramify import Run
 from ramify.analysis.cells import SetCells, grouping, set_cells, uses
-from ramify.analysis.changes import is_paired, paired_changes, unpaired_changes
+from ramify.analysis.changes import is_paired, unpaired_changes
 from ramify.analysis.choice import choices
 from ramify.analysis.composition import composition_gaps
 from ramify.analysis.estimate import estimate
@@ -100,26 +100,6 @@ def test_pass_at_j_is_missing_below_j_samples() -> None:
     cells = pl.DataFrame({"k": [2, 4], "correct": [1, 0]})
     parts = cells.select(above=ratio.numerator, below=ratio.denominator)
     assert parts.rows() == [(None, None), (0.0, 1.0)]
-
-
-def test_gain_by_hand() -> None:
-    # Changes 1/4, 1/2, 0, 3/4: mean 0.375, sd 0.3227, t(3) = 3.1824; half-width 3.1824 * 0.3227 / 2 = 0.5135
-    groups = grouping(puzzle_rows(["A*B+C"], 4), "n")
-    before, after = np.array([0, 0, 1, 1]) / 4, np.array([1, 2, 1, 4]) / 4
-    ones = np.ones(4)
-    change, low, high, p, n = paired_changes((before, ones), (after[None], ones[None]), 100, groups)
-    assert (change[0, 0], n[0, 0]) == (0.375, 4)
-    assert (low[0, 0], high[0, 0]) == (pytest.approx(0.375 - 0.5135, abs=1e-4), pytest.approx(0.375 + 0.5135, abs=1e-4))
-    assert p[0, 0] == pytest.approx(0.1028, abs=1e-3)  # t = 2.324
-
-
-def test_gain_of_a_ratio_by_hand() -> None:
-    """Execution 2/4 and 1/2 before (3/6), 4/4 and 0/4 after (4/8); a puzzle without attempts on one side drops out."""
-    groups = grouping(puzzle_rows(["A*B+C"], 3), "all")
-    before = np.array([2.0, 1.0, 5.0]), np.array([4.0, 2.0, 5.0])
-    after = np.array([[4.0, 0.0, np.nan]]), np.array([[4.0, 4.0, np.nan]])
-    change, _, _, _, n = paired_changes(before, after, 4, groups)
-    assert (change[0, 0], n[0, 0]) == (0.0, 2)
 
 
 def test_composition_gap_by_hand() -> None:

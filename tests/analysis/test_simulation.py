@@ -10,10 +10,11 @@ from planted import planted_cells, puzzle_rows
 from ramify import patterns
 from ramify.analysis.acquisition import acquisition
 from ramify.analysis.cells import SetCells, grouping
-from ramify.analysis.changes import paired_changes, unpaired_changes
+from ramify.analysis.changes import unpaired_changes
 from ramify.analysis.estimators import BLOCKS, ratios
-from ramify.analysis.linear import linear_parts, moderated_rows
+from ramify.analysis.linear import Curves, gains, linear_parts, moderated_rows, pattern_codes
 from ramify.analysis.metrics import mean_at_k
+from ramify.analysis.moderated import intervals
 from ramify.analysis.rows import pooled, rows
 from ramify.analysis.shapes import shape_gaps
 from ramify.analysis.timing import timing
@@ -54,17 +55,25 @@ def test_shares_of_puzzles_are_covered(random: np.random.Generator, puzzles: int
     assert 0.93 <= covered / RUNS <= 0.97
 
 
+def gained(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+    """The interval of the gain of one seed over puzzles of one pattern."""
+    puzzles = puzzle_rows(["A*B+C"], len(before))
+    values = np.array([[before, after]])
+    curve = Curves([0, 10], values, np.ones_like(values), "share", 4)
+    of = gains(curve, grouping(puzzles, "all"), pattern_codes(puzzles), False)
+    found = intervals(of.flat(), 1, None)
+    return float(found.low[0]), float(found.high[0])
+
+
 @pytest.mark.parametrize("puzzles", [25, 60, 150])
 def test_gains_are_covered(random: np.random.Generator, puzzles: int) -> None:
-    groups = grouping(puzzle_rows(["A*B+C"], puzzles), "all")
-    ones = np.ones(puzzles)
     covered = 0
     for _ in range(RUNS):
         base = random.beta(1, 4, puzzles)  # mean 0.2; the gain has mean 0.8 * 0.25
         trained = base + (1 - base) * random.beta(1, 3, puzzles)
         before, after = random.binomial(4, base) / 4, random.binomial(4, trained) / 4
-        _, low, high, _, _ = paired_changes((before, ones), (after[None], ones[None]), 4, groups)
-        covered += bool(low[0, 0] <= 0.2 <= high[0, 0])
+        low, high = gained(before, after)
+        covered += low <= 0.2 <= high
     assert 0.93 <= covered / RUNS <= 0.97
 
 
@@ -85,16 +94,15 @@ def test_gains_between_other_puzzles_are_covered(random: np.random.Generator, pu
 
 def test_few_puzzles_promise_no_less(random: np.random.Generator) -> None:
     """Below twenty puzzles intervals are conservative, also where all puzzles agree."""
-    groups = grouping(puzzle_rows(["A*B+C"], 6), "all")
     ones = np.ones(6)
-    shares = gains = 0
+    shares = changes = 0
     for _ in range(RUNS):
         before, after = random.binomial(4, 0.1, 6) / 4, random.binomial(4, 0.4, 6) / 4
         _, low, high = ratios(after[None], ones[None], np.array([6]))
         shares += bool(low[0] <= 0.4 <= high[0])
-        _, low, high, _, _ = paired_changes((before, ones), (after[None], ones[None]), 4, groups)
-        gains += bool(low[0, 0] <= 0.3 <= high[0, 0])
-    assert min(shares, gains) / RUNS >= 0.93
+        low, high = gained(before, after)
+        changes += low <= 0.3 <= high
+    assert min(shares, changes) / RUNS >= 0.93
 
 
 def test_means_over_seeds_are_covered(random: np.random.Generator) -> None:

@@ -37,7 +37,7 @@ def test_more_than_the_context_leaves_is_refused(tmp_path: Path) -> None:
     model = with_context(tmp_path, 64)
     with pytest.raises(ConfigError, match=r"^sample.max_new_tokens = 56: .* 64 tokens, which leave 55 .* at most 55"):
         new_tokens(model, PROMPTS, 56, "sample.max_new_tokens")
-    with pytest.raises(ConfigError, match="leaves none after the longest prompt of 9"):
+    with pytest.raises(ConfigError, match="leaves no token after the longest prompt of 9"):
         new_tokens(with_context(tmp_path, LONGEST), PROMPTS, None, "x")
 
 

@@ -150,5 +150,5 @@ def test_a_screen_reader_finds_its_way(browser: "playwright.Browser", pages: dic
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
     page.keyboard.press("Tab")
-    assert page.evaluate("() => document.activeElement.textContent") == "Skip to the answer"
+    assert page.evaluate("() => document.activeElement.textContent") == "Skip to the abstract"
     page.close()

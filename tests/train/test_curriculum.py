@@ -50,7 +50,7 @@ def test_shares_by_step() -> None:
 
 @pytest.mark.parametrize("config", [{"shares": {"7": 1}}, {"later": {4: {"7": 1}}}])
 def test_an_unknown_group_is_named(config: dict) -> None:
-    with pytest.raises(ConfigError, match="nothing to train on has n = 7; there are 3, 4"):
+    with pytest.raises(ConfigError, match="no training puzzle has n = 7; the groups are 3, 4"):
         schedule(PUZZLES, CurriculumConfig.check(config), 1, 1, 1)
 
 

@@ -110,7 +110,7 @@ def test_the_state_is_that_of_the_last_checkpoint(table: Any) -> None:
 def test_several_processes_are_refused(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     config = ExperimentConfig.load("quickstart", [setting])
-    with pytest.raises(ConfigError, match=rf"^{setting.split('=')[0]}: works on one process, here are 2"):
+    with pytest.raises(ConfigError, match=rf"^{setting.split('=')[0]}: needs a single process, and 2 are running"):
         config.train.checked()
 
 

@@ -59,9 +59,9 @@ def test_names_seeds_and_the_base(tmp_path: Path) -> None:
 
 
 def test_settings_that_make_no_sense(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="by folder or by names"):
+    with pytest.raises(ConfigError, match="either folder or names"):
         ExperimentConfig.check(settings())
-    with pytest.raises(ConfigError, match="by folder or by names"):
+    with pytest.raises(ConfigError, match="either folder or names"):
         ExperimentConfig.check(settings(folder="x", names={1: "y"}))
     with pytest.raises(ConfigError, match="0 is the model itself"):
         ExperimentConfig.check(settings(names={0: "y"}, base=True))
@@ -110,5 +110,5 @@ def test_an_adapter_without_a_base(tmp_path: Path) -> None:
         with pytest.raises(RunError, match="cannot be loaded as an adapter"):
             load_model(tmp_path)
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "' + str(tmp_path) + '"}')
-    with pytest.raises(RunError, match="is an adapter too"):
+    with pytest.raises(RunError, match="is also an adapter"):
         load_model(tmp_path)

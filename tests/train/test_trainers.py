@@ -115,7 +115,7 @@ def test_sigterm_saves_first(tiny_config: ExperimentConfig, tmp_path: Path) -> N
     os.kill(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
     assert process.returncode != 0
-    assert "SIGTERM came; seed 1 is saved at step" in errors
+    assert "stopped by SIGTERM; seed 1 is saved at step" in errors
     run = Run(run_path)
     (saved,) = run.checkpoints(1)
     assert 3 <= saved < 30
@@ -186,7 +186,7 @@ def test_two_processes(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
     alone = trained(config, tmp_path / "alone")
     asked = [set(read_table(one.rollouts_file(1, 3))["puzzle_id"]) for one in (run, alone)]
     assert asked[0] == asked[1]
-    with pytest.raises(RunError, match="2 processes wrote this checkpoint, here are 1"):
+    with pytest.raises(RunError, match="2 processes wrote this checkpoint, and 1 are running"):
         stages.train(ExperimentConfig.check(config.model_dump(mode="json") | {"train": longer(config)}), run, silent)
 
 
@@ -276,7 +276,7 @@ def test_rejection_keeps_what_is_right_and_wanted(tiny_config: ExperimentConfig,
     assert kept(per_puzzle=1) == [(0, [1]), (1, [4])]
     assert kept(reject=["A+B+C"]) == [(0, [3]), (1, [4])]
     assert kept(keep=["A-B*C"]) == [(0, [3])]
-    with pytest.raises(RunError, match="no completion of seed 1 is right and of a wanted pattern"):
+    with pytest.raises(RunError, match="no completion of seed 1 is correct with a wanted pattern"):
         kept(keep=["A/B/C"])
 
 

@@ -33,7 +33,7 @@ WINDOWS = 10
 """The largest number of windows; training completions of more steps are grouped into this many."""
 EVALUATED = "the puzzles of this evaluation"
 SOURCES: Schema = {"puzzle_id": pl.String, "pattern": pl.String}
-TRAINED = "training puzzles, as training sampled them"
+TRAINED = "the sampled training puzzles"
 
 
 @dataclass(frozen=True, slots=True)

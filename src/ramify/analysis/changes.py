@@ -1,7 +1,4 @@
-"""The change of a metric between two checkpoints, within one seed.
-
-Evaluations ask the same puzzles at every checkpoint, so changes are paired by puzzle; training steps do not.
-"""
+"""The change of a metric between two checkpoints that asked different puzzles, as training steps do."""
 
 import numpy as np
 
@@ -9,42 +6,20 @@ from ramify.analysis.cells import Grouping
 from ramify.analysis.estimators import mean_interval, steadied
 
 
-def paired_changes(
+def unpaired_changes(
     before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray], k: int, groups: Grouping
 ) -> tuple[np.ndarray, ...]:
-    """The change of Σ numerator / Σ denominator in each group, by Student's t over the puzzles' contributions.
+    """The change of Σ numerator / Σ denominator in each group between two independent samples of puzzles.
 
-    The contribution of a puzzle is its term in the linearised ratios (Cochran 1977, section 2.11); for a mean over
-    puzzles that is its own change. With few puzzles, or identical changes, the variance has a floor: the variance from
-    sampling k completions per puzzle.
+    Ratios are linearised (Cochran 1977, section 2.11). With few puzzles, or identical values, the variance has a floor:
+    the variance from sampling k completions per puzzle.
 
     Args:
         before, after: numerator and denominator of each puzzle, of shape (puzzles,) and (steps, puzzles); NaN where
             not measured.
 
     Returns:
-        Change, lower and upper end, p, and n (puzzles measured on both sides), each of shape (steps, groups).
-    """
-    both = _measured(before) & _measured(after)
-    n = groups.totals(both.astype(float))
-    sides = [_side(numerator, denominator, both, n, k, groups) for numerator, denominator in (before, after)]
-    (first, own_first, floor_first), (second, own_second, floor_second) = sides
-    change = second - first
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = groups.totals((own_second - own_first) ** 2) / (n * (n - 1))
-    variance = steadied(variance, floor_first + floor_second, n)
-    # Identical values and no binomial variance: the error is unknown.
-    low, high, p = mean_interval(change, np.where(variance > 0, variance, np.nan), n)
-    return change, low, high, p, n
-
-
-def unpaired_changes(
-    before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray], k: int, groups: Grouping
-) -> tuple[np.ndarray, ...]:
-    """The change of each group where few puzzles are shared: the two sides are taken as independent samples.
-
-    Returns:
-        As `paired_changes`; n counts the puzzles of the smaller side, which the t rests on.
+        Change, lower and upper end, p, and n (the puzzles of the smaller side), each of shape (steps, groups).
     """
     sides = []
     for numerator, denominator in ((before[0][None], before[1][None]), after):

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy.special import stdtr, stdtrit
 
 from ramify.analysis.cells import Grouping, SetCells, grouping, set_cells
-from ramify.analysis.changes import paired_changes
-from ramify.analysis.estimators import mean_interval
+from ramify.analysis.crossed import Components
+from ramify.analysis.linear import Curves, Part, claims_shape, gains, levels, moderated_rows, pattern_codes
+from ramify.analysis.metric_record import Ratio
 from ramify.analysis.metrics import measured, metric_of
-from ramify.analysis.rows import adjusted, rows
+from ramify.analysis.rows import adjusted
 from ramify.errors import RunError
 from ramify.run import Run
 
@@ -47,80 +47,94 @@ def side(text: str) -> Side:
 def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> pl.DataFrame:
     """Test the difference of each metric, second side minus first; columns as in `Run.estimates`.
 
-    Only puzzles asked on both sides count. If either side has one seed, the test is paired by puzzle (the seeds of the
-    other side are averaged) and n counts puzzles. If both have several, it is Welch's t over seed means, paired by seed
-    for two checkpoints of one run, and n counts seeds. q is p adjusted over the groups.
+    Only puzzles asked on both sides count, and differences are paired by puzzle. Intervals are those of gains (see
+    `crossed`): low and high for new puzzles; retrained_low and retrained_high for the same puzzles and newly trained
+    models, null where a side has one seed. Two checkpoints of one run are paired by seed. p is of the interval for new
+    puzzles; q is p adjusted over the groups.
 
     Raises:
         RunError: no puzzle was asked on both sides.
     """
-    found = []
+    parts: list[Part] = []
+    same_run = first.run.path.resolve() == second.run.path.resolve()
     for name in sorted({*first.run.sampled_sets()} & {*second.run.sampled_sets()}):
         sides = [_at(set_cells(side.run, name), side.step) for side in (first, second)]
         common = sides[0].puzzles.join(sides[1].puzzles, on="puzzle_id", how="semi")["puzzle_id"]
-        cells = [side.of_puzzles(pl.col("puzzle_id").is_in(common.to_list())) for side in sides]
-        if any(side.frame.is_empty() for side in cells):
+        before, after = (side.of_puzzles(pl.col("puzzle_id").is_in(common.to_list())) for side in sides)
+        if before.frame.is_empty() or after.frame.is_empty():
             continue
-        k = min(side.samples for side in cells)
+        k = min(before.samples, after.samples)
+        codes = pattern_codes(before.puzzles)
         for metric, ratio in measured(k).items():
             if "compare" not in metric_of(metric).shown:
                 continue
-            tables = [
-                {seed: side.values(seed, ratio.numerator, ratio.denominator) for seed in side.seeds} for side in cells
-            ]
+            steps = [first.step, second.step]
+            tables = [_tables(side, ratio) for side in (before, after)]
             for by in groupings:
-                groups = grouping(cells[0].puzzles, by)
-                value, low, high, p, n = _tested(
-                    tables, k, groups, first.run.path.resolve() == second.run.path.resolve()
-                )
-                where = metric, name, None, by, [second.step], groups.names
-                found.append(rows(*where, [value, low, high], n=n, p=p))
-    if not found:
+                groups = grouping(before.puzzles, by)
+                by_pattern = claims_shape(by, before.task)
+                of, seeds = _difference(tables, steps, ratio.kind, k, groups, codes, by_pattern, same_run)
+                parts.append(Part(metric, name, by, [second.step], groups.names, of, seeds, tested=True))
+    if not parts:
         raise RunError(f"{first.run.path} and {second.run.path}: no puzzle was asked of both at these checkpoints")
-    return adjusted(pl.concat(found))
+    return adjusted(pl.concat(moderated_rows(parts, None)))
 
 
 def _at(cells: SetCells, step: int) -> SetCells:
     return SetCells(cells.name, cells.puzzles, cells.frame.filter(pl.col("step") == step), cells.task)
 
 
-Table = list[np.ndarray]
-"""Numerator and denominator, each of shape (1, puzzles)."""
+Tables = dict[int, list[np.ndarray]]
+"""By seed, the numerator and denominator of a metric at one checkpoint, each of shape (1, puzzles)."""
 
 
-def _tested(sides: list[dict[int, Table]], k: int, groups: Grouping, same_run: bool) -> tuple[np.ndarray, ...]:
-    """Difference, interval, p and n, of shape (1, groups), of two sides with one table per seed.
+def _tables(side: SetCells, ratio: Ratio) -> Tables:
+    return {seed: side.values(seed, ratio.numerator, ratio.denominator) for seed in side.seeds}
 
-    Where the seeds agree exactly, the test over seeds has no variance, and the test over puzzles is used.
-    """
-    before, after = ([np.mean(part, axis=0) for part in zip(*side.values(), strict=True)] for side in sides)
-    by_puzzle = paired_changes((before[0][0], before[1][0]), (after[0], after[1]), k, groups)
+
+def _difference(
+    sides: Sequence[Tables],
+    steps: list[int],
+    kind: str,
+    k: int,
+    groups: Grouping,
+    codes: np.ndarray,
+    by_pattern: bool,
+    same_run: bool,
+) -> tuple[Components, int]:
+    """The error components of the difference of two sides, and the number of seeds that its freedom is worth."""
     common = sorted(set(sides[0]) & set(sides[1]))
-    if min(map(len, sides)) < 2 or (same_run and len(common) < 2):
-        return by_puzzle
-    seeds = [common, common] if same_run else [sorted(side) for side in sides]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        first, second = (
-            np.array([groups.totals(side[seed][0]) / groups.totals(side[seed][1]) for seed in chosen])
-            for side, chosen in zip(sides, seeds, strict=True)
+    if same_run and common:  # paired by seed, as a gain
+        numerator, denominator = (
+            np.array([np.concatenate([side[seed][part] for side in sides]) for seed in common]) for part in (0, 1)
         )
-    if same_run:
-        change = second - first
-        count, value = np.full(change.shape[1:], len(change)), change.mean(0)
-        by_seed = value, *mean_interval(value, change.var(0, ddof=1) / len(change), count), count
-        spread = np.ptp(change, axis=0)
-    else:
-        by_seed = _welch(first, second)
-        spread = np.maximum(np.ptp(first, axis=0), np.ptp(second, axis=0))
-    return tuple(np.where(spread < 1e-9, one, other) for one, other in zip(by_puzzle, by_seed, strict=True))
-
-
-def _welch(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Welch's t between means of seeds, each of shape (seeds, 1, groups)."""
-    value = second.mean(0) - first.mean(0)
-    a, b = (side.var(0, ddof=1) / len(side) for side in (first, second))
+        return gains(Curves(steps, numerator, denominator, kind, k), groups, codes, by_pattern), len(common)
+    before, after = (_curves([*side.values()], step, kind, k) for side, step in zip(sides, steps, strict=True))
+    means = [_curves([np.mean([*side.values()], axis=0)], steps[1], kind, k) for side in sides]
+    both = means[0]._replace(
+        steps=steps,
+        numerator=np.concatenate([mean.numerator for mean in means], axis=1),
+        denominator=np.concatenate([mean.denominator for mean in means], axis=1),
+    )
+    paired = gains(both, groups, codes, by_pattern)
+    counts = len(before.numerator), len(after.numerator)
+    if min(counts) < 2:
+        return paired, 1
+    one, two = (levels(side, groups, codes, by_pattern) for side in (before, after))
+    cell = one.cell + two.cell
     with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
-        half = stdtrit(freedom, 0.975) * np.sqrt(a + b)
-        p = 2 * stdtr(freedom, -np.abs(value) / np.sqrt(a + b))
-    return value, value - half, value + half, p, np.full(value.shape, len(first) + len(second))
+        cell_freedom = cell**2 / (one.cell**2 / one.cell_freedom + two.cell**2 / two.cell_freedom)
+    # As one sample of this many seeds, with the variance of a difference of two means.
+    seeds = sum(counts) - 1
+    return paired._replace(
+        between=seeds * (one.between / counts[0] + two.between / counts[1]),
+        puzzle=np.fmax(paired.puzzle, cell),  # of one mean a side, the interaction of seeds with patterns is not seen
+        cell=cell,
+        cell_freedom=np.nan_to_num(cell_freedom),
+        scale=paired.scale * np.sqrt(seeds * (1 / counts[0] + 1 / counts[1])),
+    ), seeds
+
+
+def _curves(tables: Sequence[Sequence[np.ndarray]], step: int, kind: str, k: int) -> Curves:
+    numerator, denominator = (np.array([table[part] for table in tables]) for part in (0, 1))
+    return Curves([step], numerator, denominator, kind, k)

@@ -53,7 +53,7 @@ def prior(parts: Components, seeds: int, independent: int) -> Prior:
     expected = parts.cell * seeds
     known = np.isfinite(parts.between) & (expected > 0) & (parts.cell_freedom > 0)
     between, expected, scale = parts.between[known], expected[known], parts.scale[known] ** 2
-    if seeds < 2 or not len(between):
+    if seeds < 2 or len(between) < FEWEST_IN_FAMILY:
         return Prior(0.0, 1.0, 0.0)
     seed = 0.0
     weighed = scale > 0
