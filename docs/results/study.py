@@ -41,6 +41,9 @@ FUNCTIONS = {"depth 1": "functions-atoms", "depth 1 and 2": "functions"}
 DEPTHS = [("1", "test"), ("2", "test"), ("3", "length"), ("4", "length"), ("5", "length")]
 FAULTS = ("no fault", "wrong operand", "fewer calls", "other calls", "wrong value")
 SHAPES = ("left-heavy", "right-heavy", "balanced", "none")
+LONG = "study-200"
+GROUPINGS = ("all", "n", "n,shape_class", "n,divisions", "n,depth", "n,lookahead", "term")
+"""The groupings that are kept of it; the others follow from its cells."""
 COMPARED = {"sft": "study-sft", "rft": "study-rft", "right-heavy": "study-right-heavy"}
 
 
@@ -367,6 +370,89 @@ def signal() -> str:
     return table(["share of groups without advantage", *runs], rows)
 
 
+def both_intervals(frame: pl.DataFrame, metric: str, name: str, by: str, group: str, step: int) -> str:
+    """An estimate with both intervals."""
+    rows = frame.filter(
+        (pl.col("metric") == metric)
+        & (pl.col("set") == name)
+        & (pl.col("by") == by)
+        & (pl.col("group") == group)
+        & (pl.col("step") == step)
+        & pl.col("seed").is_null()
+    )
+    row = rows.row(0, named=True)
+    ends = [(row[low], row[high]) for low, high in (("low", "high"), ("retrained_low", "retrained_high"))]
+    texts = ["–" if low is None else f"[{100 * low:.1f}, {100 * high:.1f}]" for low, high in ends]
+    return f"{100 * row['value']:.1f} {texts[0]} {texts[1]}"
+
+
+def long_length() -> str:
+    """Success by n over 200 steps."""
+    frame = estimates(LONG)
+    steps = (0, 50, 100, 150, 200)
+    rows = []
+    for title, name, n in SIZES:
+        each = ", ".join(f"{100 * value:.1f}" for value in seeds(frame, "mean@4", name, "n", n, steps[-1]))
+        rows.append([title, *(cell(find(frame, "mean@4", name, "n", n, step)) for step in steps), each])
+    return table(["mean@4", "base", *(f"step {step}" for step in steps[1:]), "step 200, each seed"], rows)
+
+
+def long_shape() -> str:
+    """Success by shape class before and after 200 steps."""
+    frame = estimates(LONG)
+    rows = []
+    for title, name, n in SIZES[:3]:
+        for shape in SHAPES[:3]:
+            group = f"{n},{shape}"
+            after = find(frame, "mean@4", name, "n,shape_class", group, 200)
+            if after is not None:
+                asked = frame.filter((pl.col("by") == "n,shape_class") & (pl.col("group") == group)).row(0, named=True)
+                before = cell(find(frame, "mean@4", name, "n,shape_class", group, 0))
+                rows.append([title.split(",")[0], shape, before, cell(after), f"{asked['n']} / {asked['patterns']}"])
+    return table(["n", "shape", "base", "step 200", "puzzles / patterns"], rows)
+
+
+def long_gaps() -> str:
+    """Gaps to matched left-heavy patterns, on all and on uniquely solvable puzzles."""
+    frame = estimates(LONG)
+    rows = []
+    for title, metric, name, n in (
+        ("right-heavy, n = 3", "right-heavy gap", "test", "3"),
+        ("right-heavy, n = 4", "right-heavy gap", "test", "4"),
+        ("right-heavy, n = 5", "right-heavy gap", "length", "5"),
+        ("right-heavy, n = 4, uniquely solvable", "right-heavy gap, forced", "test", "4"),
+        ("balanced, n = 4", "balanced gap", "test", "4"),
+        ("balanced, n = 5", "balanced gap", "length", "5"),
+        ("balanced, n = 4, uniquely solvable", "balanced gap, forced", "test", "4"),
+    ):
+        rows.append([title, *(both_intervals(frame, metric, name, "n", n, step) for step in (0, 100, 200))])
+    return table(["minus matched left-heavy, points", "base", "step 100", "step 200"], rows)
+
+
+def long_conduct() -> str:
+    """Arithmetic, attempts and truncation of each seed."""
+    frame = estimates(LONG)
+    rows = []
+    for metric, percent in (("execution", True), ("attempts", False), ("truncated", True)):
+        for title, name, n in SIZES[:3]:
+            cells = []
+            for step in (0, 100, 200):
+                values = seeds(frame, metric, name, "n", n, step)
+                cells.append(", ".join(f"{100 * value:.1f} %" if percent else f"{value:.1f}" for value in values))
+            rows.append([f"{displayed(metric)}, {title.split(',')[0]}", *cells])
+    return table(["each seed", "base", "step 100", "step 200"], rows)
+
+
+def long_timing() -> str:
+    """The mean step of the gain by shape class."""
+    frame = estimates(LONG)
+    rows = []
+    for group in ("4,left-heavy", "4,balanced", "4,right-heavy"):
+        found = find(frame, "timing", "test", "n,shape_class", group, 200)
+        rows.append([group.split(",")[1], cell(found, percent=False)])
+    return table(["n = 4", "mean step of the gain"], rows)
+
+
 def functions_depth() -> str:
     """Success by depth, of the base and after RL on either set."""
     frames = [estimates(run) for run in FUNCTIONS.values()]
@@ -501,6 +587,7 @@ MADE = (
     *(gaps, effects),
     *(large_k, support, unseen_by_pass),
     *(more_right_heavy, signal),
+    *(long_length, long_shape, long_gaps, long_conduct, long_timing),
     *(functions_depth, functions_difference, functions_shape, functions_shape_gap),
     *(functions_held_out, functions_factors, functions_faults, functions_signal),
 )
@@ -523,6 +610,11 @@ def collect(runs: Path) -> None:
     for name in [name for name in (*RUNS, *FUNCTIONS.values()) if (runs / name).is_dir()]:
         frame = Run(runs / name).estimates()
         frame.write_parquet(ESTIMATES / f"{name}.parquet", compression_level=19)
+    if (runs / LONG).is_dir():
+        long = Run(runs / LONG)
+        small = long.estimates().filter(pl.col("by").is_in(GROUPINGS))
+        small.write_parquet(ESTIMATES / f"{LONG}.parquet", compression_level=19)
+        long.cells().write_parquet(ESTIMATES / f"{LONG}-cells.parquet", compression_level=19)
     if all((runs / name).is_dir() for name in FUNCTIONS.values()):
         collect_functions(*(Run(runs / name) for name in FUNCTIONS.values()))
     compared = {*COMPARED.values(), "study-grpo"}
@@ -541,21 +633,30 @@ def draw(name: str, title: str, svg: str, legend: list[tuple[str, str]]) -> None
     (HERE / "figures" / f"{name}.png").write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=whole, zoom=2)))
 
 
-def figures() -> None:
-    """The figures of the pages."""
-    frame = estimates("study-grpo")
+def curves(frame: pl.DataFrame, sizes: list[tuple[str, str, str]]) -> list[Series]:
+    """The curves of mean@4 by n, with a thread for each seed."""
     steps = sorted(frame.filter(pl.col("metric") == "mean@4")["step"].unique())
-    styles = ("first", "second", "third")
     lines = []
-    for (title, name, n), style in zip(SIZES[:3], styles, strict=True):
+    for (title, name, n), style in zip(sizes, ("first", "second", "third", "fourth"), strict=False):
         points = [find(frame, "mean@4", name, "n", n, step) for step in steps]
         threads = [
             [p for step in steps if (p := find(frame, "mean@4", name, "n", n, step, seed)) is not None]
             for seed in sorted(frame["seed"].drop_nulls().unique())
         ]
         lines.append(Series(title, style, [p for p in points if p is not None], threads))
+    return lines
+
+
+def figures() -> None:
+    """The figures of the pages."""
+    frame = estimates("study-grpo")
+    lines = curves(frame, SIZES[:3])
     title = "GRPO on n = 3 and 4: mean@4 on unseen puzzles"
     draw("length", title, line_panel(lines, title), [(one.name, one.style) for one in lines])
+
+    lines = curves(estimates(LONG), SIZES)
+    title = "GRPO on n = 3 and 4, 200 steps: mean@4 on unseen puzzles"
+    draw("long", title, line_panel(lines, title), [(one.name, one.style) for one in lines])
 
     marks = []
     for family, run in HELD_OUT.items():
@@ -602,16 +703,7 @@ def figures() -> None:
 
 def functions_figure() -> None:
     """Success by depth over training on depth 1 and 2."""
-    frame = estimates("functions")
-    steps = sorted(frame.filter(pl.col("metric") == "mean@4")["step"].unique())
-    lines = []
-    for (n, name), style in zip(DEPTHS[1:], ("first", "second", "third", "fourth"), strict=True):
-        points = [find(frame, "mean@4", name, "n", n, step) for step in steps]
-        threads = [
-            [p for step in steps if (p := find(frame, "mean@4", name, "n", n, step, seed)) is not None]
-            for seed in sorted(frame["seed"].drop_nulls().unique())
-        ]
-        lines.append(Series(f"depth {n}", style, [p for p in points if p is not None], threads))
+    lines = curves(estimates("functions"), [(f"depth {n}", name, n) for n, name in DEPTHS[1:]])
     title = "GRPO on depth 1 and 2: mean@4 by depth"
     draw("functions", title, line_panel(lines, title), [(one.name, one.style) for one in lines])
 
