@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,7 +44,7 @@ FAULTS = ("no fault", "wrong operand", "fewer calls", "other calls", "wrong valu
 SHAPES = ("left-heavy", "right-heavy", "balanced", "none")
 LONG = "study-200"
 GROUPINGS = ("all", "n", "n,shape_class", "n,divisions", "n,depth", "n,lookahead", "term")
-"""The groupings that are kept of it; the others follow from its cells."""
+"""The groupings that are kept of it; those by success follow from its cells."""
 COMPARED = {"sft": "study-sft", "rft": "study-rft", "right-heavy": "study-right-heavy"}
 
 
@@ -58,17 +59,22 @@ def last(frame: pl.DataFrame) -> int:
     return int(frame.filter(pl.col("metric") == "mean@4")["step"].max() or 0)  # type: ignore[arg-type]
 
 
-def find(
+def find_row(
     frame: pl.DataFrame, metric: str, name: str, by: str, group: str, step: int, seed: int | None = None
-) -> Point | None:
-    """An estimate; None where it is missing."""
+) -> dict[str, Any] | None:
+    """The row of an estimate; None where it is missing."""
     mine = pl.col("seed").is_null() if seed is None else pl.col("seed") == seed
     same = (pl.col("metric") == metric) & (pl.col("set") == name) & (pl.col("by") == by) & (pl.col("group") == group)
     found = frame.filter(same & mine & (pl.col("step") == step) & pl.col("value").is_not_null())
-    if found.is_empty():
-        return None
-    row = found.row(0, named=True)
-    return Point(step, row["value"], row["low"], row["high"])
+    return None if found.is_empty() else found.row(0, named=True)
+
+
+def find(
+    frame: pl.DataFrame, metric: str, name: str, by: str, group: str, step: int, seed: int | None = None
+) -> Point | None:
+    """An estimate with its interval; None where it is missing."""
+    row = find_row(frame, metric, name, by, group, step, seed)
+    return None if row is None else Point(step, row["value"], row["low"], row["high"])
 
 
 def cell(point: Point | None, percent: bool = True) -> str:
@@ -370,17 +376,11 @@ def signal() -> str:
     return table(["share of groups without advantage", *runs], rows)
 
 
-def both_intervals(frame: pl.DataFrame, metric: str, name: str, by: str, group: str, step: int) -> str:
-    """An estimate with both intervals."""
-    rows = frame.filter(
-        (pl.col("metric") == metric)
-        & (pl.col("set") == name)
-        & (pl.col("by") == by)
-        & (pl.col("group") == group)
-        & (pl.col("step") == step)
-        & pl.col("seed").is_null()
-    )
-    row = rows.row(0, named=True)
+def both_intervals(frame: pl.DataFrame, metric: str, name: str, n: str, step: int) -> str:
+    """An estimate by n in points, with the intervals for new patterns and for the same puzzles, retrained."""
+    row = find_row(frame, metric, name, "n", n, step)
+    if row is None:
+        return "–"
     ends = [(row[low], row[high]) for low, high in (("low", "high"), ("retrained_low", "retrained_high"))]
     texts = ["–" if low is None else f"[{100 * low:.1f}, {100 * high:.1f}]" for low, high in ends]
     return f"{100 * row['value']:.1f} {texts[0]} {texts[1]}"
@@ -404,11 +404,12 @@ def long_shape() -> str:
     for title, name, n in SIZES[:3]:
         for shape in SHAPES[:3]:
             group = f"{n},{shape}"
-            after = find(frame, "mean@4", name, "n,shape_class", group, 200)
+            before = find(frame, "mean@4", name, "n,shape_class", group, 0)
+            after = find_row(frame, "mean@4", name, "n,shape_class", group, 200)
             if after is not None:
-                asked = frame.filter((pl.col("by") == "n,shape_class") & (pl.col("group") == group)).row(0, named=True)
-                before = cell(find(frame, "mean@4", name, "n,shape_class", group, 0))
-                rows.append([title.split(",")[0], shape, before, cell(after), f"{asked['n']} / {asked['patterns']}"])
+                counts = f"{after['n']} / {after['patterns']}"
+                end = Point(200, after["value"], after["low"], after["high"])
+                rows.append([title.split(",")[0], shape, cell(before), cell(end), counts])
     return table(["n", "shape", "base", "step 200", "puzzles / patterns"], rows)
 
 
@@ -425,7 +426,7 @@ def long_gaps() -> str:
         ("balanced, n = 5", "balanced gap", "length", "5"),
         ("balanced, n = 4, uniquely solvable", "balanced gap, forced", "test", "4"),
     ):
-        rows.append([title, *(both_intervals(frame, metric, name, "n", n, step) for step in (0, 100, 200))])
+        rows.append([title, *(both_intervals(frame, metric, name, n, step) for step in (0, 100, 200))])
     return table(["minus matched left-heavy, points", "base", "step 100", "step 200"], rows)
 
 
