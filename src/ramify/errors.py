@@ -45,6 +45,7 @@ _MODULES = {
     "verifiers": ("verifiers",),
     "vllm": ("vllm",),
     "report": ("resvg_py",),
+    "view": ("starlette", "uvicorn"),
     "train": ("torch", "transformers", "trl", "datasets", "accelerate", "safetensors"),
 }
 

@@ -11,6 +11,7 @@ from ramify.errors import RamifyError, printable
 # Imported in the order of the help.
 # isort: off
 from ramify.cli import runs  # noqa: F401
+from ramify.cli import view  # noqa: F401
 from ramify.cli import plan  # noqa: F401
 from ramify.cli import others  # noqa: F401
 from ramify.cli import countdown  # noqa: F401

@@ -8,6 +8,7 @@ import polars as pl
 from markupsafe import Markup
 
 from ramify.report.figures import SHAPE_STYLES, interval
+from ramify.report.marked import marked
 from ramify.report.svg import tree
 from ramify.report.view import UNSEEN, View
 from ramify.run import Run
@@ -122,24 +123,11 @@ def _shown(run: Run, seed: int, name: str, step: int, puzzle_id: str, title: str
     text = run.scan(run.completions_file(seed, name, step), COMPLETIONS).filter(mine).collect()["text"].item()
     verdict = run.scan(run.derived_file("grades", seed, name, step), GRADES).filter(mine).collect()["verdict"].item()
     attempts = run.scan(run.derived_file("attempts", seed, name, step), ATTEMPTS).filter(mine).sort("start").collect()
-    pieces: list[tuple[str, str]] = []
-    at = max(0, len(text) - LONGEST)
-    if at:
-        pieces.append(("… ", ""))
-    tried: dict[str, None] = {}
-    for start, end, pattern, hits, wrong in attempts.select(
-        "start", "end", "pattern", "hits_target", "miscalculated"
-    ).iter_rows():
-        tried[pattern] = None
-        if start >= at:
-            style = "hit" if hits else "miss"
-            pieces += [(text[at:start], ""), (text[start:end], f"{style} miscalculated" if wrong else style)]
-            at = end
-    trees = list(tried)[:MOST_TREES]
+    tried = list(dict.fromkeys(attempts["pattern"]))
     return Shown(
         title,
         verdict,
-        [*pieces, (text[at:], "")],
-        [(pattern, drawn(run.task, pattern)) for pattern in trees],
-        len(tried) - len(trees),
+        marked(text, attempts.iter_rows(named=True), max(0, len(text) - LONGEST)),
+        [(pattern, drawn(run.task, pattern)) for pattern in tried[:MOST_TREES]],
+        max(0, len(tried) - MOST_TREES),
     )

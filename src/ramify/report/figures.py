@@ -3,7 +3,7 @@
 Each kind is a function from plain data to SVG text; a `Figure` adds the metadata for the page and the export.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
@@ -74,11 +74,18 @@ def spoken(value: float, percent: bool) -> str:
     return (f"{value * 100:g}%" if percent else f"{value:g}").replace("-", "−")
 
 
-def line_panel(series: Sequence[Series], label: str, top: float | None = None, percent: bool = True) -> str:
+def line_panel(
+    series: Sequence[Series],
+    label: str,
+    top: float | None = None,
+    percent: bool = True,
+    link: Callable[[Series, Point], str] | None = None,
+) -> str:
     """Draw lines over training steps, with 95 % bands; `label` is for screen readers.
 
     Args:
         top: upper end of the value axis; slightly above the largest value if None.
+        link: the address to which a point leads.
     """
     everything = [point for one in series for thread in (one.points, *one.threads) for point in thread]
     if not everything:
@@ -113,11 +120,12 @@ def line_panel(series: Sequence[Series], label: str, top: float | None = None, p
     for one in series:
         parts.append(_path(one.points, x, y, f"line {one.style}"))
         for p in one.points:
-            parts.append(
-                dot(
-                    f"dot {one.style}", x(p.step), y(p.value), 2.6, f"{one.name}, step {p.step}: {interval(p, percent)}"
-                )
-            )
+            said = f"{one.name}, step {p.step}: {interval(p, percent)}"
+            point = dot(f"dot {one.style}", x(p.step), y(p.value), 2.6, said)
+            if link is not None:
+                reach = dot("reach", x(p.step), y(p.value), 8, said)
+                point = f'<a href="{escape(link(one, p))}" aria-label="{escape(said)}">{point}{reach}</a>'
+            parts.append(point)
     return drawing(WIDTH, HEIGHT, label, parts)
 
 

@@ -1,0 +1,79 @@
+"""The verbs that look at completions: view in a browser, show in a terminal."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ramify.cli.app import AsJson, RunFolder, app
+from ramify.console import console, say, warn
+from ramify.errors import RamifyError, require
+
+MOST_SHOWN = 1000
+
+
+@app.command()
+def view(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, finished or still growing.")],
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)] = 7070,
+) -> None:
+    """Serve a local page to explore completions, while a run goes on.
+
+    It only reads. On an address that other machines reach, the page needs a token, which is printed.
+    """
+    require("ramify view", "view")
+    from ramify.explore.serve import serve
+    from ramify.explore.source import Source
+    from ramify.run import Run
+
+    serve(Source([Run(folder) for folder in folders]), host, port, say)
+
+
+@app.command()
+def show(
+    folder: RunFolder,
+    pattern: Annotated[str, typer.Option(help="The source pattern of the puzzles.")] = "",
+    step: Annotated[int | None, typer.Option(help="The checkpoint; by default the last one.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The training seed.")] = None,
+    of: Annotated[str, typer.Option("--set", help="The puzzle set; train for training completions.")] = "",
+    n: Annotated[int | None, typer.Option("-n", help="The size of the puzzles.")] = None,
+    shape: Annotated[str, typer.Option(help="balanced, left-heavy or right-heavy.")] = "",
+    puzzle: Annotated[str, typer.Option(help="The id of a puzzle.")] = "",
+    uses: Annotated[str, typer.Option(help="A pattern that an attempt has.")] = "",
+    verdict: Annotated[str, typer.Option(help="The verdict, such as 'wrong value'.")] = "",
+    text: Annotated[str, typer.Option(help="Words in the completion.")] = "",
+    wrong: Annotated[bool, typer.Option("--wrong", help="Only wrong answers.")] = False,
+    miscalculated: Annotated[bool, typer.Option("--miscalculated", help="Only with a wrong stated value.")] = False,
+    sort: Annotated[str, typer.Option(help="tokens, attempts, n or verdict; -tokens for the largest first.")] = "",
+    limit: Annotated[int, typer.Option(help="The number of completions shown.", min=1, max=MOST_SHOWN)] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Print completions that meet some conditions, with their attempts as trees."""
+    from ramify.explore.completions import record, rows_of, search
+    from ramify.explore.filters import Filters
+    from ramify.explore.source import TRAINING, Source
+    from ramify.explore.text import completion_text
+    from ramify.run import Run
+
+    source = Source([Run(folder)])
+    name = next(iter(source.runs))
+    steps = [part.step for part in source.parts(name) if (part.set == TRAINING) == (of == TRAINING)]
+    if not steps:
+        raise RamifyError(f"{folder}: no completions; sample some with ramify sample")
+    values = {"run": name, "seed": seed, "set": of, "step": max(steps) if step is None else step, "n": n}
+    values |= {"pattern": pattern, "shape_class": shape, "puzzle": puzzle, "uses": uses, "verdict": verdict, "text": text}
+    values |= {"wrong": "yes" if wrong else "", "miscalculated": "yes" if miscalculated else "", "sort": sort}
+    filters = Filters.read({key: "" if value is None else str(value) for key, value in values.items()})
+    matches = search(source, filters)
+    for part, reason in matches.unread:
+        warn(f"warning: {part.set} at step {part.step}, seed {part.seed}: {reason}")
+    rows = rows_of(source, matches, 0, limit)
+    if as_json:
+        found = [record(row) for row in rows.iter_rows(named=True)]
+        say(json.dumps({"completions": found, "total": len(matches.found)}, ensure_ascii=False))
+        return
+    for row in rows.iter_rows(named=True):
+        console.print(completion_text(source, row), soft_wrap=True, highlight=False)
+    say(f"{len(rows)} of {len(matches.found):,} completions")

@@ -1,0 +1,137 @@
+"""Search the completions of runs: which match, a page of them, and all of them for a file."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from ramify.errors import RunError
+from ramify.explore.filters import Filters
+from ramify.explore.source import Part, Source
+
+PAGE = 50
+KEYS = ["puzzle_id", "sample"]
+FIELDS = ("run", "seed", "set", "step", "puzzle_id", "sample", "n", "pattern", "shape_class", "verdict", "tokens")
+"""The columns of an exported completion, before attempts, hit, miscalculated and text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The completions that meet some filters, in order.
+
+    Attributes:
+        parts: the tables that were searched.
+        found: the number of the part, and the row in its table of grades; one row a completion.
+        unread: parts that cannot be read, with the reason.
+    """
+
+    parts: Sequence[Part]
+    found: pl.DataFrame
+    unread: Sequence[tuple[Part, str]]
+
+
+def search(source: Source, filters: Filters) -> Matches:
+    """All completions that meet the filters.
+
+    The result is kept until a table changes, so only the first page of a search reads all tables.
+    """
+    parts = [part for name in source.runs for part in source.parts(name) if filters.holds(*part)]
+    key = ("search", filters, tuple((part, source.stamp(part)) for part in parts))
+    matches: Matches = source.kept.get(key, lambda: _search(source, filters, parts))
+    return matches
+
+
+def _search(source: Source, filters: Filters, parts: Sequence[Part]) -> Matches:
+    column = filters.sort.removeprefix("-")
+    frames = [pl.DataFrame(schema={"part": pl.UInt32, "row": pl.UInt32})]
+    unread: list[tuple[Part, str]] = []
+    of_puzzles = filters.of_puzzles()
+    for number, part in enumerate(parts):
+        try:
+            tables = source.tables(part)
+        except RunError as error:
+            unread.append((part, str(error)))
+            continue
+        rows = filters.matching(tables.grades.with_row_index("row"), tables.attempts, tables.completions)
+        if of_puzzles is not None or column == "n":
+            puzzles = source.puzzles(part.run, part.set)
+            puzzles = puzzles if of_puzzles is None else puzzles.filter(of_puzzles)
+            ids = puzzles.select("puzzle_id", "n").lazy()
+            rows = rows.join(ids, on="puzzle_id", how="inner" if column == "n" else "semi")
+        wanted = ["row", column] if column else ["row"]
+        one = rows.select(wanted).collect(engine="streaming").sort("row")
+        frames.append(one.select(pl.lit(number, pl.UInt32).alias("part"), *wanted))
+    found = pl.concat(frames, how="diagonal") if column else pl.concat(frames)
+    if column and column in found.columns:
+        order = [column, "part", "row"]
+        found = found.sort(order, descending=[filters.sort.startswith("-"), False, False], nulls_last=True)
+    return Matches(parts, found.select("part", "row"), unread)
+
+
+def page_of(source: Source, matches: Matches, number: int, size: int = PAGE) -> pl.DataFrame:
+    """A page of matches, from number 1: the columns of `FIELDS`, attempts, hit, miscalculated and text."""
+    return rows_of(source, matches, max(0, number - 1) * size, size)
+
+
+def rows_of(source: Source, matches: Matches, start: int, count: int) -> pl.DataFrame:
+    """Some matches with their columns, in order."""
+    wanted = matches.found.slice(start, count).with_row_index("place")
+    frames = []
+    for (number,), rows in wanted.group_by("part", maintain_order=True):
+        part = matches.parts[int(str(number))]
+        frames.append(_rows(source, part, rows.select("place", "row")))
+    return pl.concat(frames).sort("place").drop("place") if frames else pl.DataFrame()
+
+
+def _rows(source: Source, part: Part, rows: pl.DataFrame) -> pl.DataFrame:
+    tables = source.tables(part)
+    first, last = rows["row"].min(), rows["row"].max()
+    assert isinstance(first, int) and isinstance(last, int)
+    near = tables.grades.with_row_index("row").slice(first, last - first + 1)
+    mine = near.join(rows.lazy(), on="row", how="inner").drop("row").collect()
+    ids = mine["puzzle_id"].unique().to_list()
+    attempts = tables.attempts.filter(pl.col("puzzle_id").is_in(ids)).group_by(KEYS)
+    flags = attempts.agg(hit=pl.col("hits_target").any(), miscalculated=pl.col("miscalculated").any())
+    texts = tables.completions.filter(pl.col("puzzle_id").is_in(ids)).select(*KEYS, "text").unique(KEYS, keep="first")
+    flagged, written = pl.collect_all([flags, texts])
+    puzzles = source.puzzles(part.run, part.set).select("puzzle_id", "n", "pattern", "shape_class")
+    place = {"run": part.run, "seed": part.seed, "set": part.set, "step": part.step}
+    return (
+        mine.join(flagged, on=KEYS, how="left")
+        .join(written, on=KEYS, how="left")
+        .join(puzzles, on="puzzle_id", how="left")
+        .with_columns(
+            pl.col("hit", "miscalculated").fill_null(False), *(pl.lit(value).alias(name) for name, value in place.items())
+        )
+        .select("place", *FIELDS, "attempts", "hit", "miscalculated", "text")
+    )
+
+
+def export(source: Source, matches: Matches, chunk: int = 20_000) -> Iterator[pl.DataFrame]:
+    """All matches in chunks of rows, for a file."""
+    for start in range(0, len(matches.found), chunk):
+        yield rows_of(source, matches, start, chunk)
+
+
+def around(text: str, words: str, width: int = 160) -> tuple[str, str, str]:
+    """A completion in one line: before, the words that were searched, after; without words, its end.
+
+    >>> around("first 3 * 7 = 21 and then 21 + 8", "THEN", 20)
+    ('… 21 and ', 'then', ' 21 + 8')
+    >>> around("3*7 = 21\\n<answer>3*7+8</answer>", "", 40)
+    ('3*7 = 21 ⏎ <answer>3*7+8</answer>', '', '')
+    """
+    flat = " ⏎ ".join(text[: 1 << 16].split("\n")) if "\n" in text else text
+    at = flat.lower().find(words.lower()) if words else -1
+    if at < 0:
+        return ("…" + flat[-width:] if len(flat) > width else flat), "", ""
+    end = at + len(words)
+    half = max(0, (width - len(words)) // 2)
+    before = ("…" if at > half else "") + flat[max(0, at - half) : at]
+    return before, flat[at:end], flat[end : end + half] + ("…" if len(flat) > end + half else "")
+
+
+def record(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as plain data for JSON."""
+    return {name: value for name, value in row.items() if value is not None}

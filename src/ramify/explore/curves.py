@@ -1,0 +1,125 @@
+"""Estimates over training for the explorer: from the table of a run, or plain means of what is not scored yet."""
+
+import polars as pl
+
+from ramify.explore.filters import Filters
+from ramify.explore.source import TRAINING, Part, Source
+from ramify.report.figures import Point
+
+GROUPINGS = ("all", "n", "n,shape_class", "pattern")
+"""The groupings of plain means."""
+_ROWS = {
+    "metric": pl.String,
+    "set": pl.String,
+    "step": pl.Int32,
+    "seed": pl.Int32,
+    "by": pl.String,
+    "group": pl.String,
+    "value": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+}
+"""The columns of a row of a curve, as in `ESTIMATES`."""
+
+
+def rows(source: Source, name: str) -> pl.DataFrame:
+    """All curves of a run: its estimates, and means without an interval where there are no estimates yet.
+
+    Training completions give the metric `reward` in the set `train`. Columns as in `ESTIMATES`, from metric to high.
+    """
+    run = source.run(name)
+    stamps = tuple((part, source.stamp(part)) for part in source.parts(name))
+    time = run.estimates_file.stat().st_mtime_ns if run.estimates_file.is_file() else 0
+    found: pl.DataFrame = source.kept.get(("curves", name, time, stamps), lambda: _rows(source, name))
+    return found
+
+
+def _rows(source: Source, name: str) -> pl.DataFrame:
+    run = source.run(name)
+    frames = [pl.DataFrame(schema=_ROWS)]
+    if run.estimates_file.is_file():
+        frames.append(run.estimates().select(list(_ROWS)).drop_nulls("value"))
+    estimates = frames[-1].filter(pl.col("seed").is_not_null())
+    known = set(estimates.select("seed", "set", "step").unique().iter_rows())
+    for part in source.parts(name):
+        if part.set == TRAINING:
+            frames.append(_rewards(source, part))
+        elif (part.seed, part.set, part.step) not in known:
+            frames.append(_means(source, part))
+    return pl.concat(frames)
+
+
+def _means(source: Source, part: Part) -> pl.DataFrame:
+    """The mean success of an evaluation set at a checkpoint, by `GROUPINGS`."""
+
+    def compute() -> pl.DataFrame:
+        drawn = source.tables(part).grades.filter(pl.col("sample") >= 0)
+        correct = drawn.group_by("puzzle_id").agg(value=(pl.col("verdict") == "correct").mean(), k=pl.len()).collect()
+        number = correct["k"].max() or 1
+        return _grouped(correct, source.puzzles(part.run, part.set), part, f"mean@{number}", GROUPINGS)
+
+    found: pl.DataFrame = source.kept.get(("means", part, source.stamp(part)), compute)
+    return found
+
+
+def _rewards(source: Source, part: Part) -> pl.DataFrame:
+    """The mean reward of the training completions of a step."""
+
+    def compute() -> pl.DataFrame:
+        run = source.run(part.run)
+        paid = pl.scan_parquet(run.rollouts_file(part.seed, part.step), glob=False)
+        mean = paid.group_by("puzzle_id").agg(value=pl.col("reward").cast(pl.Float64).mean()).collect()
+        return _grouped(mean, source.puzzles(part.run, part.set), part, "reward", ("all", "n", "n,shape_class"))
+
+    found: pl.DataFrame = source.kept.get(("rewards", part, source.stamp(part)), compute)
+    return found
+
+
+def _grouped(
+    values: pl.DataFrame, puzzles: pl.DataFrame, part: Part, metric: str, groupings: tuple[str, ...]
+) -> pl.DataFrame:
+    """The means of values over the puzzles of each group."""
+    wanted = puzzles.unique("puzzle_id").select("puzzle_id", "n", "shape_class", "pattern")
+    joined = values.join(wanted, on="puzzle_id", how="inner")
+    frames = [pl.DataFrame(schema=_ROWS)]
+    for by in groupings:
+        columns = [] if by == "all" else by.split(",")
+        grouped = joined.drop_nulls(columns).with_columns(
+            group=pl.concat_str([pl.col(column).cast(pl.String) for column in columns], separator=",")
+            if columns
+            else pl.lit("all")
+        )
+        means = grouped.group_by("group").agg(pl.col("value").mean()).sort("group")
+        frames.append(
+            means.select(
+                metric=pl.lit(metric),
+                set=pl.lit(part.set),
+                step=pl.lit(part.step, pl.Int32),
+                seed=pl.lit(part.seed, pl.Int32),
+                by=pl.lit(by),
+                group="group",
+                value="value",
+                low=pl.lit(None, pl.Float64),
+                high=pl.lit(None, pl.Float64),
+            )
+        )
+    return pl.concat(frames)
+
+
+def points(curves: pl.DataFrame, metric: str, of: str, by: str, group: str, seed: int | None) -> list[Point]:
+    """The points of a curve: of a seed, or pooled over seeds if None."""
+    mine = pl.col("seed").is_null() if seed is None else pl.col("seed") == seed
+    where = (pl.col("metric") == metric) & (pl.col("set") == of) & (pl.col("by") == by) & (pl.col("group") == group)
+    return [Point(*row) for row in curves.filter(where & mine).sort("step").select("step", "value", "low", "high").rows()]
+
+
+def behind(by: str, group: str) -> dict[str, str]:
+    """The filters of the completions behind a group, as far as there are such filters.
+
+    >>> behind("n,shape_class", "4,right-heavy"), behind("n,divisions", "4,1"), behind("all", "all")
+    ({'n': '4', 'shape_class': 'right-heavy'}, {'n': '4'}, {})
+    """
+    known = Filters.__dataclass_fields__
+    columns = by.split(",")
+    values = group.split(",", len(columns) - 1)
+    return {name: value for name, value in zip(columns, values, strict=False) if name in known}

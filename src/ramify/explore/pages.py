@@ -1,0 +1,492 @@
+"""The pages of the explorer, each from the query of its address. Every state of a page is in its address."""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib import resources
+from urllib.parse import urlencode
+
+import jinja2
+import polars as pl
+from markupsafe import Markup
+
+from ramify.analysis.metrics import displayed, metric_of
+from ramify.errors import RunError
+from ramify.explore import curves, structure
+from ramify.explore.completions import PAGE, around, page_of, search
+from ramify.explore.filters import SORTS, Filters
+from ramify.explore.puzzle import Column, column, difference
+from ramify.explore.source import TRAINING, Part, Source
+from ramify.records import Verdict
+from ramify.report.abstract import abstract
+from ramify.report.examples import drawn
+from ramify.report.figures import Point, Series, line_panel
+from ramify.report.page import view_of
+from ramify.run import Run
+from ramify.tasks.base import SHAPE_CLASSES
+
+MOST_PANELS = 24
+MOST_LINES = 8
+MOST_CARDS = 120
+MOST_COLUMNS = 6
+STYLES = ("first", "second", "third", "fourth", "balanced", "left", "right", "box")
+_TAIL = 1 << 16
+
+Query = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: the last training step, the number of steps, and its parts by set."""
+
+    step: int | None
+    steps: int | None
+    finished: bool
+    sets: Sequence[tuple[str, Sequence[int]]]
+    ungraded: int
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    loader = jinja2.PackageLoader("ramify.explore", "templates")
+    found = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=loader
+    )
+    found.globals["link"] = link
+    found.globals["unbroken"] = unbroken
+    found.filters["percent"] = lambda share: "–" if share is None else f"{share:.0%}"
+    return found
+
+
+@cache
+def script() -> str:
+    """The script of the pages."""
+    return (resources.files("ramify.explore") / "templates" / "view.js").read_text()
+
+
+@cache
+def _style() -> str:
+    report = (resources.files("ramify.report") / "page.css").read_text()
+    return report + (resources.files("ramify.explore") / "templates" / "view.css").read_text()
+
+
+@cache
+def policy() -> str:
+    """The content security policy: no resource of another site, and no script but that of the pages."""
+    own = b64encode(sha256(script().encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{own}'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+
+def link(path: str, **values: object) -> str:
+    """An address with a query; empty values are left out, and lists repeat their name.
+
+    >>> link("/structure", run="demo", step=0, n=None)
+    '/structure?run=demo&step=0'
+    """
+    query = urlencode({name: value for name, value in values.items() if value not in (None, "", [])}, doseq=True)
+    return f"{path}?{query}" if query else path
+
+
+def unbroken(pattern: str) -> str:
+    """A pattern that a browser breaks at no sign."""
+    return pattern.replace("-", "\u2011").replace("/", "\u2060/\u2060")
+
+
+def rendered(template: str, source: Source, title: str, **values: object) -> str:
+    """A page."""
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            title=title,
+            source=source,
+            version=source.version(),
+            style=Markup(_style()),
+            script=Markup(script()),
+            **values,
+        )
+    )
+
+
+def problem(source: Source, message: str) -> str:
+    """The page of an error."""
+    return rendered("problem.html.jinja", source, "Not found", run=next(iter(source.runs)), message=message)
+
+
+def overview(source: Source, query: Query) -> str:
+    """All runs: how far they are, and what they show."""
+    found = []
+    for name, run in source.runs.items():
+        said: list[str] = []
+        note = ""
+        if run.estimates_file.is_file():
+            try:
+                said = abstract(view_of(run))
+            except RunError as error:
+                note = str(error)
+        panels = _panels(source, [name], _default_metric(source, name), "", "n", [], None)
+        found.append((name, run, _progress(source, name), said, note, panels))
+    return rendered("overview.html.jinja", source, "Overview", run=next(iter(source.runs)), found=found)
+
+
+def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Sequence[str]) -> str:
+    """A metric of any set and grouping over training, several runs or seeds laid over each other."""
+    chosen = [source.run(name).path and name for name in runs] or [next(iter(source.runs))]
+    table = pl.concat([curves.rows(source, name).select("metric", "set", "by", "seed") for name in chosen]).unique()
+    metric = query.get("metric") or _default_metric(source, chosen[0])
+    of_metric = table.filter(pl.col("metric") == metric)
+    of = query.get("set", "")
+    by = query.get("by") or "n"
+    seeds = query.get("seeds", "pooled")
+    panels = _panels(source, chosen, metric, of, by, groups, seeds)
+    metrics = sorted(table["metric"].unique(), key=lambda name: (name != metric, displayed(name)))
+    return rendered(
+        "curves.html.jinja",
+        source,
+        "Curves",
+        run=chosen[0],
+        chosen=chosen,
+        metric=metric,
+        metrics=[(name, displayed(name)) for name in metrics],
+        set=of,
+        sets=sorted(of_metric["set"].unique()),
+        by=by,
+        groupings=sorted(of_metric["by"].unique()),
+        seeds=seeds,
+        panels=panels,
+        most=MOST_PANELS,
+    )
+
+
+def structure_page(source: Source, query: Query) -> str:
+    """The patterns of a checkpoint by shape class, each as a tree with its success."""
+    name = query.get("run") or next(iter(source.runs))
+    run = source.run(name)
+    steps = _steps(source, name)
+    step = _chosen(query, "step", steps)
+    of, seed = query.get("set", ""), _number(query, "seed")
+    parts = _parts_at(source, name, step, of, seed)
+    cells = structure.cells_at(source, parts)
+    sizes = sorted(cells["n"].unique()) if len(cells) else []
+    n = _number(query, "n")
+    n = n if n in sizes else _usual_size(cells)
+    found = structure.patterns(source, name, cells.filter(pl.col("n") == n)) if len(cells) else []
+    order = [*SHAPE_CLASSES, *sorted({cell.shape for cell in found} - {*SHAPE_CLASSES})]
+    classes = [(shape, [cell for cell in found if cell.shape == shape]) for shape in order]
+    return rendered(
+        "structure.html.jinja",
+        source,
+        "Structure",
+        run=name,
+        steps=steps,
+        step=step,
+        sizes=sizes,
+        n=n,
+        set=of,
+        sets=sorted({part.set for part in source.parts(name)} - {TRAINING}),
+        seed=seed,
+        seeds=run.seeds,
+        classes=[(shape, cells) for shape, cells in classes if cells],
+        most=MOST_CARDS,
+    )
+
+
+def pattern_page(source: Source, query: Query) -> str:
+    """A pattern: its curve, its puzzles, its parts and twins, and the patterns used instead."""
+    name = query.get("run") or next(iter(source.runs))
+    run, pattern = source.run(name), query.get("pattern", "")
+    task = run.task
+    try:
+        features = dict(task.structure(pattern))
+    except (ValueError, KeyError, RecursionError):
+        raise RunError(f"{pattern[:80]}: not a pattern of this task") from None
+    steps = _steps(source, name)
+    step = _chosen(query, "step", steps)
+    parts = _parts_at(source, name, step, "", _number(query, "seed"))
+    cells = structure.cells_at(source, parts)
+    mine = cells.filter(pl.col("pattern") == pattern) if len(cells) else cells
+    if not len(mine):
+        raise RunError(f"{pattern[:80]}: no puzzle of {name} has this source pattern at step {step}")
+    of = str(mine["set"][0])
+    metric = _default_metric(source, name)
+    panel = _panels(source, [name], metric, of, "pattern", [pattern], "pooled")
+    below = structure.patterns(source, name, cells.filter(pl.col("pattern").is_in(list(task.parts(pattern)))))
+    twins = sorted(task.twins(pattern))
+    return rendered(
+        "pattern.html.jinja",
+        source,
+        pattern,
+        run=name,
+        pattern=pattern,
+        features=features,
+        tree=drawn(task, pattern),
+        step=step,
+        steps=steps,
+        set=of,
+        cell_of=structure.patterns(source, name, mine)[0],
+        puzzles=structure.puzzles_of(source, name, mine)[:MOST_CARDS],
+        parts=below,
+        twins=twins,
+        substitutes=structure.substitutes(source, [part for part in parts if part.set == of], pattern)[:12],
+        panels=panel,
+    )
+
+
+def puzzle_page(source: Source, query: Query, at: Sequence[str]) -> str:
+    """All samples of a puzzle at several checkpoints, of one run or of several, side by side."""
+    name = query.get("run") or next(iter(source.runs))
+    run, of, puzzle_id = source.run(name), query.get("set", "test"), query.get("puzzle", "")
+    rows = source.puzzles(name, of).filter(pl.col("puzzle_id") == puzzle_id)
+    if not len(rows):
+        raise RunError(f"{puzzle_id[:80]}: no such puzzle in the set {of} of {name}")
+    available = [part for each in source.runs for part in source.parts(each) if part.set == of]
+    mine = [part for part in available if part.run == name]
+    wanted = [_part(text, of) for text in at][:MOST_COLUMNS]
+    unknown = [text for text, part in zip(at, wanted, strict=False) if part not in available]
+    if unknown:
+        raise RunError(f"at = {unknown[0][:80]}: no such checkpoint; use RUN:SEED:STEP")
+    if not wanted and mine:
+        seed = _number(query, "seed") or mine[0].seed
+        of_seed = [part for part in mine if part.seed == seed] or mine
+        wanted = list(dict.fromkeys((of_seed[0], of_seed[-1])))
+    columns = [column(source, part, puzzle_id) for part in wanted]
+    row = rows.to_dicts()[0]
+    compared = difference(*columns) if len(columns) == 2 else None
+    return rendered(
+        "puzzle.html.jinja",
+        source,
+        run.task.describe(row),
+        run=name,
+        set=of,
+        puzzle=puzzle_id,
+        described=run.task.describe(row),
+        row=row,
+        columns=columns,
+        compared=compared,
+        available=[(_named(part), part) for part in available if part not in wanted][:500],
+        kept=[_named(part) for part in wanted],
+        heading=_heading,
+    )
+
+
+def completions_page(source: Source, query: Query) -> str:
+    """The completions that meet some filters."""
+    filters = Filters.read(query)
+    number = max(1, _number(query, "page") or 1)
+    matches = search(source, filters)
+    rows = page_of(source, matches, number)
+    last = max(1, -(-len(matches.found) // PAGE))
+    shown = [{**row, "around": around(row["text"] or "", filters.text)} for row in rows.iter_rows(named=True)]
+    run = filters.run or next(iter(source.runs))
+    parts = [part for name in source.runs for part in source.parts(name)]
+    choices = {
+        "run": list(source.runs),
+        "set": sorted({part.set for part in parts}),
+        "step": sorted({part.step for part in parts}),
+        "seed": sorted({part.seed for part in parts}),
+        "n": _sizes(source),
+        "shape_class": [*SHAPE_CLASSES],
+        "verdict": [*Verdict],
+        "hit": ["yes", "no"],
+        "miscalculated": ["yes", "no"],
+        "wrong": ["yes", "no"],
+        "greedy": ["yes", "no"],
+        "sort": [each for each in SORTS if each],
+    }
+    return rendered(
+        "completions.html.jinja",
+        source,
+        "Completions",
+        run=run,
+        filters=filters,
+        rows=shown,
+        total=len(matches.found),
+        number=number,
+        last=last,
+        choices=choices,
+        unread=matches.unread,
+        searched=len(matches.parts),
+        tasks={name: one.task for name, one in source.runs.items()},
+    )
+
+
+def _panels(
+    source: Source,
+    runs: Sequence[str],
+    metric: str,
+    of: str,
+    by: str,
+    groups: Sequence[str],
+    seeds: str | None,
+) -> list[tuple[str, Markup, list[tuple[str, str]]]]:
+    """One panel for each set and group; its lines are runs or seeds, and each point leads to its completions."""
+    tables = {name: curves.rows(source, name).filter(metric=metric, by=by) for name in runs}
+    together = pl.concat(list(tables.values()))
+    together = together.filter(pl.col("set") == of) if of else together
+    places = together.select("set", "group").unique().sort("set", "group").rows()
+    places = sorted(places, key=lambda place: (place[0] == TRAINING, place[0] == "skills", place))
+    lines: list[tuple[str, str, int | None]] = []
+    for name, table in tables.items():
+        own = sorted(table["seed"].drop_nulls().unique())
+        pooled = seeds != "each" and table["seed"].null_count() > 0
+        lines += [(name, name if len(runs) > 1 else "all seeds", None)] if pooled else []
+        lines += [] if pooled else [(name, f"{name}, seed {seed}" if len(runs) > 1 else f"seed {seed}", seed) for seed in own]
+    lines = lines[:MOST_LINES]
+    found = []
+    in_percent = metric_of(metric).in_percent
+    for where, group in [place for place in places if not groups or place[1] in groups][:MOST_PANELS]:
+        series = []
+        owners: dict[str, tuple[str, int | None]] = {}
+        for (name, label, seed), style in zip(lines, STYLES, strict=False):
+            points = curves.points(tables[name], metric, where, by, group, seed)
+            if not points and seed is None:  # what is not scored yet has no pooled estimate
+                points = curves.points(tables[name], metric, where, by, group, source.run(name).seeds[0])
+            if points:
+                series.append(Series(label, style, points))
+                owners[label] = name, seed
+        if not series:
+            continue
+
+        def lead(
+            one: Series,
+            point: Point,
+            owners: Mapping[str, tuple[str, int | None]] = owners,
+            where: str = where,
+            group: str = group,
+        ) -> str:
+            name, seed = owners[one.name]
+            return link("/completions", run=name, seed=seed, set=where, step=point.step, **curves.behind(by, group))
+
+        heading = where if group == "all" else f"{where}, {_group_words(by, group)}"
+        drawing = line_panel(series, f"{displayed(metric)}: {heading}", percent=in_percent, link=lead)
+        found.append((heading, Markup(drawing), [(one.name, one.style) for one in series]))
+    return found
+
+
+def _group_words(by: str, group: str) -> str:
+    """A group in words.
+
+    >>> _group_words("n,shape_class", "4,right-heavy")
+    'n = 4, right-heavy'
+    """
+    columns = by.split(",")
+    values = group.split(",", len(columns) - 1)
+    pairs = zip(columns, values, strict=False)
+    return ", ".join(value if name in ("shape_class", "pattern") else f"{name} = {value}" for name, value in pairs)
+
+
+def _default_metric(source: Source, name: str) -> str:
+    """mean@k if there is one."""
+    there = curves.rows(source, name)["metric"].unique().to_list()
+    means = [metric for metric in there if metric.startswith("mean@") and metric.removeprefix("mean@").isdigit()]
+    return max(means, key=lambda metric: int(metric.removeprefix("mean@")), default="reward")
+
+
+def _progress(source: Source, name: str) -> Progress:
+    run = source.run(name)
+    parts = source.parts(name)
+    sets = {of: sorted({part.step for part in parts if part.set == of}) for of in sorted({part.set for part in parts})}
+    ungraded = sum(not source.is_graded(part) for part in parts if part.set != TRAINING)
+    train = run.config.get("train")
+    steps = train.get("steps") if isinstance(train, Mapping) else None
+    return Progress(
+        max((step for step in map(_logged_step, map(run.train_log, run.seeds)) if step is not None), default=None),
+        steps if isinstance(steps, int) else None,
+        run.manifest_file.is_file(),
+        [*sets.items()],
+        ungraded,
+    )
+
+
+def _logged_step(path: object) -> int | None:
+    """The step of the last complete line of a training log."""
+    try:
+        with open(str(path), "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _TAIL))
+            lines = file.read().split(b"\n")[:-1]
+    except OSError:
+        return None
+    for line in reversed(lines):
+        try:
+            step = json.loads(line).get("step")
+        except (ValueError, AttributeError, RecursionError):
+            continue
+        if isinstance(step, int):
+            return step
+    return None
+
+
+def _steps(source: Source, name: str) -> list[int]:
+    found = sorted({part.step for part in source.parts(name) if part.set != TRAINING})
+    if not found:
+        raise RunError(f"{name}: no checkpoint is sampled yet")
+    return found
+
+
+def _parts_at(source: Source, name: str, step: int, of: str, seed: int | None) -> list[Part]:
+    return [
+        part
+        for part in source.parts(name)
+        if part.step == step and part.set != TRAINING and (not of or part.set == of) and seed in (None, part.seed)
+    ]
+
+
+def _usual_size(cells: pl.DataFrame) -> int | None:
+    """The size with the most patterns that are few enough to be looked at."""
+    if not len(cells):
+        return None
+    counts = cells.group_by("n").agg(pl.col("pattern").n_unique()).sort("n").rows()
+    few = [pair for pair in counts if pair[1] <= MOST_CARDS] or counts[:1]
+    return int(max(few, key=lambda pair: pair[1])[0])
+
+
+def _sizes(source: Source) -> list[int]:
+    found: set[int] = set()
+    for name in source.runs:
+        for of in {part.set for part in source.parts(name)}:
+            found |= set(source.puzzles(name, of)["n"].unique())
+    return sorted(found)
+
+
+def _number(query: Query, name: str) -> int | None:
+    text = query.get(name, "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise RunError(f"{name} = {text[:40]}: not a number")
+    return int(text)
+
+
+def _chosen(query: Query, name: str, known: Sequence[int]) -> int:
+    """A number of the query that is known; the last one by default."""
+    number = _number(query, name)
+    if number is None:
+        return known[-1]
+    if number not in known:
+        raise RunError(f"{name} = {number}: there are {', '.join(map(str, known))}")
+    return number
+
+
+def _part(text: str, of: str) -> Part:
+    name, _, rest = text.rpartition(":")[0].rpartition(":")
+    step = text.rpartition(":")[2]
+    if not (rest.isascii() and rest.isdigit() and step.isascii() and step.isdigit()):
+        raise RunError(f"at = {text[:80]}: use RUN:SEED:STEP")
+    return Part(name, int(rest), of, int(step))
+
+
+def _named(part: Part) -> str:
+    return f"{part.run}:{part.seed}:{part.step}"
+
+
+def _heading(one: Column) -> str:
+    return f"{one.part.run}, seed {one.part.seed}, {'base' if one.part.step == 0 else f'step {one.part.step}'}"
+
+

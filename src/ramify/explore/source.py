@@ -1,0 +1,205 @@
+"""Read runs for the explorer: finished, in training or growing. Nothing is ever written.
+
+A part is one table of completions: a set at a checkpoint of a seed, or the training completions of a step (set
+`train`). Parts that are not graded on disk yet are graded in memory.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from ramify.analysis.annotate import annotate
+from ramify.errors import RunError
+from ramify.frames import attributed, samples
+from ramify.layout import DERIVED
+from ramify.run import Run
+from ramify.schemas import ATTEMPTS, COMPLETIONS, GRADES, ROLLOUTS
+from ramify.tables import is_current, made_by
+
+TRAINING = "train"
+"""The set of the training completions."""
+KEPT = 64
+"""The number of values that are kept in memory, of each kind."""
+
+
+class Part(NamedTuple):
+    """One table of completions: its run by name, seed, set and step."""
+
+    run: str
+    seed: int
+    set: str
+    step: int
+
+
+class Tables(NamedTuple):
+    """The tables of a part, with the columns of `COMPLETIONS`, `GRADES` and `ATTEMPTS`."""
+
+    completions: pl.LazyFrame
+    grades: pl.LazyFrame
+    attempts: pl.LazyFrame
+
+
+class Kept:
+    """The latest values of a function by key. Threads may compute the same value twice."""
+
+    def __init__(self, most: int = KEPT) -> None:
+        self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = Lock()
+        self._most = most
+
+    def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """The value of a key, computed if it is not there."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = compute()
+        with self._lock:
+            self._values[key] = value
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+        return value
+
+
+class Source:
+    """Runs to explore, by name.
+
+    Args:
+        runs: with distinct folders; of equal folder names, later ones get a number.
+
+    Raises:
+        RunError: there is no run.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        if not runs:
+            raise RunError("no run to explore")
+        self.runs: dict[str, Run] = {}
+        for run in runs:
+            name, number = run.path.resolve().name, 1
+            while name in self.runs:
+                number += 1
+                name = f"{run.path.resolve().name}-{number}"
+            self.runs[name] = run
+        self._graded = Kept(16)
+        self._puzzles = Kept()
+        self.kept = Kept()
+
+    def run(self, name: str) -> Run:
+        """A run by name.
+
+        Raises:
+            RunError: there is none.
+        """
+        if name not in self.runs:
+            raise RunError(f"{name}: no such run; there are {', '.join(self.runs)}")
+        return self.runs[name]
+
+    def parts(self, name: str) -> list[Part]:
+        """The parts of a run, sorted by set, step and seed, training completions last."""
+        run = self.run(name)
+        found = [Part(name, seed, of, step) for seed in run.seeds for of, step in run.sampled(seed)]
+        found += [Part(name, seed, TRAINING, step) for seed in run.seeds for step in run.rollout_steps(seed)]
+        return sorted(found, key=lambda part: (part.set == TRAINING, part.set, part.step, part.seed))
+
+    def file(self, part: Part) -> Path:
+        """The file with the completions of a part."""
+        run = self.run(part.run)
+        if part.set == TRAINING:
+            return run.rollouts_file(part.seed, part.step)
+        return run.completions_file(part.seed, part.set, part.step)
+
+    def stamp(self, part: Part) -> tuple[int, ...]:
+        """What changes when a file of the part does; the size is -1 while there is no file."""
+        found: list[int] = []
+        for path in (self.file(part), *self._derived(part)):
+            try:
+                stat = path.stat()
+                found += [stat.st_size, stat.st_mtime_ns]
+            except OSError:
+                found += [-1, 0]
+        return tuple(found)
+
+    def version(self) -> str:
+        """A text that changes when a run gets a new part, changed tables or another training step."""
+        found: list[Any] = []
+        for name, run in self.runs.items():
+            found += [(part, self.stamp(part)) for part in self.parts(name)]
+            for file in (run.estimates_file, *map(run.train_log, run.seeds)):
+                found.append(file.stat().st_mtime_ns if file.is_file() else 0)
+        return f"{hash(tuple(found)) & 0xFFFFFFFFFFFF:012x}"
+
+    def puzzles(self, name: str, of: str) -> pl.DataFrame:
+        """The puzzles of a set with all columns of their structure; see `frames.attributed`.
+
+        The set of training completions has all puzzles of the run, since an import does not tell them apart.
+        """
+        run = self.run(name)
+        files = [run.puzzles_file(of)] if of != TRAINING else sorted(run.puzzles_file(TRAINING).parent.glob("*.parquet"))
+        there = [file for file in files if file.is_file()]
+        if not there:
+            raise RunError(f"{run.path}: there are no puzzles of the set {of}")
+
+        def read() -> pl.DataFrame:
+            frames = [run.scan(file, run.task.puzzle_schema()) for file in there]
+            frame: pl.DataFrame = pl.concat(frames).collect()
+            return attributed(run.task, frame, run.trained_patterns())
+
+        found: pl.DataFrame = self._puzzles.get((name, of, *(file.stat().st_mtime_ns for file in there)), read)
+        return found
+
+    def is_graded(self, part: Part) -> bool:
+        """Whether the grades and attempts of a part are on disk, by the grader of this version."""
+        files = self._derived(part)
+        versions = made_by(self.run(part.run).task.GRADER_VERSION)
+        return bool(files) and all(is_current(file, versions) for file in files)
+
+    def tables(self, part: Part) -> Tables:
+        """The tables of a part, graded in memory where they are not on disk.
+
+        Raises:
+            RunError: a table is missing or damaged.
+        """
+        run = self.run(part.run)
+        completions = self._completions(part)
+        if self.is_graded(part):
+            grades, attempts = self._derived(part)
+            return Tables(completions, run.scan(grades, GRADES), run.scan(attempts, ATTEMPTS))
+
+        def grade() -> tuple[pl.DataFrame, pl.DataFrame]:
+            puzzles = self.puzzles(part.run, part.set)
+            items = dict(zip(puzzles["puzzle_id"], run.task.puzzles_in(puzzles), strict=True))
+            found = completions.select(list(COMPLETIONS)).collect()
+            return annotate(found.filter(pl.col("puzzle_id").is_in(list(items))), items, run.task)
+
+        found = self._graded.get((part, self.stamp(part)), grade)
+        return Tables(completions, found[0].lazy(), found[1].lazy())
+
+    def samples(self, part: Part) -> pl.LazyFrame:
+        """One row per completion of a part, with the columns of `frames.SAMPLES` and text; see `frames.samples`."""
+        return samples(self.run(part.run).task, self.puzzles(part.run, part.set), *self.tables(part))
+
+    def _completions(self, part: Part) -> pl.LazyFrame:
+        run, file = self.run(part.run), self.file(part)
+        if part.set != TRAINING:
+            return run.scan(file, COMPLETIONS)
+        frame = run.scan(file, ROLLOUTS)
+        there = frame.collect_schema()
+        number = pl.int_range(pl.len(), dtype=pl.Int32).over("puzzle_id")
+        return frame.select(
+            "puzzle_id",
+            number.alias("sample"),
+            "text",
+            pl.col("tokens").cast(pl.Int32) if "tokens" in there else pl.lit(None, pl.Int32).alias("tokens"),
+            pl.col("truncated") if "truncated" in there else pl.lit(False).alias("truncated"),
+        )
+
+    def _derived(self, part: Part) -> list[Path]:
+        if part.set == TRAINING:
+            return []
+        run = self.run(part.run)
+        return [run.derived_file(kind, part.seed, part.set, part.step) for kind in DERIVED]

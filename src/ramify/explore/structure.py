@@ -1,0 +1,123 @@
+"""Success by structure at one checkpoint: shape class → pattern → its puzzles and what was used instead."""
+
+from dataclasses import dataclass
+
+import polars as pl
+from markupsafe import Markup
+
+from ramify.explore.source import Part, Source
+from ramify.frames import cells
+from ramify.report.examples import drawn
+
+_SUMS = ("k", "correct", "tried", "hit", "substituted", "placed")
+
+
+@dataclass(frozen=True, slots=True)
+class PatternCell:
+    """A pattern at a checkpoint.
+
+    Attributes:
+        success: share of correct samples; tried: of samples with an attempt that can solve the puzzle.
+        hits: share of the tried samples that hit the target; None without any.
+        coverage: share of the puzzles with a correct sample.
+        puzzles: number of puzzles.
+    """
+
+    pattern: str
+    shape: str
+    depth: int
+    puzzles: int
+    success: float
+    tried: float
+    hits: float | None
+    coverage: float
+    tree: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class PuzzleCell:
+    """A puzzle at a checkpoint: correct of k samples."""
+
+    puzzle_id: str
+    described: str
+    set: str
+    correct: int
+    k: int
+
+
+def cells_at(source: Source, parts: list[Part]) -> pl.DataFrame:
+    """The cells of some parts of one run with the columns of their puzzles, one row per puzzle, seed and set."""
+    frames = []
+    for part in parts:
+        frame = source.kept.get(("cells", part, source.stamp(part)), lambda part=part: _cells(source, part))
+        puzzles = source.puzzles(part.run, part.set)
+        frames.append(
+            frame.join(puzzles, on="puzzle_id", how="left").with_columns(set=pl.lit(part.set), seed=pl.lit(part.seed))
+        )
+    return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+
+
+def _cells(source: Source, part: Part) -> pl.DataFrame:
+    hashed = source.samples(part).with_columns(text_hash=pl.col("text").hash()).drop("text")
+    return cells(source.run(part.run).task, hashed.collect())
+
+
+def patterns(source: Source, name: str, found: pl.DataFrame) -> list[PatternCell]:
+    """The patterns of some cells, by shape class, the least successful first."""
+    if not len(found):
+        return []
+    each = (
+        found.drop_nulls("pattern")
+        .group_by("pattern")
+        .agg(
+            pl.col("shape_class", "depth").first(),
+            pl.col(_SUMS).sum(),
+            puzzles=pl.col("puzzle_id").n_unique(),
+            covered=pl.col("puzzle_id").filter(pl.col("correct") > 0).n_unique(),
+        )
+        .with_columns(success=pl.col("correct") / pl.col("k"))
+        .sort("success", "pattern")
+    )
+    task = source.run(name).task
+    return [
+        PatternCell(
+            row["pattern"],
+            row["shape_class"],
+            row["depth"],
+            row["puzzles"],
+            row["success"],
+            row["tried"] / row["k"],
+            row["hit"] / row["tried"] if row["tried"] else None,
+            row["covered"] / row["puzzles"],
+            drawn(task, row["pattern"]),
+        )
+        for row in each.iter_rows(named=True)
+        if row["k"]
+    ]
+
+
+def puzzles_of(source: Source, name: str, found: pl.DataFrame) -> list[PuzzleCell]:
+    """The puzzles of some cells, the least successful first."""
+    task = source.run(name).task
+    columns = [*task.PUZZLE_COLUMNS]
+    each = (
+        found.group_by("puzzle_id", "set", maintain_order=True)
+        .agg(pl.col("correct", "k").sum(), pl.col([*columns, "n", "pattern"]).first())
+        .sort(pl.col("correct") / pl.col("k"), "puzzle_id")
+    )
+    return [
+        PuzzleCell(row["puzzle_id"], task.describe(row), row["set"], row["correct"], row["k"])
+        for row in each.iter_rows(named=True)
+    ]
+
+
+def substitutes(source: Source, parts: list[Part], pattern: str) -> list[tuple[str, int]]:
+    """The patterns of the correct answers to the puzzles of a pattern, with their numbers, the most frequent first."""
+    frames = []
+    for part in parts:
+        puzzles = source.puzzles(part.run, part.set).filter(pl.col("pattern") == pattern).select("puzzle_id")
+        answers = source.samples(part).filter("correct").join(puzzles.lazy(), on="puzzle_id", how="semi")
+        frames.append(answers.select("answer_pattern").drop_nulls().collect())
+    if not frames:
+        return []
+    return pl.concat(frames).group_by("answer_pattern").len().sort("len", "answer_pattern", descending=[True, False]).rows()

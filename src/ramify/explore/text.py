@@ -1,0 +1,73 @@
+"""A completion in the terminal, with its attempts as trees."""
+
+from typing import Any
+
+import polars as pl
+
+from ramify.explore.source import Part, Source
+from ramify.tasks.base import Tree
+
+MOST_TREES = 4
+LONGEST = 4000
+"""The number of characters shown of a completion, from its end."""
+
+
+def tree_lines(tree: Tree) -> list[str]:
+    """A tree as lines of text, the root first.
+
+    >>> print("\\n".join(tree_lines(("-", ("A", ("*", ("B", "C")))))))
+    -
+    ├─ A
+    └─ *
+       ├─ B
+       └─ C
+    """
+    if isinstance(tree, str):
+        return [tree]
+    root, below = tree
+    lines = [root]
+    for number, part in enumerate(below, start=1):
+        first, *others = tree_lines(part)
+        is_last = number == len(below)
+        lines.append(("└─ " if is_last else "├─ ") + first)
+        lines += [("   " if is_last else "│  ") + line for line in others]
+    return lines
+
+
+def beside(blocks: list[list[str]], gap: int = 4) -> list[str]:
+    """Blocks of lines side by side.
+
+    >>> beside([["a", "bb"], ["c"]])
+    ['a     c', 'bb']
+    """
+    height = max(map(len, blocks), default=0)
+    widths = [max(map(len, block), default=0) + gap for block in blocks]
+    rows = []
+    for at in range(height):
+        cells = [(block[at] if at < len(block) else "").ljust(width) for block, width in zip(blocks, widths, strict=True)]
+        rows.append("".join(cells).rstrip())
+    return rows
+
+
+def completion_text(source: Source, row: dict[str, Any]) -> str:
+    """A row of `completions.rows_of` as text: its place, verdict and text, and its last attempts as trees."""
+    part = Part(row["run"], row["seed"], row["set"], row["step"])
+    task = source.run(part.run).task
+    mine = (pl.col("puzzle_id") == row["puzzle_id"]) & (pl.col("sample") == row["sample"])
+    attempts = source.tables(part).attempts.filter(mine).sort("start").collect().to_dicts()
+    sample = "temperature 0" if row["sample"] < 0 else f"sample {row['sample']}"
+    head = f"{row['puzzle_id']}, {row['set']} at step {part.step}, seed {part.seed}, {sample}: {row['verdict']}"
+    source_of = f"source pattern {row['pattern']}, {row['shape_class']}" if row["pattern"] else "no source pattern"
+    text = row["text"] or ""
+    shown = f"… {text[-LONGEST:]}" if len(text) > LONGEST else text
+    blocks = []
+    for attempt in attempts[-MOST_TREES:]:
+        note = "hits" if attempt["hits_target"] else "misses"
+        note += ", wrong value stated" if attempt["miscalculated"] else ""
+        drawn = tree_lines(task.tree(attempt["pattern"])) if attempt["pattern"] else ["no pattern"]
+        blocks.append([attempt["expression"], note, *drawn])
+    lines = ["─" * 72, head, source_of, "", *shown.splitlines(), ""]
+    if blocks:
+        more = f", the last {len(blocks)}" if len(attempts) > len(blocks) else ""
+        lines += [f"{len(attempts)} attempts{more}:", *beside(blocks), ""]
+    return "\n".join(lines)
