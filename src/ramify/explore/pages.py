@@ -26,7 +26,7 @@ from ramify.report.examples import drawn
 from ramify.report.figures import Point, Series, line_panel
 from ramify.report.page import view_of
 from ramify.run import Run
-from ramify.tasks.base import SHAPE_CLASSES
+from ramify.tasks.base import SETS, SHAPE_CLASSES
 
 MOST_PANELS = 24
 MOST_LINES = 8
@@ -325,12 +325,16 @@ def _panels(
     groups: Sequence[str],
     seeds: str | None,
 ) -> list[tuple[str, Markup, list[tuple[str, str]]]]:
-    """One panel for each set and group; its lines are runs or seeds, and each point leads to its completions."""
+    """One panel for each set and group; its lines are runs or seeds, and each point leads to its completions.
+
+    All panels have the same value axis.
+    """
     tables = {name: curves.rows(source, name).filter(metric=metric, by=by) for name in runs}
     together = pl.concat(list(tables.values()))
     together = together.filter(pl.col("set") == of) if of else together
     places = together.select("set", "group").unique().sort("set", "group").rows()
-    places = sorted(places, key=lambda place: (place[0] == TRAINING, place[0] == "skills", place))
+    order = [*SETS]
+    places.sort(key=lambda place: order.index(place[0]) if place[0] in order else len(order))
     lines: list[tuple[str, str, int | None]] = []
     for name, table in tables.items():
         own = sorted(table["seed"].drop_nulls().unique())
@@ -338,7 +342,7 @@ def _panels(
         lines += [(name, name if len(runs) > 1 else "all seeds", None)] if pooled else []
         lines += [] if pooled else [(name, f"{name}, seed {seed}" if len(runs) > 1 else f"seed {seed}", seed) for seed in own]
     lines = lines[:MOST_LINES]
-    found = []
+    drawings = []
     in_percent = metric_of(metric).in_percent
     for where, group in [place for place in places if not groups or place[1] in groups][:MOST_PANELS]:
         series = []
@@ -363,10 +367,17 @@ def _panels(
             name, seed = owners[one.name]
             return link("/completions", run=name, seed=seed, set=where, step=point.step, **curves.behind(by, group))
 
-        heading = where if group == "all" else f"{where}, {_group_words(by, group)}"
-        drawing = line_panel(series, f"{displayed(metric)}: {heading}", percent=in_percent, link=lead)
-        found.append((heading, Markup(drawing), [(one.name, one.style) for one in series]))
-    return found
+        drawings.append((where if group == "all" else f"{where}, {_group_words(by, group)}", series, lead))
+    every = [point for _, series, _ in drawings for one in series for point in one.points]
+    top = max((end for point in every for end in (point.value, point.high) if end is not None), default=0.0)
+    return [
+        (
+            heading,
+            Markup(line_panel(series, f"{displayed(metric)}: {heading}", top, in_percent, lead)),
+            [(one.name, one.style) for one in series],
+        )
+        for heading, series, lead in drawings
+    ]
 
 
 def _group_words(by: str, group: str) -> str:
