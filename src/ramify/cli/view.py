@@ -63,7 +63,8 @@ def show(
     if not steps:
         raise RamifyError(f"{folder}: no completions; sample some with ramify sample")
     values = {"run": name, "seed": seed, "set": of, "step": max(steps) if step is None else step, "n": n}
-    values |= {"pattern": pattern, "shape_class": shape, "puzzle": puzzle, "uses": uses, "verdict": verdict, "text": text}
+    values |= {"pattern": pattern, "shape_class": shape, "puzzle": puzzle, "uses": uses, "text": text}
+    values |= {"verdict": verdict}
     values |= {"wrong": "yes" if wrong else "", "miscalculated": "yes" if miscalculated else "", "sort": sort}
     filters = Filters.read({key: "" if value is None else str(value) for key, value in values.items()})
     matches = search(source, filters)

@@ -101,9 +101,8 @@ def _rows(source: Source, part: Part, rows: pl.DataFrame) -> pl.DataFrame:
         mine.join(flagged, on=KEYS, how="left")
         .join(written, on=KEYS, how="left")
         .join(puzzles, on="puzzle_id", how="left")
-        .with_columns(
-            pl.col("hit", "miscalculated").fill_null(False), *(pl.lit(value).alias(name) for name, value in place.items())
-        )
+        .with_columns(pl.col("hit", "miscalculated").fill_null(False))
+        .with_columns(pl.lit(value).alias(name) for name, value in place.items())
         .select("place", *FIELDS, "attempts", "hit", "miscalculated", "text")
     )
 

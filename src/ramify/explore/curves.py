@@ -55,7 +55,7 @@ def _means(source: Source, part: Part) -> pl.DataFrame:
     def compute() -> pl.DataFrame:
         drawn = source.tables(part).grades.filter(pl.col("sample") >= 0)
         correct = drawn.group_by("puzzle_id").agg(value=(pl.col("verdict") == "correct").mean(), k=pl.len()).collect()
-        number = correct["k"].max() or 1
+        number = max(map(int, correct["k"]), default=1)
         return _grouped(correct, source.puzzles(part.run, part.set), part, f"mean@{number}", GROUPINGS)
 
     found: pl.DataFrame = source.kept.get(("means", part, source.stamp(part)), compute)
@@ -106,11 +106,12 @@ def _grouped(
     return pl.concat(frames)
 
 
-def points(curves: pl.DataFrame, metric: str, of: str, by: str, group: str, seed: int | None) -> list[Point]:
+def points(table: pl.DataFrame, metric: str, of: str, by: str, group: str, seed: int | None) -> list[Point]:
     """The points of a curve: of a seed, or pooled over seeds if None."""
     mine = pl.col("seed").is_null() if seed is None else pl.col("seed") == seed
     where = (pl.col("metric") == metric) & (pl.col("set") == of) & (pl.col("by") == by) & (pl.col("group") == group)
-    return [Point(*row) for row in curves.filter(where & mine).sort("step").select("step", "value", "low", "high").rows()]
+    found = table.filter(where & mine).sort("step").select("step", "value", "low", "high")
+    return [Point(*row) for row in found.rows()]
 
 
 def behind(by: str, group: str) -> dict[str, str]:

@@ -1,52 +1,34 @@
 """The pages of the explorer, each from the query of its address. Every state of a page is in its address."""
 
-import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib import resources
-from urllib.parse import urlencode
 
 import jinja2
 import polars as pl
 from markupsafe import Markup
 
-from ramify.analysis.metrics import displayed, metric_of
+from ramify.analysis.metrics import displayed
 from ramify.errors import RunError
 from ramify.explore import curves, structure
 from ramify.explore.completions import PAGE, around, page_of, search
 from ramify.explore.filters import SORTS, Filters
+from ramify.explore.panels import MOST_PANELS, default_metric, link, panels
+from ramify.explore.progress import progress
 from ramify.explore.puzzle import Column, column, difference
 from ramify.explore.source import TRAINING, Part, Source
 from ramify.records import Verdict
 from ramify.report.abstract import abstract
 from ramify.report.examples import drawn
-from ramify.report.figures import Point, Series, line_panel
 from ramify.report.page import view_of
-from ramify.run import Run
-from ramify.tasks.base import SETS, SHAPE_CLASSES
+from ramify.tasks.base import SHAPE_CLASSES
 
-MOST_PANELS = 24
-MOST_LINES = 8
 MOST_CARDS = 120
 MOST_COLUMNS = 6
-STYLES = ("first", "second", "third", "fourth", "balanced", "left", "right", "box")
-_TAIL = 1 << 16
 
 Query = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is: the last training step, the number of steps, and its parts by set."""
-
-    step: int | None
-    steps: int | None
-    finished: bool
-    sets: Sequence[tuple[str, Sequence[int]]]
-    ungraded: int
 
 
 @cache
@@ -81,16 +63,6 @@ def policy() -> str:
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{own}'; connect-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
-
-
-def link(path: str, **values: object) -> str:
-    """An address with a query; empty values are left out, and lists repeat their name.
-
-    >>> link("/structure", run="demo", step=0, n=None)
-    '/structure?run=demo&step=0'
-    """
-    query = urlencode({name: value for name, value in values.items() if value not in (None, "", [])}, doseq=True)
-    return f"{path}?{query}" if query else path
 
 
 def unbroken(pattern: str) -> str:
@@ -130,21 +102,21 @@ def overview(source: Source, query: Query) -> str:
                 said = abstract(view_of(run))
             except RunError as error:
                 note = str(error)
-        panels = _panels(source, [name], _default_metric(source, name), "", "n", [], None)
-        found.append((name, run, _progress(source, name), said, note, panels))
+        figures = panels(source, [name], default_metric(source, name), "", "n", [], None)
+        found.append((name, run, progress(source, name), said, note, figures))
     return rendered("overview.html.jinja", source, "Overview", run=next(iter(source.runs)), found=found)
 
 
 def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Sequence[str]) -> str:
     """A metric of any set and grouping over training, several runs or seeds laid over each other."""
-    chosen = [source.run(name).path and name for name in runs] or [next(iter(source.runs))]
+    chosen = list(runs) or [next(iter(source.runs))]
     table = pl.concat([curves.rows(source, name).select("metric", "set", "by", "seed") for name in chosen]).unique()
-    metric = query.get("metric") or _default_metric(source, chosen[0])
+    metric = query.get("metric") or default_metric(source, chosen[0])
     of_metric = table.filter(pl.col("metric") == metric)
     of = query.get("set", "")
     by = query.get("by") or "n"
     seeds = query.get("seeds", "pooled")
-    panels = _panels(source, chosen, metric, of, by, groups, seeds)
+    figures = panels(source, chosen, metric, of, by, groups, seeds)
     metrics = sorted(table["metric"].unique(), key=lambda name: (name != metric, displayed(name)))
     return rendered(
         "curves.html.jinja",
@@ -159,7 +131,7 @@ def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Seque
         by=by,
         groupings=sorted(of_metric["by"].unique()),
         seeds=seeds,
-        panels=panels,
+        panels=figures,
         most=MOST_PANELS,
     )
 
@@ -214,8 +186,8 @@ def pattern_page(source: Source, query: Query) -> str:
     if not len(mine):
         raise RunError(f"{pattern[:80]}: no puzzle of {name} has this source pattern at step {step}")
     of = str(mine["set"][0])
-    metric = _default_metric(source, name)
-    panel = _panels(source, [name], metric, of, "pattern", [pattern], "pooled")
+    metric = default_metric(source, name)
+    figures = panels(source, [name], metric, of, "pattern", [pattern], "pooled")
     below = structure.patterns(source, name, cells.filter(pl.col("pattern").is_in(list(task.parts(pattern)))))
     twins = sorted(task.twins(pattern))
     return rendered(
@@ -234,7 +206,7 @@ def pattern_page(source: Source, query: Query) -> str:
         parts=below,
         twins=twins,
         substitutes=structure.substitutes(source, [part for part in parts if part.set == of], pattern)[:12],
-        panels=panel,
+        panels=figures,
     )
 
 
@@ -316,124 +288,6 @@ def completions_page(source: Source, query: Query) -> str:
     )
 
 
-def _panels(
-    source: Source,
-    runs: Sequence[str],
-    metric: str,
-    of: str,
-    by: str,
-    groups: Sequence[str],
-    seeds: str | None,
-) -> list[tuple[str, Markup, list[tuple[str, str]]]]:
-    """One panel for each set and group; its lines are runs or seeds, and each point leads to its completions.
-
-    All panels have the same value axis.
-    """
-    tables = {name: curves.rows(source, name).filter(metric=metric, by=by) for name in runs}
-    together = pl.concat(list(tables.values()))
-    together = together.filter(pl.col("set") == of) if of else together
-    places = together.select("set", "group").unique().sort("set", "group").rows()
-    order = [*SETS]
-    places.sort(key=lambda place: order.index(place[0]) if place[0] in order else len(order))
-    lines: list[tuple[str, str, int | None]] = []
-    for name, table in tables.items():
-        own = sorted(table["seed"].drop_nulls().unique())
-        pooled = seeds != "each" and table["seed"].null_count() > 0
-        lines += [(name, name if len(runs) > 1 else "all seeds", None)] if pooled else []
-        lines += [] if pooled else [(name, f"{name}, seed {seed}" if len(runs) > 1 else f"seed {seed}", seed) for seed in own]
-    lines = lines[:MOST_LINES]
-    drawings = []
-    in_percent = metric_of(metric).in_percent
-    for where, group in [place for place in places if not groups or place[1] in groups][:MOST_PANELS]:
-        series = []
-        owners: dict[str, tuple[str, int | None]] = {}
-        for (name, label, seed), style in zip(lines, STYLES, strict=False):
-            points = curves.points(tables[name], metric, where, by, group, seed)
-            if not points and seed is None:  # what is not scored yet has no pooled estimate
-                points = curves.points(tables[name], metric, where, by, group, source.run(name).seeds[0])
-            if points:
-                series.append(Series(label, style, points))
-                owners[label] = name, seed
-        if not series:
-            continue
-
-        def lead(
-            one: Series,
-            point: Point,
-            owners: Mapping[str, tuple[str, int | None]] = owners,
-            where: str = where,
-            group: str = group,
-        ) -> str:
-            name, seed = owners[one.name]
-            return link("/completions", run=name, seed=seed, set=where, step=point.step, **curves.behind(by, group))
-
-        drawings.append((where if group == "all" else f"{where}, {_group_words(by, group)}", series, lead))
-    every = [point for _, series, _ in drawings for one in series for point in one.points]
-    top = max((end for point in every for end in (point.value, point.high) if end is not None), default=0.0)
-    return [
-        (
-            heading,
-            Markup(line_panel(series, f"{displayed(metric)}: {heading}", top, in_percent, lead)),
-            [(one.name, one.style) for one in series],
-        )
-        for heading, series, lead in drawings
-    ]
-
-
-def _group_words(by: str, group: str) -> str:
-    """A group in words.
-
-    >>> _group_words("n,shape_class", "4,right-heavy")
-    'n = 4, right-heavy'
-    """
-    columns = by.split(",")
-    values = group.split(",", len(columns) - 1)
-    pairs = zip(columns, values, strict=False)
-    return ", ".join(value if name in ("shape_class", "pattern") else f"{name} = {value}" for name, value in pairs)
-
-
-def _default_metric(source: Source, name: str) -> str:
-    """mean@k if there is one."""
-    there = curves.rows(source, name)["metric"].unique().to_list()
-    means = [metric for metric in there if metric.startswith("mean@") and metric.removeprefix("mean@").isdigit()]
-    return max(means, key=lambda metric: int(metric.removeprefix("mean@")), default="reward")
-
-
-def _progress(source: Source, name: str) -> Progress:
-    run = source.run(name)
-    parts = source.parts(name)
-    sets = {of: sorted({part.step for part in parts if part.set == of}) for of in sorted({part.set for part in parts})}
-    ungraded = sum(not source.is_graded(part) for part in parts if part.set != TRAINING)
-    train = run.config.get("train")
-    steps = train.get("steps") if isinstance(train, Mapping) else None
-    return Progress(
-        max((step for step in map(_logged_step, map(run.train_log, run.seeds)) if step is not None), default=None),
-        steps if isinstance(steps, int) else None,
-        run.manifest_file.is_file(),
-        [*sets.items()],
-        ungraded,
-    )
-
-
-def _logged_step(path: object) -> int | None:
-    """The step of the last complete line of a training log."""
-    try:
-        with open(str(path), "rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - _TAIL))
-            lines = file.read().split(b"\n")[:-1]
-    except OSError:
-        return None
-    for line in reversed(lines):
-        try:
-            step = json.loads(line).get("step")
-        except (ValueError, AttributeError, RecursionError):
-            continue
-        if isinstance(step, int):
-            return step
-    return None
-
-
 def _steps(source: Source, name: str) -> list[int]:
     found = sorted({part.step for part in source.parts(name) if part.set != TRAINING})
     if not found:
@@ -499,5 +353,3 @@ def _named(part: Part) -> str:
 
 def _heading(one: Column) -> str:
     return f"{one.part.run}, seed {one.part.seed}, {'base' if one.part.step == 0 else f'step {one.part.step}'}"
-
-

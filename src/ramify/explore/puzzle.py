@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import polars as pl
 from markupsafe import Markup
@@ -10,6 +11,7 @@ from markupsafe import Markup
 from ramify.explore.source import Part, Source
 from ramify.report.examples import drawn
 from ramify.report.marked import marked
+from ramify.tasks.base import Task
 
 MOST_SAMPLES = 64
 """The number of samples shown of a column."""
@@ -18,20 +20,28 @@ LONGEST = 20_000
 """The number of characters shown of a completion, from its end."""
 
 
+class Drawn(NamedTuple):
+    """An attempt: its tree, empty if it has no pattern, its expression, and whether it hits and is miscalculated."""
+
+    tree: Markup
+    expression: str
+    hits: bool
+    miscalculated: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A completion with its attempts marked, and their trees.
+    """A completion with its attempts marked; number -1 is the completion at temperature 0.
 
     Attributes:
-        number: -1 is the completion at temperature 0.
-        trees: pattern, its tree (none if it has no pattern), expression, and whether it hits and is miscalculated.
+        trees: its last attempts; `more` are left out.
     """
 
     number: int
     verdict: str
     tokens: int | None
     pieces: Sequence[tuple[str, str]]
-    trees: Sequence[tuple[str, Markup, str, bool, bool]]
+    trees: Sequence[Drawn]
     more: int
 
 
@@ -62,7 +72,7 @@ def column(source: Source, part: Part, puzzle_id: str) -> Column:
     tables = source.tables(part)
     texts, grades, attempts = pl.collect_all([table.filter(mine) for table in tables])
     written = dict(texts.select("sample", "text").rows())
-    found = []
+    found: list[Sample] = []
     used: Counter[str] = Counter()
     drawn_first = pl.col("sample") < 0
     of_sample = attempts.sort("start").partition_by("sample", as_dict=True)
@@ -73,16 +83,17 @@ def column(source: Source, part: Part, puzzle_id: str) -> Column:
         if len(found) < MOST_SAMPLES:
             text = written.get(row["sample"], "")
             rows = mine_only.to_dicts()
-            trees = [
-                (each["pattern"] or "", drawn(task, each["pattern"]) if each["pattern"] else Markup(""), each["expression"])
-                + (each["hits_target"], each["miscalculated"])
-                for each in rows[-MOST_TREES:]
-            ]
+            trees = [_attempt(task, each) for each in rows[-MOST_TREES:]]
             pieces = marked(text, rows, max(0, len(text) - LONGEST))
             found.append(Sample(row["sample"], row["verdict"], row["tokens"], pieces, trees, len(rows) - len(trees)))
     sampled = grades.filter(pl.col("sample") >= 0)
     correct = int((sampled["verdict"] == "correct").sum())
     return Column(part, found, correct, len(sampled), used, len(grades) - len(found))
+
+
+def _attempt(task: Task, row: dict[str, Any]) -> Drawn:
+    tree = drawn(task, row["pattern"]) if row["pattern"] else Markup("")
+    return Drawn(tree, row["expression"], row["hits_target"], row["miscalculated"])
 
 
 def difference(first: Column, second: Column) -> Difference:

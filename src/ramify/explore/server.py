@@ -183,5 +183,3 @@ def _csv(frames: Iterator[pl.DataFrame]) -> Iterator[str]:
         for row in frame.iter_rows():
             writer.writerow([f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell for cell in row])
         yield buffer.getvalue()
-
-

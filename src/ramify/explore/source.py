@@ -139,7 +139,8 @@ class Source:
         The set of training completions has all puzzles of the run, since an import does not tell them apart.
         """
         run = self.run(name)
-        files = [run.puzzles_file(of)] if of != TRAINING else sorted(run.puzzles_file(TRAINING).parent.glob("*.parquet"))
+        own = run.puzzles_file(of)
+        files = sorted(own.parent.glob("*.parquet")) if of == TRAINING else [own]
         there = [file for file in files if file.is_file()]
         if not there:
             raise RunError(f"{run.path}: there are no puzzles of the set {of}")

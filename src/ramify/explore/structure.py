@@ -1,6 +1,7 @@
 """Success by structure at one checkpoint: shape class → pattern → its puzzles and what was used instead."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 from markupsafe import Markup
@@ -49,7 +50,7 @@ def cells_at(source: Source, parts: list[Part]) -> pl.DataFrame:
     """The cells of some parts of one run with the columns of their puzzles, one row per puzzle, seed and set."""
     frames = []
     for part in parts:
-        frame = source.kept.get(("cells", part, source.stamp(part)), lambda part=part: _cells(source, part))
+        frame = source.kept.get(("cells", part, source.stamp(part)), partial(_cells, source, part))
         puzzles = source.puzzles(part.run, part.set)
         frames.append(
             frame.join(puzzles, on="puzzle_id", how="left").with_columns(set=pl.lit(part.set), seed=pl.lit(part.seed))
@@ -120,4 +121,5 @@ def substitutes(source: Source, parts: list[Part], pattern: str) -> list[tuple[s
         frames.append(answers.select("answer_pattern").drop_nulls().collect())
     if not frames:
         return []
-    return pl.concat(frames).group_by("answer_pattern").len().sort("len", "answer_pattern", descending=[True, False]).rows()
+    counted = pl.concat(frames).group_by("answer_pattern").len()
+    return counted.sort("len", "answer_pattern", descending=[True, False]).rows()

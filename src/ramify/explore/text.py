@@ -44,8 +44,8 @@ def beside(blocks: list[list[str]], gap: int = 4) -> list[str]:
     widths = [max(map(len, block), default=0) + gap for block in blocks]
     rows = []
     for at in range(height):
-        cells = [(block[at] if at < len(block) else "").ljust(width) for block, width in zip(blocks, widths, strict=True)]
-        rows.append("".join(cells).rstrip())
+        cells = [block[at] if at < len(block) else "" for block in blocks]
+        rows.append("".join(map(str.ljust, cells, widths)).rstrip())
     return rows
 
 

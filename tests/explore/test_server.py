@@ -1,0 +1,105 @@
+"""The server: pages, files, events, and who may read them."""
+
+import json
+from io import BytesIO
+from urllib.parse import quote
+
+import polars as pl
+import pytest
+
+from ramify import Run
+from ramify.explore.source import Source
+
+starlette = pytest.importorskip("starlette.testclient")
+server = pytest.importorskip("ramify.explore.server")
+
+
+@pytest.fixture
+def client(known_run_once: Run) -> "starlette.TestClient":
+    return starlette.TestClient(server.application(Source([known_run_once])), base_url="http://127.0.0.1")
+
+
+def puzzle(run: Run) -> dict:
+    return run.puzzles("test").filter(pl.col("pattern").is_not_null()).row(0, named=True)
+
+
+def test_every_view_answers(client: "starlette.TestClient", known_run_once: Run) -> None:
+    one = puzzle(known_run_once)
+    name = known_run_once.path.name
+    for path, words in (
+        ("/", "Success on"),
+        ("/curves?by=n,shape_class", "<svg"),
+        (f"/structure?run={name}&step=0&n=3", "right-heavy"),
+        (f"/pattern?pattern={quote(one['pattern'])}", "Puzzles"),
+        (f"/puzzle?set=test&puzzle={one['puzzle_id']}", "Patterns tried"),
+        ("/completions?step=4&wrong=yes", "Download all"),
+    ):
+        answer = client.get(path)
+        assert answer.status_code == 200, (path, answer.text[:300])
+        assert words in answer.text
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "unsafe-eval" not in policy
+
+
+def test_hostile_completions_are_escaped(client: "starlette.TestClient", known_run_once: Run) -> None:
+    one = puzzle(known_run_once)
+    for path in ("/completions?step=0", f"/puzzle?set=test&puzzle={one['puzzle_id']}"):
+        text = client.get(path).text
+        assert "&lt;script" in text and "<script>alert" not in text
+    text = client.get("/completions", params={"text": '"><script>alert(1)</script>', "pattern": "<b>"}).text
+    assert "<script>alert" not in text and "<b>" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/structure?step=77", "step = 77"),
+        ("/structure?run=other", "no such run"),
+        ("/pattern?pattern=%3Cscript%3E", "not a pattern"),
+        ("/puzzle?puzzle=1", "no such puzzle"),
+        ("/completions?seed=-1", "seed = -1"),
+        ("/puzzle?set=test&puzzle=PUZZLE&at=nowhere", "RUN:SEED:STEP"),
+        ("/puzzle?set=../test&puzzle=1", "no puzzles of the set"),
+    ],
+)
+def test_a_bad_address_is_one_sentence(
+    client: "starlette.TestClient", known_run_once: Run, path: str, message: str
+) -> None:
+    answer = client.get(path.replace("PUZZLE", puzzle(known_run_once)["puzzle_id"]))
+    assert answer.status_code == 404
+    assert message in answer.text and "Traceback" not in answer.text
+
+
+def test_all_matches_can_be_downloaded(client: "starlette.TestClient") -> None:
+    query = "step=4&wrong=no&set=test"
+    rows = [json.loads(line) for line in client.get(f"/completions.jsonl?{query}").text.splitlines()]
+    table = pl.read_parquet(BytesIO(client.get(f"/completions.parquet?{query}").content))
+    sheet = pl.read_csv(client.get(f"/completions.csv?{query}").content)
+    assert len(rows) == len(table) == len(sheet) > 0
+    assert {row["verdict"] for row in rows} == {"correct"}
+    assert table["text"].to_list() == [row["text"] for row in rows]
+
+
+def test_no_cell_of_a_sheet_is_a_formula() -> None:
+    lines = "".join(server._csv(iter([pl.DataFrame({"text": ["=1+1", "fine", "@x"]})])))
+    assert lines.splitlines() == ["text", "'=1+1", "fine", "'@x"]
+
+
+def test_only_reading_is_allowed(client: "starlette.TestClient") -> None:
+    assert client.post("/").status_code == 405
+    assert client.delete("/completions").status_code == 405
+
+
+def test_another_host_name_is_refused(client: "starlette.TestClient") -> None:
+    assert client.get("/", headers={"host": "attacker.example"}).status_code == 400
+
+
+def test_beyond_this_machine_a_token_is_needed(known_run_once: Run) -> None:
+    app = server.application(Source([known_run_once]), host="0.0.0.0", token="secret")
+    client = starlette.TestClient(app, base_url="http://somewhere", follow_redirects=False)
+    assert client.get("/").status_code == 403
+    assert client.get("/completions.jsonl").status_code == 403
+    assert client.get("/?token=wrong").status_code == 403
+    entered = client.get("/structure?token=secret&step=4")
+    assert entered.status_code == 303 and entered.headers["location"] == "/structure?step=4"
+    assert client.get("/structure?step=4").status_code == 200
