@@ -9,6 +9,7 @@ import polars as pl
 from ramify.errors import RunError
 from ramify.explore.filters import Filters
 from ramify.explore.source import Part, Source
+from ramify.schemas import ATTEMPTS
 
 PAGE = 50
 KEYS = ["puzzle_id", "sample"]
@@ -49,11 +50,13 @@ def _search(source: Source, filters: Filters, parts: Sequence[Part]) -> Matches:
     of_puzzles = filters.of_puzzles()
     for number, part in enumerate(parts):
         try:
-            tables = source.tables(part)
+            completions = source.completions(part)
+            rows = source.grades(part) if filters.need_grades else source.rows(part)
+            attempts = source.attempts(part) if filters.need_attempts else pl.LazyFrame(schema=dict(ATTEMPTS))
         except RunError as error:
             unread.append((part, str(error)))
             continue
-        rows = filters.matching(tables.grades.with_row_index("row"), tables.attempts, tables.completions)
+        rows = filters.matching(rows.with_row_index("row"), attempts, completions)
         if of_puzzles is not None or column == "n":
             puzzles = source.puzzles(part.run, part.set)
             puzzles = puzzles if of_puzzles is None else puzzles.filter(of_puzzles)
@@ -85,20 +88,22 @@ def rows_of(source: Source, matches: Matches, start: int, count: int) -> pl.Data
 
 
 def _rows(source: Source, part: Part, rows: pl.DataFrame) -> pl.DataFrame:
-    tables = source.tables(part)
     first, last = rows["row"].min(), rows["row"].max()
     assert isinstance(first, int) and isinstance(last, int)
-    near = tables.grades.with_row_index("row").slice(first, last - first + 1)
-    mine = near.join(rows.lazy(), on="row", how="inner").drop("row").collect()
+    near = source.rows(part).with_row_index("row").slice(first, last - first + 1)
+    mine = near.join(rows.lazy(), on="row", how="inner").select("place", *KEYS).collect()
     ids = mine["puzzle_id"].unique().to_list()
-    attempts = tables.attempts.filter(pl.col("puzzle_id").is_in(ids)).group_by(KEYS)
+    asked = pl.col("puzzle_id").is_in(ids)
+    grades = source.grades(part, ids).filter(asked).unique(KEYS, keep="first")
+    attempts = source.attempts(part, ids).filter(asked).group_by(KEYS)
     flags = attempts.agg(hit=pl.col("hits_target").any(), miscalculated=pl.col("miscalculated").any())
-    texts = tables.completions.filter(pl.col("puzzle_id").is_in(ids)).select(*KEYS, "text").unique(KEYS, keep="first")
-    flagged, written = pl.collect_all([flags, texts])
+    texts = source.completions(part).filter(asked).select(*KEYS, "text").unique(KEYS, keep="first")
+    graded, flagged, written = pl.collect_all([grades, flags, texts])
     puzzles = source.puzzles(part.run, part.set).select("puzzle_id", "n", "pattern", "shape_class")
     place = {"run": part.run, "seed": part.seed, "set": part.set, "step": part.step}
     return (
-        mine.join(flagged, on=KEYS, how="left")
+        mine.join(graded, on=KEYS, how="left")
+        .join(flagged, on=KEYS, how="left")
         .join(written, on=KEYS, how="left")
         .join(puzzles, on="puzzle_id", how="left")
         .with_columns(pl.col("hit", "miscalculated").fill_null(False))

@@ -1,5 +1,7 @@
 """Estimates over training for the explorer: from the table of a run, or plain means of what is not scored yet."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from ramify.explore.filters import Filters
@@ -41,11 +43,14 @@ def _rows(source: Source, name: str) -> pl.DataFrame:
         frames.append(run.estimates().select(list(_ROWS)).drop_nulls("value"))
     estimates = frames[-1].filter(pl.col("seed").is_not_null())
     known = set(estimates.select("seed", "set", "step").unique().iter_rows())
-    for part in source.parts(name):
-        if part.set == TRAINING:
-            frames.append(_rewards(source, part))
-        elif (part.seed, part.set, part.step) not in known:
-            frames.append(_means(source, part))
+    parts = source.parts(name)
+    frames += [
+        _means(source, part) for part in parts if part.set != TRAINING and (part.seed, part.set, part.step) not in known
+    ]
+    for seed in run.seeds:
+        trained = [part for part in parts if part.set == TRAINING and part.seed == seed]
+        if trained:
+            frames.append(_rewards(source, trained))
     return pl.concat(frames)
 
 
@@ -53,56 +58,49 @@ def _means(source: Source, part: Part) -> pl.DataFrame:
     """The mean success of an evaluation set at a checkpoint, by `GROUPINGS`."""
 
     def compute() -> pl.DataFrame:
-        drawn = source.tables(part).grades.filter(pl.col("sample") >= 0)
+        drawn = source.grades(part).filter(pl.col("sample") >= 0)
         correct = drawn.group_by("puzzle_id").agg(value=(pl.col("verdict") == "correct").mean(), k=pl.len()).collect()
         number = max(map(int, correct["k"]), default=1)
-        return _grouped(correct, source.puzzles(part.run, part.set), part, f"mean@{number}", GROUPINGS)
+        return _grouped(
+            correct.with_columns(step=pl.lit(part.step, pl.Int32)),
+            source.puzzles(part.run, part.set),
+            part,
+            f"mean@{number}",
+            GROUPINGS,
+        )
 
     found: pl.DataFrame = source.kept.get(("means", part, source.stamp(part)), compute)
     return found
 
 
-def _rewards(source: Source, part: Part) -> pl.DataFrame:
-    """The mean reward of the training completions of a step."""
-
-    def compute() -> pl.DataFrame:
-        run = source.run(part.run)
-        paid = pl.scan_parquet(run.rollouts_file(part.seed, part.step), glob=False)
-        mean = paid.group_by("puzzle_id").agg(value=pl.col("reward").cast(pl.Float64).mean()).collect()
-        return _grouped(mean, source.puzzles(part.run, part.set), part, "reward", ("all", "n", "n,shape_class"))
-
-    found: pl.DataFrame = source.kept.get(("rewards", part, source.stamp(part)), compute)
-    return found
+def _rewards(source: Source, parts: Sequence[Part]) -> pl.DataFrame:
+    """The mean reward of the training completions of each step of a seed."""
+    name, seed = parts[0].run, parts[0].seed
+    files = {str(source.file(part)): part.step for part in parts}
+    paid = pl.scan_parquet(
+        list(files), glob=False, include_file_paths="file", missing_columns="insert", extra_columns="ignore"
+    )
+    steps = pl.col("file").replace_strict(files, return_dtype=pl.Int32)
+    mean = paid.group_by("file", "puzzle_id").agg(value=pl.col("reward").cast(pl.Float64).mean())
+    values = mean.with_columns(step=steps).collect()
+    return _grouped(values, source.puzzles(name, TRAINING), Part(name, seed, TRAINING, 0), "reward", GROUPINGS[:3])
 
 
 def _grouped(
-    values: pl.DataFrame, puzzles: pl.DataFrame, part: Part, metric: str, groupings: tuple[str, ...]
+    values: pl.DataFrame, puzzles: pl.DataFrame, part: Part, metric: str, groupings: Sequence[str]
 ) -> pl.DataFrame:
-    """The means of values over the puzzles of each group."""
+    """The means of values over the puzzles of each group, at each of their steps."""
     wanted = puzzles.unique("puzzle_id").select("puzzle_id", "n", "shape_class", "pattern")
     joined = values.join(wanted, on="puzzle_id", how="inner")
     frames = [pl.DataFrame(schema=_ROWS)]
     for by in groupings:
         columns = [] if by == "all" else by.split(",")
-        grouped = joined.drop_nulls(columns).with_columns(
-            group=pl.concat_str([pl.col(column).cast(pl.String) for column in columns], separator=",")
-            if columns
-            else pl.lit("all")
-        )
-        means = grouped.group_by("group").agg(pl.col("value").mean()).sort("group")
-        frames.append(
-            means.select(
-                metric=pl.lit(metric),
-                set=pl.lit(part.set),
-                step=pl.lit(part.step, pl.Int32),
-                seed=pl.lit(part.seed, pl.Int32),
-                by=pl.lit(by),
-                group="group",
-                value="value",
-                low=pl.lit(None, pl.Float64),
-                high=pl.lit(None, pl.Float64),
-            )
-        )
+        names = [pl.col(column).cast(pl.String) for column in columns] or [pl.lit("all")]
+        grouped = joined.drop_nulls(columns or None).with_columns(group=pl.concat_str(names, separator=","))
+        means = grouped.group_by("step", "group").agg(pl.col("value").mean()).sort("step", "group")
+        where = {"metric": metric, "set": part.set, "seed": part.seed, "by": by, "low": None, "high": None}
+        placed = means.with_columns(pl.lit(value).alias(column) for column, value in where.items())
+        frames.append(placed.select(pl.col(column).cast(kind) for column, kind in _ROWS.items()))
     return pl.concat(frames)
 
 

@@ -98,6 +98,16 @@ class Filters:
         numbers = ((self.seed, seed), (self.step, step))
         return all(a == b for a, b in asked) and all(a is None or a == b for a, b in numbers)
 
+    @property
+    def need_attempts(self) -> bool:
+        """Whether attempts have to be known."""
+        return bool(self.hit or self.miscalculated or self.uses)
+
+    @property
+    def need_grades(self) -> bool:
+        """Whether verdicts, or numbers of attempts, have to be known."""
+        return bool(self.verdict or self.wrong) or self.sort.removeprefix("-") in ("verdict", "attempts")
+
     def of_puzzles(self) -> pl.Expr | None:
         """The conditions on the puzzle; None without any."""
         wanted = {"n": self.n, "pattern": self.pattern, "shape_class": self.shape_class, "depth": self.depth}
@@ -106,7 +116,7 @@ class Filters:
         return pl.all_horizontal(tests) if tests else None
 
     def matching(self, grades: pl.LazyFrame, attempts: pl.LazyFrame, completions: pl.LazyFrame) -> pl.LazyFrame:
-        """The rows of `grades` that meet the conditions on completions."""
+        """The rows of `grades` that meet the conditions on completions; it needs no verdict if `need_grades` is false."""
         keys = ["puzzle_id", "sample"]
         if self.verdict:
             grades = grades.filter(pl.col("verdict") == self.verdict)

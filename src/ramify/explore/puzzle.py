@@ -69,7 +69,7 @@ class Difference:
 def column(source: Source, part: Part, puzzle_id: str) -> Column:
     """The samples of a puzzle at a checkpoint; sampled ones first, then the one at temperature 0."""
     mine = pl.col("puzzle_id") == puzzle_id
-    tables = source.tables(part)
+    tables = source.completions(part), source.grades(part, [puzzle_id]), source.attempts(part, [puzzle_id])
     texts, grades, attempts = pl.collect_all([table.filter(mine) for table in tables])
     written = dict(texts.select("sample", "text").rows())
     found: list[Sample] = []

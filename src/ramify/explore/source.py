@@ -35,14 +35,6 @@ class Part(NamedTuple):
     step: int
 
 
-class Tables(NamedTuple):
-    """The tables of a part, with the columns of `COMPLETIONS`, `GRADES` and `ATTEMPTS`."""
-
-    completions: pl.LazyFrame
-    grades: pl.LazyFrame
-    attempts: pl.LazyFrame
-
-
 class Kept:
     """The latest values of a function by key. Threads may compute the same value twice."""
 
@@ -85,7 +77,7 @@ class Source:
                 number += 1
                 name = f"{run.path.resolve().name}-{number}"
             self.runs[name] = run
-        self._graded = Kept(16)
+        self._graded = Kept()
         self._puzzles = Kept()
         self.kept = Kept()
 
@@ -159,45 +151,78 @@ class Source:
         versions = made_by(self.run(part.run).task.GRADER_VERSION)
         return bool(files) and all(is_current(file, versions) for file in files)
 
-    def tables(self, part: Part) -> Tables:
-        """The tables of a part, graded in memory where they are not on disk.
+    def rows(self, part: Part) -> pl.LazyFrame:
+        """The completions of a part without their texts, in the order of all its tables: puzzle_id, sample, tokens."""
+        if self.is_graded(part):
+            return self.grades(part).select("puzzle_id", "sample", "tokens")
+        return self.completions(part).select("puzzle_id", "sample", "tokens")
+
+    def completions(self, part: Part) -> pl.LazyFrame:
+        """The completions of a part, with the columns of `COMPLETIONS`; those of unknown puzzles are left out.
 
         Raises:
             RunError: a table is missing or damaged.
         """
-        run = self.run(part.run)
-        completions = self._completions(part)
-        if self.is_graded(part):
-            grades, attempts = self._derived(part)
-            return Tables(completions, run.scan(grades, GRADES), run.scan(attempts, ATTEMPTS))
-
-        def grade() -> tuple[pl.DataFrame, pl.DataFrame]:
-            puzzles = self.puzzles(part.run, part.set)
-            items = dict(zip(puzzles["puzzle_id"], run.task.puzzles_in(puzzles), strict=True))
-            found = completions.select(list(COMPLETIONS)).collect()
-            return annotate(found.filter(pl.col("puzzle_id").is_in(list(items))), items, run.task)
-
-        found = self._graded.get((part, self.stamp(part)), grade)
-        return Tables(completions, found[0].lazy(), found[1].lazy())
-
-    def samples(self, part: Part) -> pl.LazyFrame:
-        """One row per completion of a part, with the columns of `frames.SAMPLES` and text; see `frames.samples`."""
-        return samples(self.run(part.run).task, self.puzzles(part.run, part.set), *self.tables(part))
-
-    def _completions(self, part: Part) -> pl.LazyFrame:
         run, file = self.run(part.run), self.file(part)
         if part.set != TRAINING:
             return run.scan(file, COMPLETIONS)
-        frame = run.scan(file, ROLLOUTS)
+        frame = self._rollouts(part)
         there = frame.collect_schema()
-        number = pl.int_range(pl.len(), dtype=pl.Int32).over("puzzle_id")
         return frame.select(
             "puzzle_id",
-            number.alias("sample"),
+            "sample",
             "text",
             pl.col("tokens").cast(pl.Int32) if "tokens" in there else pl.lit(None, pl.Int32).alias("tokens"),
             pl.col("truncated") if "truncated" in there else pl.lit(False).alias("truncated"),
         )
+
+    def grades(self, part: Part, ids: Sequence[str] | None = None) -> pl.LazyFrame:
+        """The grades of a part, with the columns of `GRADES`; without tables on disk they are computed.
+
+        Args:
+            ids: the puzzles to grade if they have to be graded; None for all.
+        """
+        if self.is_graded(part):
+            return self.run(part.run).scan(self._derived(part)[0], GRADES)
+        if part.set == TRAINING:
+            rollouts = self._rollouts(part)
+            if {"verdict", "attempts", "tokens"} <= set(rollouts.collect_schema()):  # training has graded them
+                return rollouts.select(pl.col(name).cast(kind) for name, kind in GRADES.items())
+        return self._annotated(part, ids)[0].lazy()
+
+    def attempts(self, part: Part, ids: Sequence[str] | None = None) -> pl.LazyFrame:
+        """The attempts of a part, with the columns of `ATTEMPTS`; arguments as for `grades`."""
+        if self.is_graded(part):
+            return self.run(part.run).scan(self._derived(part)[1], ATTEMPTS)
+        return self._annotated(part, ids)[1].lazy()
+
+    def samples(self, part: Part) -> pl.LazyFrame:
+        """One row per completion of a part, with the columns of `frames.SAMPLES` and text; see `frames.samples`."""
+        tables = self.completions(part), self.grades(part), self.attempts(part)
+        return samples(self.run(part.run).task, self.puzzles(part.run, part.set), *tables)
+
+    def _annotated(self, part: Part, ids: Sequence[str] | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Grades and attempts, computed and kept."""
+
+        def grade() -> tuple[pl.DataFrame, pl.DataFrame]:
+            puzzles = self.puzzles(part.run, part.set)
+            completions = self.completions(part).select(list(COMPLETIONS))
+            if ids is not None:
+                puzzles = puzzles.filter(pl.col("puzzle_id").is_in(ids))
+                completions = completions.filter(pl.col("puzzle_id").is_in(ids))
+            task = self.run(part.run).task
+            items = dict(zip(puzzles["puzzle_id"], task.puzzles_in(puzzles), strict=True))
+            return annotate(completions.collect(), items, task)
+
+        wanted = None if ids is None else tuple(sorted(ids))
+        found: tuple[pl.DataFrame, pl.DataFrame] = self._graded.get((part, self.stamp(part), wanted), grade)
+        return found
+
+    def _rollouts(self, part: Part) -> pl.LazyFrame:
+        """The training completions of a step, numbered within each puzzle."""
+        known = self.puzzles(part.run, part.set)["puzzle_id"].implode()
+        frame = self.run(part.run).scan(self.file(part), ROLLOUTS).filter(pl.col("puzzle_id").is_in(known))
+        return frame.with_columns(sample=pl.int_range(pl.len(), dtype=pl.Int32).over("puzzle_id"))
 
     def _derived(self, part: Part) -> list[Path]:
         if part.set == TRAINING:

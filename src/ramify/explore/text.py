@@ -54,7 +54,7 @@ def completion_text(source: Source, row: dict[str, Any]) -> str:
     part = Part(row["run"], row["seed"], row["set"], row["step"])
     task = source.run(part.run).task
     mine = (pl.col("puzzle_id") == row["puzzle_id"]) & (pl.col("sample") == row["sample"])
-    attempts = source.tables(part).attempts.filter(mine).sort("start").collect().to_dicts()
+    attempts = source.attempts(part, [row["puzzle_id"]]).filter(mine).sort("start").collect().to_dicts()
     sample = "temperature 0" if row["sample"] < 0 else f"sample {row['sample']}"
     head = f"{row['puzzle_id']}, {row['set']} at step {part.step}, seed {part.seed}, {sample}: {row['verdict']}"
     source_of = f"source pattern {row['pattern']}, {row['shape_class']}" if row["pattern"] else "no source pattern"
