@@ -116,7 +116,10 @@ class Filters:
         return pl.all_horizontal(tests) if tests else None
 
     def matching(self, grades: pl.LazyFrame, attempts: pl.LazyFrame, completions: pl.LazyFrame) -> pl.LazyFrame:
-        """The rows of `grades` that meet the conditions on completions; it needs no verdict if `need_grades` is false."""
+        """The rows of `grades` that meet the conditions on completions.
+
+        Without `need_grades` they need no verdict, and without `need_attempts` the attempts may be empty.
+        """
         keys = ["puzzle_id", "sample"]
         if self.verdict:
             grades = grades.filter(pl.col("verdict") == self.verdict)
