@@ -5,7 +5,7 @@ normal effects; the base model has no effect of the seed. Truth is an average ov
 seeds for the same puzzles, over puzzles (and, for claims about shapes, patterns) and seeds for new ones.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,14 @@ def averaged(logit: np.ndarray, deviation: float) -> np.ndarray:
     return (expit(np.asarray(logit)[..., None] + deviation * NODES) * WEIGHTS).sum(-1)
 
 
+def with_base(cells: SetCells, success: np.ndarray, samples: int, random: np.random.Generator) -> SetCells:
+    """Cells whose base all seeds share, sampled once with this success of each puzzle."""
+    once = planted_cells(cells.puzzles, {1: success[None]}, samples, random, (0,)).frame
+    copies = [once.with_columns(seed=pl.lit(seed, pl.Int32)) for seed in cells.seeds]
+    frame = pl.concat([*copies, cells.frame.filter(pl.col("step") > 0)])
+    return replace(cells, frame=frame.sort("seed", "step", "puzzle"), base_seed=1)
+
+
 @dataclass(frozen=True)
 class World:
     """What varies, in logits."""
@@ -45,6 +53,7 @@ class World:
     seed_pattern: float = 0.2
     samples: int = 4
     held_out: str = "A-B*C"
+    base_samples: int | None = None
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -86,7 +95,8 @@ class World:
             success[seed] = expit(logit + grown + trained * own)
         truth = averaged(logit + grown, self.of_training)
         truth[0] = expit(logit)
-        return planted_cells(puzzles, success, self.samples, random, self.steps), truth
+        cells = planted_cells(puzzles, success, self.samples, random, self.steps)
+        return (cells if self.base_samples is None else with_base(cells, truth[0], self.base_samples, random)), truth
 
     def expected(self, logit: np.ndarray | float, others: float) -> np.ndarray:
         """Expected success at each checkpoint of a new puzzle of such a logit, with other effects at random."""

@@ -91,8 +91,9 @@ def forecast(config: ExperimentConfig, report: ProgressCallback) -> Forecast:
         report("probing evaluation", 0, 1)
         rate, bytes_each = _probe_sampler(config, run)
         report("probing evaluation", 1, 1)
-        per_puzzle = config.sample.samples + config.sample.greedy
-        asked = sum(sets[name] for name in EVALUATION_SETS) * per_puzzle * seeds * len(steps)
+        sampled = [found for seed in config.seeds for step in steps if (found := config.sampled(seed, step))]
+        per_puzzle = sum(found.samples + found.greedy for found in sampled)
+        asked = sum(sets[name] for name in EVALUATION_SETS) * per_puzzle
         train_seconds, checkpoint_bytes, sequences = 0.0, 0, 0
         if isinstance(config.train, TrainerConfig):
             step_seconds, checkpoint_bytes = _probe_trainer(config, config.train, run, report)

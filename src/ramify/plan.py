@@ -148,6 +148,7 @@ def calculated(
         {source: most for source in moved if (most := _most(config.task, *source, puzzles)) is not None},
         len(config.steps(config.seeds[0])),
         config.sample.greedy,
+        config.sample.base_samples if 0 in config.steps(config.seeds[0]) else None,
     )
     configured = costs.total_tokens({source: counts[source] for source in moved}, seeds, samples)
     budget = configured if tokens is None else tokens

@@ -132,6 +132,12 @@ class Run(Layout):
         """
         return dict(self._saved["config"])
 
+    @property
+    def shares_base(self) -> bool:
+        """Whether the base model was sampled once for all seeds (`sample.base_samples`)."""
+        sample = self.config.get("sample")
+        return isinstance(sample, dict) and sample.get("base_samples") is not None
+
     @cached_property
     def task(self) -> Task:
         """The task, with the settings of this run.
@@ -226,7 +232,8 @@ class Run(Layout):
             text: whether to add the column text, which is by far the largest.
 
         Columns:
-            seed, set, step, puzzle_id, sample: the key of the completion; step 0 is the base model.
+            seed, set, step, puzzle_id, sample: the key of the completion; step 0 is the base model, which has only
+                the smallest seed if it was sampled once for all (`sample.base_samples`).
             greedy: whether it is the completion at temperature 0, one per puzzle, with sample -1.
             pattern, n, shape_class, split, depth, lookahead, forced, ...: columns of the puzzle, see
             `frames.attributed`.
@@ -263,7 +270,8 @@ class Run(Layout):
         """Every puzzle at every checkpoint, one per row, with sums over its samples.
 
         Columns:
-            seed, set, step, puzzle_id: the key of the cell; step 0 is the base model.
+            seed, set, step, puzzle_id: the key of the cell; step 0 is the base model, which has only the smallest seed
+                if it was sampled once for all (`sample.base_samples`).
             k, correct, ...: as in `frames.CELLS`; the completion at temperature 0 only counts in greedy.
             pattern, n, shape_class, split, depth, lookahead, forced, ...: columns of the puzzle, see
             `frames.attributed`.

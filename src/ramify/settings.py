@@ -10,6 +10,7 @@ from ramify.errors import ConfigError, require
 from ramify.models.checkpoints import BUNDLED, is_model
 from ramify.plugins import Plugins
 from ramify.run import Run
+from ramify.sampling.batches import SamplerConfig
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.samplers import SAMPLERS, AnySampler
 from ramify.tasks.registry import TASKS, AnyTask, default_task
@@ -78,6 +79,18 @@ class ExperimentConfig(Config):
         """The sampled checkpoints of a seed; 0 is the base model."""
         return self.train.evaluated_steps(seed)
 
+    def sampled(self, seed: int, step: int) -> SamplerConfig | None:
+        """The sampling of a checkpoint of a seed; None for a base model that the smallest seed samples for all.
+
+        >>> once = ExperimentConfig.load(overrides=["seeds=[2, 1]", "sample.base_samples=32"])
+        >>> [found and found.samples for found in (once.sampled(1, 0), once.sampled(2, 0), once.sampled(2, 15))]
+        [32, None, 4]
+        """
+        base = self.sample.base_samples
+        if step > 0 or base is None:
+            return self.sample
+        return self.sample.model_copy(update={"samples": base}) if seed == min(self.seeds) else None
+
     def scaled(self, factor: float) -> "ExperimentConfig":
         """The experiment with puzzles, steps and samples multiplied by a factor, and a name that includes it.
 
@@ -96,7 +109,9 @@ class ExperimentConfig(Config):
 
         changed: dict[str, Any] = {"name": f"{self.name}-x{factor:g}", "task": self.task.scaled(part)}
         changed["train"] = self.train.scaled(part)
-        changed["sample"] = self.sample.model_copy(update={"samples": max(2, part(self.sample.samples))})
+        samples, base = max(2, part(self.sample.samples)), self.sample.base_samples
+        scaled = {"samples": samples, "base_samples": base and max(samples, part(base))}
+        changed["sample"] = self.sample.model_copy(update=scaled)
         try:
             return self.check(self.model_copy(update=changed).model_dump())
         except ConfigError as error:

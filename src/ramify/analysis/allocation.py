@@ -28,6 +28,7 @@ class Costs:
         most: available puzzles by set and size; absent where there is no limit.
         checkpoints: checkpoints sampled per seed, the base included.
         greedy: whether each puzzle also gets a completion at temperature 0.
+        base: samples per puzzle of a base that is sampled once for all seeds; None if each seed samples it.
     """
 
     tokens: Mapping[Source, float]
@@ -35,11 +36,14 @@ class Costs:
     most: Mapping[Source, int]
     checkpoints: int
     greedy: bool
+    base: int | None = None
 
     def total_tokens(self, counts: Mapping[Source, float], seeds: int, samples: int) -> float:
         """Tokens of all seeds and checkpoints."""
         once = sum(count * self.tokens[source] for source, count in {**counts, **self.fixed}.items())
-        return once * (samples + self.greedy) * seeds * self.checkpoints
+        trained = self.checkpoints - (self.base is not None)
+        of_base = 0 if self.base is None else max(self.base, samples) + self.greedy
+        return once * ((samples + self.greedy) * seeds * trained + of_base)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Annotated tables are streamed one checkpoint at a time and only their sums are k
 checkpoints, not with samples.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -41,12 +41,15 @@ class SetCells:
         puzzles: its puzzles, sorted by id, with all columns to group by; the row number identifies the puzzle.
         frame: seed, step, puzzle (a row of `puzzles`), and the columns of `frames.CELLS`.
         task: the task of the puzzles.
+        base_seed: the seed whose samples of the base (step 0) all seeds share, as copies in `frame`; None if each seed
+            sampled the base.
     """
 
     name: str
     puzzles: pl.DataFrame
     frame: pl.DataFrame
     task: Task
+    base_seed: int | None = None
 
     @cached_property
     def _by_seed(self) -> dict[int, SeedCells]:
@@ -72,8 +75,20 @@ class SetCells:
 
     @cached_property
     def samples(self) -> int:
-        """The number of samples that most cells have."""
-        return int(self.frame["k"].mode().max())  # type: ignore[arg-type]
+        """The number of samples that most cells have; if the base is shared, most cells of trained models."""
+        trained = self.frame if self.base_seed is None else self.frame.filter(pl.col("step") > 0)
+        return int((trained if len(trained) else self.frame)["k"].mode().max())  # type: ignore[arg-type]
+
+    @cached_property
+    def base_samples(self) -> int:
+        """The samples per puzzle of a shared base; 0 if each seed sampled the base."""
+        if self.base_seed is None:
+            return 0
+        return int(self.frame.filter(pl.col("step") == 0)["k"].mode().max())  # type: ignore[arg-type]
+
+    def sampled_by(self, seed: int, step: int) -> int:
+        """The seed in whose folder the completions of a checkpoint are."""
+        return self.base_seed if step == 0 and self.base_seed is not None else seed
 
     @cached_property
     def labelled(self) -> "SetCells":
@@ -87,7 +102,7 @@ class SetCells:
         kept = self.puzzles.with_columns(old=pl.int_range(pl.len(), dtype=pl.Int32)).filter(wanted)
         numbers = kept.select(puzzle="old", new=pl.int_range(pl.len(), dtype=pl.Int32))
         frame = self.frame.join(numbers, on="puzzle").drop("puzzle").rename({"new": "puzzle"})
-        return SetCells(self.name, kept.drop("old"), frame, self.task)
+        return replace(self, puzzles=kept.drop("old"), frame=frame)
 
     def values(self, seed: int, *expressions: pl.Expr) -> list[np.ndarray]:
         """Evaluate expressions over the cells of a seed: shape (steps, puzzles) each; NaN where there is no cell, or
@@ -176,9 +191,21 @@ def set_cells(run: Run, name: str) -> SetCells:
     puzzles = run.attributed(name)
     rows = puzzles.select("puzzle_id", puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
     found = run.cells_of(name, puzzles).join(rows, on="puzzle_id")
-    return SetCells(
-        name, puzzles, found.sort("seed", "step", "puzzle").select("seed", "step", "puzzle", *CELLS), run.task
-    )
+    found, base_seed = _with_base(found, run)
+    frame = found.sort("seed", "step", "puzzle").select("seed", "step", "puzzle", *CELLS)
+    return SetCells(name, puzzles, frame, run.task, base_seed)
+
+
+def _with_base(frame: pl.DataFrame, run: Run) -> tuple[pl.DataFrame, int | None]:
+    """The cells with a base that was sampled once copied to all seeds, and the seed that sampled it."""
+    base = frame.filter(pl.col("step") == 0)
+    if not run.shares_base or base.is_empty():
+        return frame, None
+    owner = int(base["seed"].min())  # type: ignore[arg-type]
+    own = base.filter(pl.col("seed") == owner)
+    others = [seed for seed in frame["seed"].unique().to_list() if seed != owner]
+    copies = [own.with_columns(seed=pl.lit(seed, pl.Int32)) for seed in others]
+    return pl.concat([frame.filter(pl.col("step") > 0), own, *copies]), owner
 
 
 def uses(run: Run, seed: int, name: str, step: int) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,11 +70,17 @@ def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> 
             if "compare" not in metric_of(metric).shown:
                 continue
             steps = [first.step, second.step]
-            tables = [_tables(side, ratio) for side in (before, after)]
+            tables = [
+                _tables(
+                    side, ratio, None if same_run else [*dict.fromkeys(side.sampled_by(s, step) for s in side.seeds)]
+                )
+                for side, step in zip((before, after), steps, strict=True)
+            ]
             for by in groupings:
                 groups = grouping(before.puzzles, by)
                 by_pattern = claims_shape(by, before.task)
-                of, seeds = _difference(tables, steps, ratio.kind, k, groups, codes, by_pattern, same_run)
+                base = before.base_samples if first.step == 0 else 0
+                of, seeds = _difference(tables, steps, ratio.kind, k, groups, codes, by_pattern, same_run, base)
                 parts.append(Part(metric, name, by, [second.step], groups.names, of, seeds, tested=True))
     if not parts:
         raise RunError(f"{first.run.path} and {second.run.path}: no puzzle was asked of both at these checkpoints")
@@ -81,15 +88,16 @@ def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> 
 
 
 def _at(cells: SetCells, step: int) -> SetCells:
-    return SetCells(cells.name, cells.puzzles, cells.frame.filter(pl.col("step") == step), cells.task)
+    return replace(cells, frame=cells.frame.filter(pl.col("step") == step))
 
 
 Tables = dict[int, list[np.ndarray]]
 """By seed, the numerator and denominator of a metric at one checkpoint, each of shape (1, puzzles)."""
 
 
-def _tables(side: SetCells, ratio: Ratio) -> Tables:
-    return {seed: side.values(seed, ratio.numerator, ratio.denominator) for seed in side.seeds}
+def _tables(side: SetCells, ratio: Ratio, seeds: Sequence[int] | None = None) -> Tables:
+    """The values of some seeds; None for all."""
+    return {seed: side.values(seed, ratio.numerator, ratio.denominator) for seed in seeds or side.seeds}
 
 
 def _difference(
@@ -101,6 +109,7 @@ def _difference(
     codes: np.ndarray,
     by_pattern: bool,
     same_run: bool,
+    base: int = 0,
 ) -> tuple[Components, int]:
     """The error components of the difference of two sides, and the number of seeds that its freedom is worth."""
     common = sorted(set(sides[0]) & set(sides[1]))
@@ -108,7 +117,7 @@ def _difference(
         numerator, denominator = (
             np.array([np.concatenate([side[seed][part] for side in sides]) for seed in common]) for part in (0, 1)
         )
-        return gains(Curves(steps, numerator, denominator, kind, k), groups, codes, by_pattern), len(common)
+        return gains(Curves(steps, numerator, denominator, kind, k, base), groups, codes, by_pattern), len(common)
     before, after = (_curves([*side.values()], step, kind, k) for side, step in zip(sides, steps, strict=True))
     means = [_curves([np.mean([*side.values()], axis=0)], steps[1], kind, k) for side in sides]
     both = means[0]._replace(

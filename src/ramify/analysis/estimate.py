@@ -55,10 +55,19 @@ def estimate(run: Run, more: Sequence[str] = ()) -> pl.DataFrame:
     if len(run.seeds) < 2:
         return adjusted(within_bounds(pl.concat([single, *structure])))
     together = _linear(sets, run.seeds, groupings)
-    rest = pooled(single.filter(named(single, lambda metric: metric.pooling in AVERAGED)))
+    rest = _over_seeds(single.filter(named(single, lambda metric: metric.pooling in AVERAGED)), sets)
     if together:
         rest = rest.join(pl.concat(together), on=KEYS, how="anti")
     return adjusted(within_bounds(pl.concat([single, *together, rest, *structure])))
+
+
+def _over_seeds(single: pl.DataFrame, sets: Sets) -> pl.DataFrame:
+    """The mean over seeds of each estimate; of a base that was sampled once, its only estimate."""
+    shared = {name: cells.base_seed for name, cells in sets.items() if cells.base_seed is not None}
+    of_base = (pl.col("step") == 0) & pl.col("set").is_in(list(shared))
+    owner = pl.col("set").replace_strict(shared, default=None, return_dtype=pl.Int32)
+    once = single.filter(of_base & (pl.col("seed") == owner)).with_columns(seed=pl.lit(None, pl.Int32))
+    return pl.concat([pooled(single.filter(~of_base)), once])
 
 
 def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[pl.DataFrame]:

@@ -9,7 +9,7 @@ import polars as pl
 from ramify.analysis.cells import Grouping, SetCells, grouping
 from ramify.analysis.changes import is_paired
 from ramify.analysis.crossed import Components, components, stacked
-from ramify.analysis.metric_record import FINE, GAIN, Ratio
+from ramify.analysis.metric_record import FINE, GAIN, Metric, Ratio
 from ramify.analysis.metrics import measured, metric_of
 from ramify.analysis.moderated import FEWEST_IN_FAMILY, intervals, moderated, prior
 from ramify.analysis.rows import rows
@@ -25,6 +25,8 @@ class Curves(NamedTuple):
     Attributes:
         numerator, denominator: of shape (seeds, steps, puzzles); NaN where a puzzle was not asked.
         k: samples per puzzle.
+        base: samples per puzzle of a base that was sampled once for all seeds; 0 if each seed sampled it.
+        order: samples that a value needs, such as j for pass@j.
     """
 
     steps: list[int]
@@ -32,6 +34,8 @@ class Curves(NamedTuple):
     denominator: np.ndarray
     kind: str
     k: int
+    base: int = 0
+    order: int = 1
 
     @property
     def asked(self) -> np.ndarray:
@@ -43,6 +47,14 @@ class Curves(NamedTuple):
     def share_base(self) -> bool:
         """Whether the first checkpoint is one model, the base, in all seeds."""
         return self.steps[0] == 0 and len(self.numerator) > 1
+
+    @property
+    def draws(self) -> np.ndarray:
+        """The samples of all seeds per puzzle, of shape (steps, 1)."""
+        found = np.full((self.numerator.shape[1], 1), self.k * len(self.numerator))
+        if self.base:
+            found[0] = self.base
+        return found
 
 
 class Part(NamedTuple):
@@ -61,17 +73,20 @@ class Part(NamedTuple):
     measured: np.ndarray | None = None
 
 
-def curves(cells: SetCells, seeds: Sequence[int], ratio: Ratio, k: int, steps: Sequence[int] | None = None) -> Curves:
+def curves(
+    cells: SetCells, seeds: Sequence[int], ratio: Ratio, k: int, steps: Sequence[int] | None = None, order: int = 1
+) -> Curves:
     """The values of a metric for a list of seeds.
 
     Args:
+        order: samples that a value needs.
         steps: checkpoints that all seeds have; None for all of them.
     """
     steps = shared_steps(cells, seeds) if steps is None else list(steps)
     tables = [cells.values(seed, ratio.numerator, ratio.denominator) for seed in seeds]
     at = [np.isin(cells.steps(seed), steps) for seed in seeds]
     above, below = (np.array([table[side][here] for table, here in zip(tables, at, strict=True)]) for side in (0, 1))
-    return Curves(steps, above, below, ratio.kind, k)
+    return Curves(steps, above, below, ratio.kind, k, cells.base_samples if steps[:1] == [0] else 0, order)
 
 
 def shared_steps(cells: SetCells, seeds: Sequence[int]) -> list[int]:
@@ -146,15 +161,22 @@ class Changes(NamedTuple):
 def changes(curve: Curves, groups: Grouping) -> Changes:
     """The gain of each puzzle since the first checkpoint; if that is the base, since its mean over the seeds."""
     asked = curve.asked[1:] & curve.asked[:1]
-    after = curve._replace(numerator=curve.numerator[:, 1:], denominator=curve.denominator[:, 1:])
+    after = curve._replace(numerator=curve.numerator[:, 1:], denominator=curve.denominator[:, 1:], base=0)
+    once = slice(1) if curve.base else slice(None)  # a base sampled once counts once
+    shape = np.broadcast_shapes(curve.numerator[once, :1].shape, (1, *after.numerator.shape[1:]))
     before = curve._replace(
-        numerator=np.broadcast_to(curve.numerator[:, :1], after.numerator.shape),
-        denominator=np.broadcast_to(curve.denominator[:, :1], after.denominator.shape),
+        numerator=np.broadcast_to(curve.numerator[once, :1], shape),
+        denominator=np.broadcast_to(curve.denominator[once, :1], shape),
+        k=curve.base or curve.k,
+        base=0,
     )
     first, later = (linearised(side.numerator, side.denominator, asked, groups) for side in (before, after))
     of_first, of_later = (chance(side, groups, asked) for side in (before, after))
     noise = np.zeros(asked.shape)
-    if curve.share_base:
+    if curve.share_base and curve.base:
+        noise = _of_sampling(first[0], curve)
+        first = np.broadcast_to(first, later.shape)
+    elif curve.share_base:
         base = first.mean(0)
         noise = first.var(0, ddof=1) / len(first)
         if not np.nansum(noise) and curve.kind == "share" and curve.k > 1:  # sampled once for all seeds
@@ -163,6 +185,18 @@ def changes(curve: Curves, groups: Grouping) -> Changes:
     floor = of_later["floor"] + of_first["floor"]
     own = of_later["floor"] if curve.share_base else floor
     return Changes(later - first, noise, of_later["scale"], floor, own)
+
+
+def _of_sampling(values: np.ndarray, curve: Curves) -> np.ndarray:
+    """The variance of each puzzle's base value from its samples; 0 for a mean, whose variance cells do not have.
+
+    A value of one sample, p, has p (1 - p) / (base - 1), unbiased. A value that needs several, such as pass@j, is a
+    mean over subsets of the samples, whose variance is at most that of base / order disjoint ones (Hoeffding 1948).
+    """
+    if curve.kind == "mean":
+        return np.zeros_like(values)
+    noise: np.ndarray = np.clip(values * (1 - values), 0, None) / max(curve.base / curve.order - 1, 1)
+    return noise
 
 
 def gains(curve: Curves, groups: Grouping, codes: np.ndarray, by_pattern: bool) -> Components:
@@ -194,7 +228,7 @@ def chance(curve: Curves, groups: Grouping, asked: np.ndarray | None = None) -> 
         level = above / below
         if curve.kind == "mean":
             return {"scale": np.abs(level), "floor": np.zeros_like(n)}
-        draws = n if curve.kind == "trials" else n * curve.k * len(curve.numerator)
+        draws = n if curve.kind == "trials" else n * curve.draws
         share = np.clip((level * draws + 0.5) / (draws + 1), 0.0, 1.0)
         return {"scale": share * (1 - share), "floor": share * (1 - share) / draws}
 
@@ -206,7 +240,11 @@ def linear_parts(
     k, codes = cells.samples, pattern_codes(cells.puzzles)
     paired = all(is_paired(cells.values(seed, pl.col("k"))[0]) for seed in seeds)
     metrics = measured(k) if metrics is None else metrics
-    found = {name: (metric_of(name), curves(cells, seeds, ratio, k)) for name, ratio in metrics.items()}
+    records = {name: metric_of(name) for name in metrics}
+    found = {
+        name: (records[name], curves(cells, seeds, ratio, k, order=_order(records[name], name, k)))
+        for name, ratio in metrics.items()
+    }
     for by in groupings:
         groups = grouping(cells.puzzles, by)
         by_pattern = claims_shape(by, cells.task)
@@ -224,6 +262,17 @@ def linear_parts(
                     name + GAIN, cells.name, by, curve.steps[1:], groups.names, of, len(seeds), tested=True,
                     measured=n[1:],
                 )  # fmt: skip
+
+
+def _order(metric: Metric, name: str, k: int) -> int:
+    """The number of samples that a value of a metric needs.
+
+    >>> _order(metric_of("pass@2"), "pass@2", 4), _order(metric_of("mean@4"), "mean@4", 4)
+    (2, 1)
+    """
+    if metric.kind == "trials":
+        return k
+    return metric.number(name) or 1 if "{j}" in metric.name else 1
 
 
 def moderated_rows(

@@ -8,6 +8,7 @@ an entry point in another package, see docs/adding-a-metric.md.
 from collections.abc import Collection
 from functools import cache, lru_cache
 
+import numpy as np
 import polars as pl
 
 from ramify.analysis import entry_points
@@ -65,8 +66,25 @@ def maj_at_k(k: int) -> Ratio:
 
 
 def cover(k: int) -> Ratio:
-    """Share of puzzles with at least half of their samples correct (cover@τ of Dragoi et al. 2025)."""
-    return Ratio((pl.col("correct") * 2 >= pl.col("k")).cast(pl.Float64), pl.lit(1.0))
+    """Share of puzzles with at least half of their samples correct (cover@τ of Dragoi et al. 2025).
+
+    Of a puzzle with more than k samples, such as those of a base that was sampled once, the probability that at least
+    half of k of them, drawn without replacement, are correct.
+    """
+    whole = (pl.col("correct") * 2 >= pl.col("k")).cast(pl.Float64)
+    drawn = pl.struct("correct", "k").map_batches(
+        lambda cells: _half_of(k, cells.struct["correct"], cells.struct["k"]), return_dtype=pl.Float64
+    )
+    return Ratio(pl.when(pl.col("k") > k).then(drawn).otherwise(whole), pl.lit(1.0))
+
+
+def _half_of(k: int, correct: pl.Series, samples: pl.Series) -> pl.Series:
+    from scipy.stats import hypergeom  # takes a second to import
+
+    more = samples.to_numpy() > k
+    found = np.zeros(len(samples))
+    found[more] = hypergeom.sf((k + 1) // 2 - 1, samples.to_numpy()[more], correct.to_numpy()[more], k)
+    return pl.Series(found)
 
 
 def cot_pass_at_1(k: int) -> Ratio:

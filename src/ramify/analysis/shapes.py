@@ -66,7 +66,7 @@ def _gaps(
             status.append(_too_few(cells.puzzles, groups.codes, here, mine, other, shape, grouped != by))
         values = np.where(here, share[:, at : at + 1], np.nan)
         level = groups.totals(values.mean(0)) / np.maximum(n, 1)
-        draws = n * curve.k * len(values)
+        draws = n * curve.draws[at]
         likely = (level * draws + 0.5) / (draws + 1)
         spread = likely * (1 - likely)
         of = components(

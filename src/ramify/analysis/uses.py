@@ -37,7 +37,7 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
     for step in cells.steps(seed):
         asked = cells.of_seed(seed).filter(pl.col("step") == step).join(ranks, on="puzzle")
         available = asked.join(solved, on="puzzle_id").filter("solves")
-        used = uses(run, seed, cells.name, step).join(ranks, on="puzzle_id")
+        used = uses(run, cells.sampled_by(seed, step), cells.name, step).join(ranks, on="puzzle_id")
         used = used.join(solved, on=["puzzle_id", "pattern"], how="left")
         for size in sorted(asked["n"].unique().to_list()):
             mine, of_size = used.filter(pl.col("n") == size), asked.filter(pl.col("n") == size)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ramify.config import MOST, Config, Temperature
 from ramify.records import Completion, Item
@@ -33,6 +33,9 @@ class SamplerConfig(Config):
     SERVED: ClassVar[bool] = False
     samples: int = Field(4, ge=1, le=MOST_SAMPLES)
     """Samples per puzzle at the temperature."""
+    base_samples: int | None = Field(None, ge=1, le=MOST_SAMPLES)
+    """Samples per puzzle of the base model, which is then sampled once for all seeds, such as 32; by default each seed
+    samples it `samples` times."""
     greedy: bool = True
     """Whether to add one completion at temperature 0."""
     temperature: Temperature = 1.0
@@ -40,6 +43,15 @@ class SamplerConfig(Config):
     """Token limit of a completion; by default the context left after the longest prompt, at most 2048."""
     batch_size: int = Field(256, ge=1, le=MOST)
     """Completions sampled, and written to disk, at a time."""
+
+    @model_validator(mode="after")
+    def _base_at_least(self) -> Self:
+        if self.base_samples is not None and self.base_samples < self.samples:
+            raise ValueError(
+                f"sample.base_samples = {self.base_samples}: must be at least sample.samples, {self.samples}, since "
+                "both models are compared at that number"
+            )
+        return self
 
     @abstractmethod
     def checked(self) -> None:

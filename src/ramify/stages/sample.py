@@ -9,7 +9,7 @@ from ramify.models.checkpoints import model_path
 from ramify.processes import rank
 from ramify.progress import ProgressCallback
 from ramify.run import Run
-from ramify.sampling.batches import Sampler
+from ramify.sampling.batches import Sampler, SamplerConfig
 from ramify.sampling.sweep import sample_checkpoint
 from ramify.settings import ExperimentConfig
 from ramify.storage import write_json
@@ -21,13 +21,15 @@ def sample(config: ExperimentConfig, run: Run, report: ProgressCallback) -> None
     with run.writing():
         for seed in config.seeds:
             for step in config.steps(seed):
-                build = partial(_sampler_at, config, run, seed, step)
-                sample_checkpoint(run, seed, step, config.sample, build, report)
+                settings = config.sampled(seed, step)
+                if settings is not None:
+                    build = partial(_sampler_at, config, settings, run, seed, step)
+                    sample_checkpoint(run, seed, step, settings, build, report)
 
 
-def _sampler_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Sampler:
+def _sampler_at(config: ExperimentConfig, settings: SamplerConfig, run: Run, seed: int, step: int) -> Sampler:
     model = model_at(config, run, seed, step)
-    resolved = config.sample.resolved(model, evaluation_prompts(config, run))
+    resolved = settings.resolved(model, evaluation_prompts(config, run))
     if rank() == 0 and resolved.max_new_tokens is not None:
         write_json({**run.limits(), f"{seed}/{step}": resolved.max_new_tokens}, run.limits_file)
     return resolved.build(model)
