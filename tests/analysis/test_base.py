@@ -1,4 +1,4 @@
-"""A base that is sampled once for all seeds: what is sampled, what is estimated, and how often intervals hold the truth."""
+"""A base that is sampled once for all seeds: sampling, estimates, and how often intervals hold the truth."""
 
 import shutil
 from collections.abc import Sequence

@@ -228,6 +228,16 @@ def test_a_panel_draws_what_it_is_given() -> None:
     assert line_panel([], "nothing") == ""
 
 
+def test_both_intervals_are_drawn_and_told() -> None:
+    """A stroke with two ends for each point of a line, two ends for each mark; none for a point without them."""
+    points = [Point(0, 0.1, 0.05, 0.15), Point(10, 0.4, 0.3, 0.5, 0.35, 0.45)]
+    drawn = line_panel([Series("mean@4", "first", points)], "l")
+    assert drawn.count("first again") == 3
+    assert "40.0% [30.0, 50.0], retrained [35.0, 45.0]" in drawn
+    marks = [Mark("a", "left", points[:1]), Mark("b", "left", points[1:])]
+    assert interval_plot(marks, "l", "axis").count("left again") == 2
+
+
 def test_other_figures_draw_what_they_are_given() -> None:
     svg = interval_plot([Mark("one", "left", [Point(0, -0.1, -0.2, 0.1)]), Mark("two", "left", [])], "x", "axis")
     assert svg.count("<circle") == 1
@@ -276,7 +286,9 @@ def test_seeds_that_did_not_get_equally_far(tmp_path: Path) -> None:
     assert (view.steps, view.last) == ([0, 2, 4, 10], 10)
     assert [point.step for point in view.points(view.mean, "test", "n", "3")] == [0, 2, 4, 10]
     assert "Success rose (base → step 10, mean@4): n = 3" in details(view)[0]
-    assert render(run)
+    page = render(run)
+    assert "retrained [" in page  # in the table of the changes
+    assert 'class="line first again"' in page
 
 
 def test_puzzles_that_were_not_asked_are_not_shown(tmp_path: Path) -> None:

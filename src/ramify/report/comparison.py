@@ -9,13 +9,18 @@ from ramify.analysis.metric_record import Metric
 from ramify.analysis.metrics import displayed, metric_of
 from ramify.errors import RunError
 from ramify.report.abstract import abstract
-from ramify.report.figures import Point, interval
+from ramify.report.figures import intervals
 from ramify.report.page import rendered, view_of
 from ramify.report.sections import LINE_STYLES, Line, panel, success_of
 from ramify.report.story import Section
-from ramify.report.view import Row, View, place
+from ramify.report.view import Row, View, place, point_of
 from ramify.run import Run
 from ramify.storage import write_text
+
+ONE_LINE = (
+    "One line per run. Bands are 95 % intervals for new puzzles, upright strokes those for the same puzzles, retrained."
+)
+"""The note of the section on success."""
 
 
 def write_comparison(runs: Sequence[Run], path: Path) -> Path:
@@ -65,7 +70,12 @@ def render_comparison(runs: Sequence[Run]) -> str:
         for figure in panel(metric.slug, words, lines(metric, name, "all", "all"))
     ]
     found = [
-        Section("success", "Success over training", "One line per run; bands are 95 % intervals.", success_of(views)),
+        Section(
+            "success",
+            "Success over training",
+            ONE_LINE,
+            success_of(views),
+        ),
         Section("gaps", "Structure gaps and transfer", "", gaps),
         Section("conduct", "Attempts and arithmetic", "", conduct),
     ]
@@ -91,4 +101,4 @@ def render_comparison(runs: Sequence[Run]) -> str:
 
 
 def _difference(metric: str, row: Row) -> str:
-    return interval(Point(0, row["value"], row["low"], row["high"]), metric_of(metric).in_percent)
+    return intervals(point_of(row), metric_of(metric).in_percent)

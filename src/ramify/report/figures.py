@@ -14,12 +14,14 @@ from ramify.report.svg import Scale, dot, drawing, line, linear, text, thinned, 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A value at a step, with its interval if it has one."""
+    """A value at a step, with its intervals if it has them: for new puzzles, and for the same puzzles, retrained."""
 
     step: int
     value: float
     low: float | None = None
     high: float | None = None
+    again_low: float | None = None
+    again_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Figure:
 
 SHAPE_STYLES = {"balanced": "balanced", "left-heavy": "left", "right-heavy": "right", "mixed": "third", "none": "third"}
 WIDTH, HEIGHT = 360, 220
+CAP = 4
+"""Half the length of the strokes that end an interval for the same puzzles, retrained."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 16, 12, 34
 
 
@@ -81,7 +85,9 @@ def line_panel(
     percent: bool = True,
     link: Callable[[Series, Point], str] | None = None,
 ) -> str:
-    """Draw lines over training steps, with 95 % bands; `label` is for screen readers.
+    """Draw lines over training steps; `label` is for screen readers.
+
+    Bands are 95 % intervals for new puzzles, upright strokes those for the same puzzles, retrained.
 
     Args:
         top: upper end of the value axis; slightly above the largest value if None.
@@ -90,7 +96,12 @@ def line_panel(
     everything = [point for one in series for thread in (one.points, *one.threads) for point in thread]
     if not everything:
         return ""
-    ends = [end for point in everything for end in (point.value, point.low, point.high) if end is not None]
+    ends = [
+        end
+        for point in everything
+        for end in (point.value, point.low, point.high, point.again_low, point.again_high)
+        if end is not None
+    ]
     marks = ticks(min(0.0, *ends), top if top is not None else max(0.0, *ends))
     last = max(point.step for point in everything) or 1
     x = linear(0, last, _LEFT, WIDTH - _RIGHT)
@@ -120,11 +131,17 @@ def line_panel(
     for one in series:
         parts.append(_path(one.points, x, y, f"line {one.style}"))
         for p in one.points:
-            said = f"{one.name}, step {p.step}: {interval(p, percent)}"
-            point = dot(f"dot {one.style}", x(p.step), y(p.value), 2.6, said)
+            if p.again_low is not None and p.again_high is not None:
+                low, high = y(p.again_low), y(p.again_high)
+                parts.append(line(f"line {one.style} again", x(p.step), low, x(p.step), high))
+                parts += [
+                    line(f"line {one.style} again", x(p.step) - CAP, end, x(p.step) + CAP, end) for end in (low, high)
+                ]
+            title = f"{one.name}, step {p.step}: {intervals(p, percent)}"
+            point = dot(f"dot {one.style}", x(p.step), y(p.value), 2.6, title)
             if link is not None:
-                reach = dot("reach", x(p.step), y(p.value), 8, said)
-                point = f'<a href="{escape(link(one, p))}" aria-label="{escape(said)}">{point}{reach}</a>'
+                reach = dot("reach", x(p.step), y(p.value), 8, title)
+                point = f'<a href="{escape(link(one, p))}" aria-label="{escape(title)}">{point}{reach}</a>'
             parts.append(point)
     return drawing(WIDTH, HEIGHT, label, parts)
 
@@ -146,12 +163,25 @@ def interval(point: Point, percent: bool = True) -> str:
     return f"{value} [{point.low * scale:.{digits}f}, {point.high * scale:.{digits}f}]".replace("-", "−")
 
 
+def intervals(point: Point, percent: bool = True) -> str:
+    """A value with both intervals as text, as far as it has them.
+
+    >>> intervals(Point(0, 0.131, 0.1, 0.17, 0.11, 0.15))
+    '13.1% [10.0, 17.0], retrained [11.0, 15.0]'
+    """
+    if point.again_low is None or point.again_high is None:
+        return interval(point, percent)
+    again = interval(Point(point.step, point.value, point.again_low, point.again_high), percent)
+    return f"{interval(point, percent)}, retrained {again.partition(' ')[2]}"
+
+
 def interval_plot(
     marks: Sequence[Mark], label: str, axis: str, percent: bool = True, bounds: tuple[float, float] | None = None
 ) -> str:
     """Draw rows of intervals on one axis, with a line at zero.
 
-    The axis always includes all values; an arrow marks the end of an interval that extends beyond it.
+    Lines are 95 % intervals for new puzzles; short strokes across are the ends of those for the same puzzles,
+    retrained. The axis always includes all values; an arrow marks the end of an interval that extends beyond it.
 
     Args:
         axis: label of the axis.
@@ -183,7 +213,9 @@ def interval_plot(
                 parts.append(line(f"line {mark.style}", x(p.low), y, x(p.high), y))
                 parts += [text(x(low) - 3, y + 4, "‹", "tick", "end")] if p.low < low else []
                 parts += [text(x(high) + 3, y + 4, "›", "tick", "start")] if p.high > high else []
-            parts.append(dot(f"{kind} {mark.style}", x(p.value), y, 3.6, f"{mark.label}: {interval(p, percent)}"))
+            again = [x(end) for end in (p.again_low, p.again_high) if end is not None and low <= end <= high]
+            parts += [line(f"line {mark.style} again", end, y - CAP, end, y + CAP) for end in again]
+            parts.append(dot(f"{kind} {mark.style}", x(p.value), y, 3.6, f"{mark.label}: {intervals(p, percent)}"))
     return drawing(width, height, label, parts)
 
 

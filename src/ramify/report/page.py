@@ -14,7 +14,7 @@ from markupsafe import Markup
 from ramify.errors import RunError
 from ramify.report.abstract import abstract, details
 from ramify.report.examples import drawn, learned_puzzle, worst_patterns
-from ramify.report.figures import SHAPE_STYLES, Point, interval, track
+from ramify.report.figures import SHAPE_STYLES, Point, intervals, track
 from ramify.report.story import story
 from ramify.report.view import UNSEEN, Row, View, changes, learned, points_of
 from ramify.run import Run
@@ -92,7 +92,7 @@ def render(run: Run) -> str:
         single={n: len(known) - sum(known) for n, known in found.items()},
         imported=run.imported(),
         changes=changes(view),
-        interval=interval,
+        intervals=intervals,
         worst=worst_patterns(run, view),
         example=learned_puzzle(run, view),
         certificate=certificate,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -19,7 +18,7 @@ from ramify.report.figures import (
     line_panel,
     stacked_bars,
 )
-from ramify.report.view import SET_NAMES, View, counted, place, reason
+from ramify.report.view import SET_NAMES, View, counted, place, point_of, reason
 from ramify.tasks.base import SHAPE_CLASSES
 
 LINE_STYLES = ("first", "second", "third", "fourth", "left", "right")
@@ -137,7 +136,7 @@ def _timed(view: View) -> list[Figure]:
             n, shape = group.split(",")
             if row is None or shape not in SHAPE_CLASSES:
                 continue
-            points = [] if row["low"] is None else [_point(row)]
+            points = [] if row["low"] is None else [point_of(row)]
             note = "" if points else f": {row['status'] or 'no interval'}"
             marks.append(Mark(f"n = {n}, {shape}{note}", SHAPE_STYLES[shape], points))
     if not any(mark.points for mark in marks):
@@ -169,14 +168,14 @@ def gaps(view: View) -> list[Figure]:
             for suffix, words in (("", "all puzzles"), (", forced", "uniquely solvable puzzles")):
                 row = view.at_end(f"{shape} gap{suffix}", name, "all", "all")
                 if row is not None and row["value"] is not None:
-                    points = [] if row["low"] is None else [_point(row)]
+                    points = [] if row["low"] is None else [point_of(row)]
                     note = counted(row) if points else row["status"] or "no interval"
                     together.append(Mark(f"{shape}, {trained}, {words}: {note}", SHAPE_STYLES[shape], points))
             for by in view.groupings(f"{shape} gap", name) - {"all", "n"}:
                 for group in view.groups(f"{shape} gap", name, by):
                     row = view.at_end(f"{shape} gap", name, by, group)
                     if row is not None and row["low"] is not None:
-                        strata.append(Mark(_stratum(by, group), SHAPE_STYLES[shape], [_point(row)]))
+                        strata.append(Mark(_stratum(by, group), SHAPE_STYLES[shape], [point_of(row)]))
     marks = together + strata
     if not any(mark.points for mark in marks):
         return []
@@ -218,7 +217,7 @@ def seen(view: View) -> list[Figure]:
             row = view.at_end("transfer", "held_out", by, group)
             if row is not None and row["value"] is not None:
                 label = {"all": "all", "n": f"n = {group}"}.get(by, group)
-                marks.append(Mark(label, "fourth", [_point(row)]))
+                marks.append(Mark(label, "fourth", [point_of(row)]))
     if marks:
         axis = f"difference in differences of {view.mean} at step {view.last}"
         svg = interval_plot(marks, "Transfer by pattern", axis)
@@ -265,7 +264,7 @@ def composition(view: View) -> list[Figure]:
             n, shape = group.split(",")
             first = view.rows("composition gap", name, "n,shape_class", group)
             if row is not None and row["value"] is not None and shape in SHAPE_CLASSES:
-                points = [_point(first[0]), _point(row)] if len(first) > 1 else [_point(row)]
+                points = [point_of(first[0]), point_of(row)] if len(first) > 1 else [point_of(row)]
                 held = ", held out" if name == "held_out" else ""
                 marks.append(Mark(f"n = {n}, {shape}{held}", SHAPE_STYLES[shape], points))
     if not marks:
@@ -285,7 +284,7 @@ def effects(view: View) -> list[Figure]:
             if row is None or (words and term not in SHAPE_CLASSES):
                 continue
             if row["low"] is not None:
-                points = [_point(one) for one in view.rows("effect", "all", by, term)]
+                points = [point_of(one) for one in view.rows("effect", "all", by, term)]
                 marks.append(Mark(term + words, SHAPE_STYLES.get(term, "third"), points))
             elif row["status"]:
                 untold.append(f"{term}{words} ({reason(row)})")
@@ -311,7 +310,9 @@ def signal(view: View) -> list[Figure]:
         if not points:
             continue
         row = view.at_end("zero advantage against success", "test", "n", n)
-        note = f": Spearman's ρ {interval(_point(row), False)}" if row is not None and row["value"] is not None else ""
+        note = (
+            f": Spearman's ρ {interval(point_of(row), False)}" if row is not None and row["value"] is not None else ""
+        )
         heading = f"n = {n}{note}"
         svg = cloud(points, heading, ("groups without signal", f"{view.mean} at the end"))
         data = pl.DataFrame(
@@ -325,7 +326,3 @@ def signal(view: View) -> list[Figure]:
         for n, style in zip(view.groups("zero advantage", "train", "n"), LINE_STYLES, strict=False)
     ]
     return panel("zero-advantage", "Groups without signal since the checkpoint before", lines, top=1.0) + found
-
-
-def _point(row: dict[str, Any]) -> Point:
-    return Point(row["step"], row["value"], row["low"], row["high"])

@@ -107,7 +107,7 @@ def _rules() -> str:
         "text{font:12px 'DejaVu Sans',Arial,sans-serif;fill:#1b1f24}.tick{fill:#59636e;font-size:11px}",
         ".on-bar{fill:#fff;font-size:11px}.on-box{font-size:11px}",
         ".title{font-size:13px;font-weight:700}.grid{stroke:#d7dce2}.zero{stroke:#59636e}.line,.thread{fill:none}",
-        ".line{stroke-width:2}.thread{opacity:.45}.band{opacity:.16}.hollow{fill:#fff;stroke-width:1.6}",
+        ".line{stroke-width:2}.thread{opacity:.45}.again{stroke-width:1}.band{opacity:.16}.hollow{fill:#fff;stroke-width:1.6}",
         ".edge{stroke:#59636e;stroke-width:1.4}.leaf{fill:#fff;stroke:#59636e}.box{fill:#d7dce2}",
         ".leaf-text,.node-text{text-anchor:middle;font-size:11px}.node-text{fill:#fff;font-size:13px;font-weight:700}",
     ]

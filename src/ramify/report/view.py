@@ -145,7 +145,7 @@ class View:
 
     def points(self, metric: str, name: str, by: str, group: str) -> list[Point]:
         """The same as points."""
-        return [Point(row["step"], row["value"], row["low"], row["high"]) for row in self.rows(metric, name, by, group)]
+        return [point_of(row) for row in self.rows(metric, name, by, group)]
 
     def threads(self, metric: str, name: str, by: str, group: str) -> list[list[Point]]:
         """The points of each seed, if there are several."""
@@ -167,6 +167,11 @@ class View:
         """The groups of a grouping, numbers in them in order of size."""
         found = [group for m, s, b, group in self._rows if (m, s, b) == (metric, name, by)]
         return sorted(found, key=lambda group: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", group)])
+
+
+def point_of(row: Row) -> Point:
+    """A row as a point, with both intervals."""
+    return Point(row["step"], *(row[end] for end in ("value", "low", "high", "retrained_low", "retrained_high")))
 
 
 @dataclass(frozen=True, slots=True)
