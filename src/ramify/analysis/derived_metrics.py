@@ -67,6 +67,11 @@ def _gaps(suffix: str) -> dict[str, Metric]:
 
 
 SHAPE_GAPS, FORCED_GAPS = _gaps(""), _gaps(", forced")
+CHOICE_MODEL = "term without lookahead"
+"""The grouping of choice effects."""
+CHOICE_EFFECT = Metric(
+    "choice effect", "Choice effect", "log-odds", UNBOUNDED, (CHOICE_MODEL,), pooling="seed means"
+)  # fmt: skip
 COMPOSITION_GAP = Metric("composition gap", "Composition gap", "change", CHANGE, BY_PATTERN, pooling="seed means")
 MODELS = {"term": frozenset[str](), "term without lookahead": frozenset({"lookahead"})}
 """The groupings of effects, and the terms that each model omits. Right-heavy trees need more lookahead, so with
@@ -77,7 +82,7 @@ EFFECT, EFFECT_CHANGE = (
 )
 
 DERIVED = (
-    COVERAGE, HIT_RATE, ATTEMPT_RATE, CHOICE, ENTROPY, MOST_USED,
+    COVERAGE, HIT_RATE, ATTEMPT_RATE, CHOICE, CHOICE_EFFECT, ENTROPY, MOST_USED,
     ACQUISITION, ACQUISITION_AT_HALF, GAIN_FRACTION, TIMING, TIMING_DIFFERENCE, TRANSFER,
     ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL, SIGNAL,
     *SUPPORT.values(), *PATTERN_SUPPORT.values(), UNLOCK,

@@ -131,10 +131,10 @@ def fit(task: Task, cases: pl.DataFrame, without: frozenset[str] = frozenset()) 
         table["pattern"].rank("dense").to_numpy().astype(int) - 1,
         table["puzzle_id"].rank("dense").to_numpy().astype(int) - 1,
     )
-    few, aliased = _few(data, names, task.INDICATORS), _aliased(data, names)
-    chosen = [name for name in names if name not in aliased]  # terms of few puzzles too: they stay in the model
+    few, told = _few(data, names, task.INDICATORS), aliased(data.terms, data.step, names)
+    chosen = [name for name in names if name not in told]  # terms of few puzzles too: they stay in the model
     found = _fitted(data._replace(terms=data.terms[:, [names.index(name) for name in chosen]]), chosen)
-    statuses = {name: Effect(status=status) for name, status in {**aliased, **few}.items()}
+    statuses = {name: Effect(status=status) for name, status in {**told, **few}.items()}
     return [{name: statuses.get(name) or one[name] for name in names} for one in found]
 
 
@@ -154,11 +154,19 @@ def _few(data: _Cases, names: list[str], indicators: Sequence[str]) -> dict[str,
     return statuses
 
 
-def _aliased(data: _Cases, names: list[str]) -> dict[str, str]:
-    """Terms that are constant at a step or linear in the terms before them, with the reason."""
+def aliased(
+    terms: np.ndarray, steps: np.ndarray, names: list[str], constant: str = "the same in all puzzles"
+) -> dict[str, str]:
+    """Terms that are constant at a step or linear in the terms before them, with the reason.
+
+    Args:
+        terms: of shape (rows, terms).
+        steps: the step of each row.
+        constant: the reason for a constant term.
+    """
     statuses: dict[str, str] = {}
-    for step in np.unique(data.step):
-        here = data.terms[data.step == step]
+    for step in np.unique(steps):
+        here = terms[steps == step]
         scaled = here - here.mean(0)
         scaled /= np.where((size := np.sqrt(np.square(scaled).mean(0))) > 1e-9, size, np.inf)
         for index, name in enumerate(names):
@@ -166,7 +174,7 @@ def _aliased(data: _Cases, names: list[str]) -> dict[str, str]:
             weights = np.linalg.lstsq(scaled[:, before], scaled[:, index], rcond=None)[0]
             rest = scaled[:, index] - scaled[:, before] @ weights
             if not scaled[:, index].any():
-                statuses[name] = "the same in all puzzles"
+                statuses[name] = constant
             elif np.square(rest).mean() < 1e-6:
                 these = [names[other] for other, weight in zip(before, weights, strict=True) if abs(weight) > 1e-3]
                 statuses.setdefault(name, f"aliased with {' and '.join(these)}")
@@ -184,7 +192,7 @@ def _fitted(data: _Cases, names: list[str]) -> list[dict[str, Effect]]:
     # Separated rows fit perfectly in the limit, so the other coefficients follow from the remaining rows.
     known = ~_decided(design, data.success)
     design, success, pattern = design[known], data.success[known], data.pattern[known]
-    estimable = np.abs(_null_space(design)).max(1, initial=0) < TOLERANCE
+    estimable = np.abs(null_space(design)).max(1, initial=0) < TOLERANCE
     places = np.arange(steps * width).reshape(steps, width)[:, 1:]  # of each term at each step
     of = np.eye(steps * width)[places]
     if steps > 1:
@@ -246,7 +254,7 @@ def _decided(design: np.ndarray, success: np.ndarray) -> np.ndarray:
 
     decided = np.zeros(len(design), bool)
     one_sided = (success == 0).any(1)
-    free = _null_space(design[~one_sided])
+    free = null_space(design[~one_sided])
     sides = np.where(success[:, :1] > 0, 1.0, -1.0) * design @ free
     while free.shape[1] and (rest := one_sided & ~decided).any():
         aims = sides[rest]
@@ -257,7 +265,7 @@ def _decided(design: np.ndarray, success: np.ndarray) -> np.ndarray:
     return decided
 
 
-def _null_space(design: np.ndarray) -> np.ndarray:
+def null_space(design: np.ndarray) -> np.ndarray:
     """An orthonormal basis of the coefficients that are 0 on all rows, of shape (coefficients, dimensions)."""
     from scipy.linalg import null_space
 

@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 
 from ramify.analysis.cells import SetCells, uses
 from ramify.analysis.choice import choices
+from ramify.analysis.choice_model import choice_effects
 from ramify.analysis.derived_metrics import ATTEMPT_RATE, CHOICE, COVERAGE, ENTROPY, HIT_RATE, MOST_USED
 from ramify.analysis.estimators import BLOCKS, rarefied, ratios, resampling
 from ramify.analysis.rows import rows
@@ -23,7 +24,7 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
 
     attempt rate: share of the completions (of puzzles of that n) with an attempt of the pattern.
     hit rate given solvable: share of its attempts that hit the target, over puzzles that the pattern solves.
-    choice: see `choice.choices`.
+    choice: see `choice.choices`; choice effect, at the first and last checkpoint: see `choice_model`.
     coverage@m: share of the patterns (of size n, or of a shape class of it) that some attempt uses, expected for m
     completions drawn at random (Hurlbert 1971); m is the largest power of two with at least 2 m completions of that n
     at every checkpoint.
@@ -39,6 +40,8 @@ def attempted(run: Run, cells: SetCells, seed: int) -> Iterator[pl.DataFrame]:
         available = asked.join(solved, on="puzzle_id").filter("solves")
         used = uses(run, cells.sampled_by(seed, step), cells.name, step).join(ranks, on="puzzle_id")
         used = used.join(solved, on=["puzzle_id", "pattern"], how="left")
+        if step in (cells.steps(seed)[0], cells.steps(seed)[-1]):
+            yield from choice_effects(cells.task, used.filter("solves"), available, (cells.name, seed, step))
         for size in sorted(asked["n"].unique().to_list()):
             mine, of_size = used.filter(pl.col("n") == size), asked.filter(pl.col("n") == size)
             completions = np.bincount(of_size["rank"].to_numpy(), of_size["k"].to_numpy(), BLOCKS)
