@@ -55,6 +55,8 @@ def _shares(of: str) -> dict[str, Metric]:
 SUPPORT, PATTERN_SUPPORT = _shares("support"), _shares("pattern support")
 UNLOCK = Metric("null-set unlock rate", "Null-set unlock rate", "share", SHARE, OVERALL, pooling="seed means")
 
+CROSSING = Metric("pass@k crossing", "k at which the base overtakes", "mean", POSITIVE, OVERALL, pooling="crossed only")
+
 
 # By structure (`shapes`, `composition`, `effects`).
 def _gaps(suffix: str) -> dict[str, Metric]:
@@ -85,7 +87,7 @@ DERIVED = (
     COVERAGE, HIT_RATE, ATTEMPT_RATE, CHOICE, CHOICE_EFFECT, ENTROPY, MOST_USED,
     ACQUISITION, ACQUISITION_AT_HALF, GAIN_FRACTION, TIMING, TIMING_DIFFERENCE, TRANSFER,
     ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL, SIGNAL,
-    *SUPPORT.values(), *PATTERN_SUPPORT.values(), UNLOCK,
+    *SUPPORT.values(), *PATTERN_SUPPORT.values(), UNLOCK, CROSSING,
     *SHAPE_GAPS.values(), *FORCED_GAPS.values(), COMPOSITION_GAP, EFFECT, EFFECT_CHANGE,
 )  # fmt: skip
 """All derived metrics, in the order of the report."""

@@ -8,6 +8,7 @@ from ramify.analysis.acquisition import acquisition
 from ramify.analysis.cells import SetCells, grouping, set_cells
 from ramify.analysis.changes import is_paired, unpaired_changes
 from ramify.analysis.composition import composition_gaps
+from ramify.analysis.crossing import crossings
 from ramify.analysis.derived_metrics import OVERALL
 from ramify.analysis.effects import effects
 from ramify.analysis.linear import Part, is_crossed, linear_parts, moderated_rows
@@ -102,6 +103,7 @@ def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[
     for of, known, chosen in acquiring:
         own = [frame.filter(pl.col("set") == of.name) for frame in gained]
         found += acquisition(of, known, chosen, pl.concat(own)) if own else []
+        found += crossings(of, known, [by for by in OVERALL if by in chosen])
     return [*table, *found]
 
 
