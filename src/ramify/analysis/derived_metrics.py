@@ -3,6 +3,8 @@
 The estimating functions and docs/definitions.md define them.
 """
 
+from dataclasses import replace
+
 from ramify.analysis.metric_record import CHANGE, COARSE, FINE, POSITIVE, SHARE, UNBOUNDED, Metric
 
 BY_SHAPE = ("n", "n,shape_class")
@@ -69,6 +71,10 @@ def _gaps(suffix: str) -> dict[str, Metric]:
 
 
 SHAPE_GAPS, FORCED_GAPS = _gaps(""), _gaps(", forced")
+MATCHED_GAPS = {
+    shape: replace(gap, name=f"{gap.name}, matched base", gain=(COARSE,), shown_as=f"{gap.shown_as}, matched base")
+    for shape, gap in FORCED_GAPS.items()
+}
 CHOICE_MODEL = "term without lookahead"
 """The grouping of choice effects."""
 CHOICE_EFFECT = Metric(
@@ -88,6 +94,6 @@ DERIVED = (
     ACQUISITION, ACQUISITION_AT_HALF, GAIN_FRACTION, TIMING, TIMING_DIFFERENCE, TRANSFER,
     ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL, SIGNAL,
     *SUPPORT.values(), *PATTERN_SUPPORT.values(), UNLOCK, CROSSING,
-    *SHAPE_GAPS.values(), *FORCED_GAPS.values(), COMPOSITION_GAP, EFFECT, EFFECT_CHANGE,
+    *SHAPE_GAPS.values(), *FORCED_GAPS.values(), *MATCHED_GAPS.values(), COMPOSITION_GAP, EFFECT, EFFECT_CHANGE,
 )  # fmt: skip
 """All derived metrics, in the order of the report."""

@@ -12,6 +12,7 @@ from ramify.analysis.crossing import crossings
 from ramify.analysis.derived_metrics import OVERALL
 from ramify.analysis.effects import effects
 from ramify.analysis.linear import Part, is_crossed, linear_parts, moderated_rows
+from ramify.analysis.matched_base import matched_gaps
 from ramify.analysis.metric_record import GAIN
 from ramify.analysis.metrics import MEAN, measured, metric_of
 from ramify.analysis.rows import KEYS, adjusted, named, pooled, rows, within_bounds
@@ -93,6 +94,7 @@ def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[
         if all(seed in labelled.seeds for seed in mine):
             crossed[name] = labelled
             parts += shape_gaps(labelled, mine)
+            parts += matched_gaps(labelled, mine)
             parts += timing(labelled, mine)
     if crossed:
         common = [seed for seed in seeds if all(seed in cells.seeds for cells in crossed.values())]

@@ -63,7 +63,8 @@ def _gaps(
             mine, other = np.array([pairs[stratum] for stratum in members]).T
             row[mine] = n[mine] / n[mine].sum()
             row[other] = -row[mine]
-            status.append(_too_few(cells.puzzles, groups.codes, here, mine, other, shape, grouped != by))
+            there, codes_of = cells.puzzles.filter(pl.Series(here)), groups.codes[here]
+            status.append(too_few(there, codes_of, mine, other, shape, grouped != by))
         values = np.where(here, share[:, at : at + 1], np.nan)
         level = groups.totals(values.mean(0)) / np.maximum(n, 1)
         draws = n * curve.draws[at]
@@ -81,18 +82,23 @@ def _gaps(
             )  # fmt: skip
 
 
-def _too_few(
+def too_few(
     puzzles: pl.DataFrame,
     codes: np.ndarray,
-    here: np.ndarray,
-    mine: np.ndarray,
-    other: np.ndarray,
+    mine: Sequence[int] | np.ndarray,
+    other: Sequence[int] | np.ndarray,
     shape: str,
-    across: bool,
+    across: bool = True,
 ) -> str | None:
-    """The reason for not making claims about new patterns; None if they can be made."""
+    """The reason for not making claims about new patterns; None if they can be made.
+
+    Args:
+        codes: the group of each puzzle.
+        mine, other: the groups of the class, and of left-heavy patterns.
+        across: whether several strata are taken together.
+    """
     for name, groups in ((shape, mine), ("left-heavy", other)):
-        of = puzzles["pattern"].filter(pl.Series(here & np.isin(codes, groups)))
+        of = puzzles["pattern"].filter(pl.Series(np.isin(codes, groups)))
         if len(of) < FEWEST_PUZZLES:
             return f"too few {name} puzzles ({len(of)})"
         if across and of.n_unique() < FEWEST_PATTERNS:
