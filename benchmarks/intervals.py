@@ -1,6 +1,6 @@
 """How often the intervals hold the truth in simulated studies, and how wide they are beside Student's t over seeds.
 
-    python benchmarks/intervals.py [RUNS]
+    python benchmarks/intervals.py [RUNS [STUDY]]
 
 The worlds are those of tests/worlds.py. A row an estimand: the share of the intervals that hold the truth, for the same
 puzzles and for new ones, and their median width; then the same of Student's t interval over the means of the seeds.
@@ -29,6 +29,7 @@ WORLDS = {
     "three puzzles a pattern": World(sizes=(3,), each=(3,)),
     "large seed effects": World(seed=0.4),
     "rare success": World(level=-3.5),
+    "base sampled once": World(base_samples=32),
 }
 Truth = dict[tuple[str, str, str], tuple[float, float]]
 
@@ -78,6 +79,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     random = np.random.default_rng(20)
     for title, world in WORLDS.items():
+        if len(sys.argv) > 2 and title != sys.argv[2]:
+            continue
         puzzles = world.puzzles()
         kept = defaultdict(list)
         count = puzzles["pattern"].n_unique()

@@ -1,5 +1,6 @@
 """The documentation: its links lead somewhere, its commands exist, and those marked `<!-- run -->` run."""
 
+import itertools
 import os
 import re
 import shlex
@@ -153,3 +154,24 @@ def test_metadata_agree() -> None:
     forms = [*(ROOT / ".github").rglob("*.yml"), ROOT / ".pre-commit-config.yaml"]
     assert all(yaml.safe_load(form.read_text()) for form in forms)
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 60
+
+
+def test_every_exception_of_the_coverage_is_listed() -> None:
+    """The page on inference names each interval that covers less than 93 % or more than 97 %, with the number."""
+    text = (ROOT / "docs" / "inference.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    measured = {
+        (estimand, side, f"{share.removesuffix(' %')} ({study})")
+        for study, estimand, same, _, new, *_ in (row for row in rows if len(row) == 9 and "%" in row[2])
+        for side, share in (("same", same), ("new", new))
+        if not 93 <= float(share.removesuffix(" %")) <= 97
+    }
+    start = next(n for n, row in enumerate(rows) if row == ["estimand", "same puzzles", "new puzzles"])
+    listed = {
+        (row[0], side, one)
+        for row in itertools.takewhile(lambda row: len(row) == 3, rows[start + 2 :])
+        for side, column in (("same", row[1]), ("new", row[2]))
+        for one in re.findall(r"[0-9.]+ \([^)]+\)", column)
+    }
+    assert len(measured) > 10
+    assert listed == measured

@@ -91,7 +91,12 @@ def test_scaled() -> None:
 
 
 @pytest.mark.slow
-def test_a_dry_run_foretells_what_a_run_makes(tiny_config: ExperimentConfig, tmp_path: Path) -> None:
+@pytest.mark.parametrize("base_samples", [None, 8])
+def test_a_dry_run_foretells_what_a_run_makes(
+    tiny_config: ExperimentConfig, tmp_path: Path, base_samples: int | None
+) -> None:
+    sample = tiny_config.sample.model_copy(update={"base_samples": base_samples})
+    tiny_config = tiny_config.model_copy(update={"sample": sample})
     expected = forecast(tiny_config, lambda *_: None)
     run = experiment.open_run(tiny_config, tmp_path)
     stages.generate(tiny_config, run, lambda *_: None)

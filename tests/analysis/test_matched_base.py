@@ -13,7 +13,8 @@ from ramify.analysis.shapes import shape_gaps
 from worlds import averaged, expit, with_base
 
 SEEDS = [1, 2, 3]
-NAME = "right-heavy gap, forced, matched base"
+PLAIN = "right-heavy gap, forced"
+NAME = f"{PLAIN}, matched base"
 PUZZLES = puzzle_rows([pattern.text for pattern in (*patterns(3), *patterns(4))], 4)
 PUZZLES = PUZZLES.with_columns(forced=pl.Series(np.arange(len(PUZZLES)) % 4 > 0))
 HEAVY = (PUZZLES["shape_class"] == "right-heavy").to_numpy()
@@ -41,7 +42,7 @@ def test_difficulty_alone_makes_no_gap() -> None:
     random, kept = np.random.default_rng(4), []
     for _ in range(80):
         cells = drawn(random, harder=1.0, slower=0.0)
-        plain, gain = row_of(cells, "right-heavy gap, forced"), row_of(cells, f"{NAME} gain")
+        plain, gain = row_of(cells, PLAIN), row_of(cells, f"{NAME} gain")
         kept.append(
             [plain["high"] < 0, gain["value"], gain["low"] <= 0 <= gain["high"],
              gain["retrained_low"] <= gain["value"] <= gain["retrained_high"]]
@@ -71,7 +72,7 @@ def test_step_0_shows_what_the_matching_left() -> None:
     for _ in range(30):
         cells = drawn(random, harder=1.0, slower=0.0, samples=64)
         left.append(row_of(cells, NAME, 0)["value"])
-        before.append(row_of(cells, "right-heavy gap, forced", 0)["value"])
+        before.append(row_of(cells, PLAIN, 0)["value"])
     assert np.mean(before) < -0.08
     assert abs(np.mean(left)) < 0.02
 
