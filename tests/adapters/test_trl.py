@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,27 +20,13 @@ from ramify.stages.score import score
 from ramify.tables import read_table
 from ramify.tasks.countdown.prompts import PromptConfig
 from ramify.tasks.rewards import REWARDS
+from trl_scripts import PUZZLES, settings
 
 ROOT = Path(__file__).parents[2]
-PUZZLES = [Puzzle((3, 7, 8), 29), Puzzle((12, 5, 30), 47), Puzzle((2, 9, 40), 51), Puzzle((1, 2, 3), 6)]
 
 
 def silent(stage: str, done: int, total: int) -> None:
     """Reports nothing."""
-
-
-def settings(folder: Path, **more: Any) -> Any:
-    from trl import GRPOConfig
-
-    common = {
-        "use_cpu": True,
-        "bf16": False,
-        "gradient_checkpointing": False,
-        "report_to": "none",
-        "disable_tqdm": True,
-    }
-    sizes = {"per_device_train_batch_size": 8, "num_generations": 4, "max_completion_length": 48, "max_steps": 2}
-    return GRPOConfig(str(folder), learning_rate=1e-4, logging_steps=1, **{**common, **sizes, **more})
 
 
 def test_what_the_reward_pays() -> None:

@@ -78,6 +78,7 @@ def read_folder(folder: Path, config: ImportConfig, report: ProgressCallback = s
     reader = config.reader(dict(form.columns))
     parts: list[_Part] = []
     first: tuple[list[dict[str, Any]], Exception] | None = None
+    repeated, before = 0, ""
     for done, file in enumerate(files):
         report(f"reading {form.name}", done, len(files))
         try:
@@ -86,11 +87,21 @@ def read_folder(folder: Path, config: ImportConfig, report: ProgressCallback = s
             message = str(error).removeprefix(f"{file}: ")
             found.unread.append({"file": str(file), "row": 0, "reason": "the file cannot be read", "error": message})
             continue
+        if form.repeats:
+            same, before = before, f"{file.parent} {[{**row, 'step': None} for row in records]}"
+            if records and same == before:
+                repeated += 1
+                continue
         some, failed = _read_file(file, folder, records, form, reader, config, found.unread)
         parts += some
         if first is None and failed is not None:
             first = records, failed
     report(f"reading {form.name}", len(files), len(files))
+    if repeated:
+        found.notes.append(
+            f"{repeated} of {len(files)} files repeat the completions of the file before, which were trained on for "
+            "several steps; each completion is read once"
+        )
     if not parts and not found.unread:
         raise RunError(f"{folder}: the files of {form.label} there are empty")
     if not parts:

@@ -33,6 +33,7 @@ class Format:
         rows: reads the rows of a file.
         trains: whether a row is a training completion; None if the row does not tell, so folders and puzzles decide.
         step: the step of rows without one in the row or the path; None if mixing them with other rows is an error.
+        repeats: whether a file may repeat the rows of the one before under another step; these are left out.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Format:
     rows: Callable[[Path], list[dict[str, Any]]] = records_of
     trains: Callable[[dict[str, Any]], bool | None] = field(default=lambda row: False)
     step: int | None = None
+    repeats: bool = False
 
 
 class Chosen(NamedTuple):
@@ -60,7 +62,11 @@ def formats() -> dict[str, Format]:
     resps = {"text": ("resps",)}
     gts = {"text": ("output",), "prompt": ("input",), "reward": ("score",)}
     known = [
-        Format("trl", "completions of TRL", _named(r"completions_.*\.parquet"), trl, trains=lambda row: True),
+        Format(
+            *("trl", "completions of TRL", _named(r"completions_.*\.parquet"), trl),
+            trains=lambda row: True,
+            repeats=True,
+        ),
         Format("verl", "dumps of verl", _is_dump, gts, trains=lambda row: None),
         Format("verifiers", "results of verifiers", _is_verifiers, rows=trace_rows, trains=_is_trained, step=0),
         Format("lm-eval", "samples of lm-eval", _named(r"samples_.*\.jsonl"), resps, lm_eval_rows, step=0),

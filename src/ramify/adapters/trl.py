@@ -1,4 +1,6 @@
-"""For TRL scripts with GRPO or RLOO: a reward function, a data set, and a diagnosis during training.
+"""For TRL scripts with GRPO, RLOO or Online DPO: a reward function, a data set, and a diagnosis during training.
+
+AsyncGRPOTrainer calls its reward functions in another process, where only `countdown_reward` works.
 
 `countdown_reward` only needs the columns numbers and target. `Diagnosis` supplies the puzzles, so training and
 evaluation are certified to be disjoint; it records every training completion and telemetry by pattern, samples every
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ramify.adapters.completions import last_reply
 from ramify.adapters.puzzles import write_puzzles
 from ramify.config import Config
-from ramify.errors import require
+from ramify.errors import RunError, require
 from ramify.models.checkpoints import is_model
 from ramify.processes import rank
 from ramify.progress import silent
@@ -86,7 +88,8 @@ class Diagnosis:
     Raises:
         RunError: the folder holds a run with other settings.
 
-    Give the trainer `train_dataset`, `reward` and `callback`; examples/trl_grpo.py is a complete script.
+    Give the trainer `train_dataset`, `reward` (alone, or in a list of reward functions) and `callback`; a prompt with
+    `chat` is a list of messages. examples/trl_grpo.py and examples/trl_messages.py are complete scripts.
     """
 
     def __init__(
@@ -119,7 +122,7 @@ class Diagnosis:
 
     @property
     def train_dataset(self) -> Any:
-        """The training puzzles: columns prompt and puzzle (its row)."""
+        """The training puzzles: columns prompt (a text, or messages) and puzzle (its row)."""
         import datasets
 
         prompts = map(self.task.prompt.to_model_input, self._puzzles)
@@ -142,9 +145,16 @@ class Diagnosis:
         diagnosis = self
 
         class Sweep(TrainerCallback):
+            def on_init_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+                if type(args).__name__.startswith("Async"):
+                    raise RunError(
+                        f"{diagnosis.run.path}: {type(args).__name__} calls rewards in another process, where a "
+                        "diagnosis cannot record; use countdown_reward, and then ramify sample --checkpoints"
+                    )
+
             def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 diagnosis._lock.enter_context(diagnosis.run.writing())
-                diagnosis._samples = args.num_generations
+                diagnosis._samples = getattr(args, "num_generations", 2)  # Online DPO samples pairs
                 diagnosis._ask(0, diagnosis.model)
                 for step, checkpoint in numbered(Path(args.output_dir), "checkpoint-").items():
                     diagnosis._ask(step, checkpoint)  # an earlier process may have been killed

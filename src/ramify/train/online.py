@@ -207,6 +207,8 @@ def reward_of(
 ) -> Callable[..., list[float]]:
     """A TRL reward function that also stores the completions and the telemetry of a step.
 
+    Online DPO calls it without `log_metric`, with a whole batch of first completions before the second ones.
+
     Args:
         puzzles: the puzzles that the column `puzzle` of the data set indexes.
         samples: returns the completions per group, called at the first step.
@@ -217,7 +219,7 @@ def reward_of(
         completion_ids: list[list[int]],
         puzzle: list[int],
         trainer_state: Any,
-        log_metric: Callable[[str, float], None],
+        log_metric: Callable[[str, float], None] | None = None,
         chosen: list[dict[str, float]] | None = None,
         **_: Any,
     ) -> list[float]:
@@ -236,10 +238,13 @@ def reward_of(
                 "verdict": judged.verdict.value,
                 "reward": reward,
                 "attempts": sum(not attempt.is_answer for attempt in task.find_attempts(one, text)),
-                "tokens": len(ids),
+                "tokens": _length(ids, tokenizer.eos_token_id),
             }
             for one, text, judged, reward, ids in zip(asked, texts, grades, rewards, completion_ids, strict=True)
         ]
+        if log_metric is None:
+            half = len(rows) // 2
+            rows = [row for pair in zip(rows[:half], rows[half:], strict=True) for row in pair]
         step = trainer_state.global_step + 1
         if of_step["step"] != step:
             of_step.update(step=step, rows=[])
@@ -249,6 +254,8 @@ def reward_of(
         if rank() == 0:
             write_table(frame, run.rollouts_file(seed, step), SAMPLED)
             write_table(seen, run.telemetry_file(seed, step))
+        if log_metric is None:
+            return rewards
         for name, value in (chosen[0] if chosen else {}).items():
             log_metric(name, value)
         for row in seen.drop_nulls("pattern").iter_rows(named=True):
@@ -257,6 +264,15 @@ def reward_of(
         return rewards
 
     return task_reward
+
+
+def _length(ids: list[int], end: int) -> int:
+    """The length of a completion up to the end of its text; Online DPO pads after it.
+
+    >>> _length([5, 6, 1, 0, 0], 1), _length([5, 6], 1)
+    (3, 2)
+    """
+    return ids.index(end) + 1 if end in ids else len(ids)
 
 
 def telemetry(rollouts: pl.DataFrame, samples: int) -> pl.DataFrame:
