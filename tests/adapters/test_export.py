@@ -1,11 +1,14 @@
 """What is exported for others."""
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from ramify import ConfigError, ExperimentConfig, Run, RunError
 from ramify.adapters.export import KINDS, export
@@ -23,19 +26,20 @@ def test_for_verl(known_run: Run, tmp_path: Path) -> None:
     truth = json.loads(rows["reward_model"][0]["ground_truth"])
     puzzle = known_run.puzzles("test").row(0, named=True)
     assert (truth["id"], truth["numbers"], truth["set"]) == (puzzle["puzzle_id"], puzzle["numbers"], "test")
-    script = (tmp_path / "out" / "launch.sh").read_text()
     assert subprocess.run(["bash", "-n", tmp_path / "out" / "launch.sh"]).returncode == 0
-    for line in (
-        "algorithm.adv_estimator=grpo",
-        "data.train_batch_size=4",
-        "actor_rollout_ref.rollout.n=4",
-        "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-sum-norm",
-        "actor_rollout_ref.actor.use_kl_loss=False",
-        "trainer.total_training_steps=4",
-        "trainer.total_epochs=2",
-        '"[$HERE/held_out.parquet,$HERE/length.parquet,$HERE/skills.parquet,$HERE/test.parquet]"',
-    ):
-        assert line in script
+    found = yaml.safe_load((tmp_path / "out" / "verl.yaml").read_text())
+    policy, trainer = found["actor_rollout_ref"], found["trainer"]
+    assert found["algorithm"]["adv_estimator"] == "grpo"
+    assert (found["data"]["train_batch_size"], policy["rollout"]["n"]) == (4, 4)
+    assert (policy["actor"]["loss_agg_mode"], policy["actor"]["use_kl_loss"]) == ("seq-mean-token-sum-norm", False)
+    assert (trainer["total_training_steps"], trainer["total_epochs"]) == (4, 2)
+    sets = ["held_out", "length", "skills", "test"]
+    assert found["data"]["val_files"] == [f"${{ramify.folder}}/{name}.parquet" for name in sets]
+    assert (found["ramify"]["gpus"], found["ramify"]["nodes"], found["ramify"]["keep"]) == (8, 1, None)
+    assert policy["rollout"]["gpu_memory_utilization"] == 0.5
+    assert policy["actor"]["ppo_max_token_len_per_gpu"] >= sum(
+        found["data"][f"max_{part}_length"] for part in ("prompt", "response")
+    )
     compile((tmp_path / "out" / "reward.py").read_text(), "reward.py", "exec")
 
 
@@ -85,16 +89,54 @@ def test_names_in_a_run_of_others_do_nothing(known_run: Run, tmp_path: Path) -> 
     write(name="x\ntouch pwned")
     with pytest.raises(ConfigError, match="name = x"):
         export("verl", known_run, tmp_path / "out")
-    write(model="$(touch pwned)'`touch pwned`")
-    export("verl", known_run, tmp_path / "out")
-    printer = tmp_path / "printer"
-    printer.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
-    printer.chmod(0o755)
-    done = subprocess.run(
-        ["bash", "./launch.sh"], cwd=tmp_path / "out", env={"PYTHON": str(printer)}, capture_output=True, text=True
-    )
-    assert "actor_rollout_ref.model.path=$(touch pwned)'`touch pwned`" in done.stdout
+    write(model='$(touch pwned)\'`touch pwned`: "x"\\')
+    launched(export_to(known_run, tmp_path / "$(touch pwned) 'out'"))
+    told = yaml.safe_load((tmp_path / "$(touch pwned) 'out'" / "verl.yaml").read_text())["ramify"]["model"]
+    assert told == '$(touch pwned)\'`touch pwned`: "x"\\'
     assert not list(tmp_path.rglob("pwned"))
+    write(model="${oc.env:HOME}")
+    with pytest.raises(RunError, match="Hydra would replace"):
+        export("verl", known_run, tmp_path / "other")
+
+
+def export_to(run: Run, folder: Path) -> Path:
+    export("verl", run, folder)
+    return folder
+
+
+def launched(folder: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run launch.sh with a Python that prints verl's command instead of running it."""
+    fake = folder.parent / "python"
+    fake.write_text(f'#!/bin/sh\n[ "$1" = -m ] && printf \'%s\\n\' "$@" || exec \'{sys.executable}\' "$@"\n')
+    fake.chmod(0o755)
+    told = {"PYTHON": str(fake), "PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    command = ["bash", folder / "launch.sh", *overrides]
+    return subprocess.run(command, cwd=folder, env={**told, **environment}, capture_output=True, text=True)
+
+
+def test_the_launch_for_verl_tells_hydra_of_the_machine(known_run: Run, tmp_path: Path) -> None:
+    folder = export_to(known_run, tmp_path / "a $(b) 'c'")
+    done = launched(folder, "trainer.save_freq=5", MODEL="my model's $HOME", GPUS="1", LOGGER="console,wandb", KEEP="2")
+    options = ["--config-dir", str(folder), "--config-name", "verl", "trainer.save_freq=5"]
+    assert done.stdout.splitlines() == ["-m", "verl.trainer.main_ppo", *options], done.stderr
+    told = {"folder": str(folder), "model": "my model's $HOME", "gpus": 1, "logger": ["console", "wandb"], "keep": 2}
+    assert yaml.safe_load((folder / "here.yaml").read_text()) == {"ramify": told}
+    assert launched(folder).returncode == 0
+    assert yaml.safe_load((folder / "here.yaml").read_text()) == {"ramify": {"folder": str(folder)}}
+    for wrong, said in (({"GPUS": "all"}, "GPUS=all: must be a number"), ({"MODEL": "${x}"}, "Hydra would replace")):
+        refused = launched(folder, **wrong)
+        assert refused.returncode == 1
+        assert said in refused.stderr
+        assert not refused.stdout
+
+
+def test_the_launch_for_verl_stops_where_the_reward_cannot_be_imported(known_run: Run, tmp_path: Path) -> None:
+    folder = export_to(known_run, tmp_path / "out")
+    (folder / "reward.py").write_text("import no_such_package")
+    done = launched(folder)
+    assert done.returncode == 1
+    assert "No module named 'no_such_package'" in done.stderr.splitlines()[-1]
+    assert not done.stdout
 
 
 @pytest.mark.parametrize("kind", ["lm-eval", "inspect", "verifiers"])

@@ -1,7 +1,7 @@
 """verl 0.9.1 itself reads what we export for it, and we read what it writes; all that can be tried without a GPU."""
 
 import json
-import subprocess
+import shutil
 import sys
 from pathlib import Path
 
@@ -29,34 +29,53 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("verl")
     train = {"kind": "grpo", "steps": 1600, "save_steps": 50, "prompts_per_step": 8, "samples_per_prompt": 4}
     train |= {"beta": 0.001, "loss_type": "dapo", "learning_rate": 1e-6, "max_new_tokens": 1024, "micro_batch": 8}
-    folder = verl.export(small_run(root, train=train), root / "out")
-    printer = root / "printer"
-    printer.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
-    printer.chmod(0o755)
-    words = subprocess.run(["./launch.sh"], cwd=folder, env={"PYTHON": str(printer)}, capture_output=True, text=True)
-    assert words.stdout.splitlines()[:2] == ["-m", "verl.trainer.main_ppo"], words.stderr
-    (folder / "overrides").write_text("\n".join(words.stdout.splitlines()[2:]))
+    folder = verl.export(small_run(root, train=train), root / "an $(export) 'folder'")
+    launched(folder)
     return folder
+
+
+def launched(folder: Path, *words: str, **machine: str) -> str:
+    """What verl's command prints about its settings, without training."""
+    variables = {"PYTHON": tool("verl", "python"), "MODEL": str(model_path("bundled")), **machine}
+    return called(folder / "launch.sh", "--cfg", "job", "--resolve", *words, cwd=folder, **variables)
 
 
 def side(folder: Path, *arguments: str | Path) -> str:
     return called(tool("verl", "python"), SIDE, *arguments, cwd=folder)
 
 
-def test_the_command_composes_and_is_valid(exported: Path) -> None:
-    said = called(exported / "launch.sh", "--cfg", "job", cwd=exported, PYTHON=tool("verl", "python"))
+@pytest.mark.parametrize("gpus", [None, "1", "8"])
+def test_the_command_composes_and_is_valid(exported: Path, gpus: str | None) -> None:
+    machine = {} if gpus is None else {"GPUS": gpus, "NODES": "2", "LOGGER": "console,wandb", "KEEP": "3"}
+    model = "a model's $(name)"
+    said = launched(exported, "trainer.val_only=true", MODEL=model, **machine)
     assert "total_training_steps: 1600" in said
-    assert "checks passed" in side(exported, "config", exported / "overrides")
+    assert "val_only: true" in said
+    lines = side(exported, "config", exported).splitlines()
+    assert any("checks passed" in line for line in lines)
+    told = json.loads(next(line for line in lines if line.startswith("[") and line.endswith("]")))
+    wanted = [8, 1, ["console"], None] if gpus is None else [int(gpus), 2, ["console", "wandb"], 3]
+    assert told == [*wanted, model, f"{exported}/train.parquet", "small"]
+    launched(exported)
 
 
-def test_an_unknown_key_is_refused(exported: Path, tmp_path: Path) -> None:
-    (tmp_path / "overrides").write_text((exported / "overrides").read_text() + "\ndata.no_such_key=1")
+def test_an_unknown_key_is_refused(exported: Path) -> None:
     with pytest.raises(AssertionError, match="no_such_key"):
-        side(tmp_path, "config", tmp_path / "overrides")
+        side(exported, "config", exported, "data.no_such_key=1")
+
+
+def test_every_node_of_a_cluster_must_import_the_reward(exported: Path, tmp_path: Path) -> None:
+    """On a Ray of one node: verl's rewards run where Ray was started, not where the launch is."""
+    assert "all nodes" in side(exported, "nodes", exported)
+    shutil.copytree(exported, tmp_path / "other")
+    reward = "import ray\nif ray.is_initialized():\n    raise ImportError('it is not here')\n"
+    (tmp_path / "other" / "reward.py").write_text(reward)
+    with pytest.raises(AssertionError, match=r"cannot be imported on the node .* it is not here"):
+        side(exported, "nodes", tmp_path / "other")
 
 
 def test_the_dataset_class_reads_the_parquet(exported: Path) -> None:
-    lines = side(exported, "data", exported / "overrides", exported / "test.parquet").splitlines()
+    lines = side(exported, "data", exported, exported / "test.parquet").splitlines()
     rows = [json.loads(line) for line in lines if line.startswith('{"said"')]
     puzzles = [json.loads(row["truth"]) for row in rows]
     assert [row["said"] for row in rows] == [
@@ -71,7 +90,7 @@ def test_the_reward_manager_pays_what_our_grader_says(exported: Path) -> None:
     truth = json.dumps({"numbers": [3, 7, 8], "target": 29})
     texts = ["<answer>3*7+8</answer>", "<answer>3*7-8</answer>", "<answer>9**9**9</answer>", "29"]
     (exported / "asked.json").write_text(json.dumps([(truth, text) for text in texts]))
-    said = side(exported, "reward", exported / "overrides", exported / "asked.json").splitlines()
+    said = side(exported, "reward", exported, exported / "asked.json").splitlines()
     scored = json.loads(next(line for line in said if line.startswith('[{"reward')))
     right = [float(grade(Puzzle((3, 7, 8), 29), text).verdict == "correct") for text in texts]
     assert [one["reward_score"] for one in scored] == right == [1.0, 0.0, 0.0, 0.0]

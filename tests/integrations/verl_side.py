@@ -1,8 +1,9 @@
 """What the tests ask of verl itself; run by a Python that has it: verl_side.py WHAT ARGUMENTS.
 
-config FILE            compose the overrides in a file (one a line), resolve and validate as verl's main does
-data FILE PARQUET      read a parquet by the dataset class that the config names; print its rows
-reward FILE JSON       score texts by the reward manager that the config names; print what it makes of them
+config FOLDER [WORD..] compose an exported folder with overrides, resolve and validate as verl's main does
+nodes FOLDER           check the nodes of a Ray cluster, here one of this machine, as machine.py does
+data FOLDER PARQUET    read a parquet by the dataset class that the config names; print its rows
+reward FOLDER JSON     score texts by the reward manager that the config names; print what it makes of them
 dump JSON FOLDER       write dumps by verl's own writer
 checkpoint FOLDER      save a model as verl saves its FSDP shards (under torchrun)
 """
@@ -10,29 +11,38 @@ checkpoint FOLDER      save a model as verl saves its FSDP shards (under torchru
 import asyncio
 import json
 import os
+import runpy
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 
-def composed(file: str) -> Any:
+def composed(exported: str, *words: str) -> Any:
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
     folder = Path(find_spec("verl").submodule_search_locations[0]) / "trainer" / "config"  # without importing verl
-    with initialize_config_dir(config_dir=str(folder), version_base=None):
-        config = compose(config_name="ppo_trainer", overrides=Path(file).read_text().splitlines())
+    with initialize_config_dir(config_dir=exported, version_base=None):
+        config = compose(config_name="verl", overrides=[f"hydra.searchpath=[file://{folder}]", *words])
     OmegaConf.resolve(config)
     return config
 
 
-def config(file: str) -> None:
-    found = composed(file)
+def config(exported: str, *words: str) -> None:
+    found = composed(exported, *words)
     from verl.trainer.ppo.utils import need_critic, need_reference_policy
     from verl.utils.config import validate_config
 
     validate_config(config=found, use_reference_policy=need_reference_policy(found), use_critic=need_critic(found))
+    trainer, policy = found.trainer, found.actor_rollout_ref
+    told = [trainer.n_gpus_per_node, trainer.nnodes, list(trainer.logger), trainer.max_actor_ckpt_to_keep]
+    print(json.dumps([*told, policy.model.path, found.data.train_files, trainer.experiment_name]), flush=True)
+
+
+def nodes(exported: str) -> None:
+    runpy.run_path(f"{exported}/machine.py")["check_nodes"](f"{exported}/reward.py")
+    print("all nodes")
 
 
 def tokenizer_of(found: Any) -> Any:
@@ -43,10 +53,10 @@ def tokenizer_of(found: Any) -> Any:
     return tokenizer
 
 
-def data(file: str, parquet: str) -> None:
+def data(exported: str, parquet: str) -> None:
     from verl.utils.dataset.rl_dataset import get_dataset_class
 
-    found = composed(file)
+    found = composed(exported)
     found.data.filter_overlong_prompts = True  # which puts every prompt through the chat template
     tokenizer = tokenizer_of(found)
     rows = get_dataset_class(found.data)(data_files=parquet, tokenizer=tokenizer, config=found.data)
@@ -55,13 +65,13 @@ def data(file: str, parquet: str) -> None:
         print(json.dumps({"said": said, "source": row["data_source"], "truth": row["reward_model"]["ground_truth"]}))
 
 
-def reward(file: str, asked: str) -> None:
+def reward(exported: str, asked: str) -> None:
     import numpy as np
     import torch
     from verl import DataProto
     from verl.trainer.ppo.reward import load_reward_manager
 
-    found = composed(file)
+    found = composed(exported)
     tokenizer = tokenizer_of(found)
 
     async def scored(manager: Any, truth: str, text: str) -> Any:

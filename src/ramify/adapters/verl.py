@@ -1,14 +1,16 @@
-"""For verl 0.9: a reward function, the puzzles of a run as parquet, and a launch command.
+"""For verl 0.9: a reward function, the puzzles of a run as parquet, its settings, and a launch command.
 
 `ramify export verl RUN` writes them to a folder. The ground truth of a row is the puzzle as JSON, since verl's dumps
-contain nothing else that identifies it; `ramify import` reads them.
+contain nothing else that identifies it; `ramify import` reads them. Settings go through a file that Hydra reads, not
+through its command line, so names and paths need no quoting.
 """
 
 import json
 import math
 import re
-import shlex
+import textwrap
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from ramify.adapters.verl import compute_score
 
 __all__ = ["compute_score"]
 '''
-AS_IT_IS = "'{% for m in messages %}{{ m[\"content\"] }}{% endfor %}'"
+AS_IT_IS = '{% for m in messages %}{{ m["content"] }}{% endfor %}'
 """A chat template that leaves text prompts unchanged, since verl applies one to every prompt."""
 AGGREGATED = {
     "grpo": "seq-mean-token-mean",
@@ -77,7 +79,7 @@ def compute_score(
 
 
 def export(run: Run, folder: Path) -> Path:
-    """Write train.parquet, a parquet for each evaluation set, reward.py and launch.sh.
+    """Write train.parquet, a parquet for each evaluation set, reward.py, verl.yaml, and launch.sh with machine.py.
 
     Raises:
         RunError: the run has no training puzzles, or its trainer has no counterpart in verl.
@@ -93,7 +95,10 @@ def export(run: Run, folder: Path) -> Path:
     for name, frame in frames.items():
         write_table(frame, folder / f"{name}.parquet")
     write_text(REWARD_FILE, folder / "reward.py")
-    write_text(_script(run, settings, frames), folder / "launch.sh")
+    write_text(_settings(run, settings, frames), folder / "verl.yaml")
+    for name in ("machine.py", "launch.sh"):
+        source = resources.files("ramify.adapters.verl_launch").joinpath(name)
+        write_text(source.read_text(encoding="utf-8"), folder / name)
     (folder / "launch.sh").chmod(0o755)
     return folder
 
@@ -135,53 +140,59 @@ def _truth(row: dict[str, Any]) -> dict[str, Any]:
     return kept if tuple(row["answer_tags"]) == ANSWER_TAGS else {**kept, "answer_tags": row["answer_tags"]}
 
 
-def overrides(run: Run, settings: ExperimentConfig, frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
-    """The settings of a run as verl overrides; a value that begins with $ is a shell variable."""
+def overrides(run: Run, settings: ExperimentConfig, frames: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+    """The settings of a run by verl's dotted names; `${ramify...}` is a setting of the machine."""
     train: Any = settings.train
     sample, prompt, reward = settings.sample, prompt_of(run), settings.task.reward
     longest = max(len(row["prompt"][0]["content"]) for frame in frames.values() for row in frame.to_dicts())
     rows, sequences = len(frames["train"]), train.prompts_per_step
     if rows < sequences:
         raise RunError(f"{run.path}: {rows} training puzzles; verl needs the {sequences} of a step at least")
-    evaluated = ",".join(f"$HERE/{name}.parquet" for name in frames if name != "train")
+    asked, answered = max(256, math.ceil(longest / 2 / 64) * 64), train.max_new_tokens or 1024
     own = "reward.custom_reward_function"
     policy = "actor_rollout_ref"
     found = {
         "algorithm.adv_estimator": train.kind,
-        "data.train_files": "$HERE/train.parquet",
-        "data.val_files": f"[{evaluated}]",
+        "data.train_files": "${ramify.folder}/train.parquet",
+        "data.val_files": [f"${{ramify.folder}}/{name}.parquet" for name in frames if name != "train"],
         "data.train_batch_size": sequences,
-        "data.max_prompt_length": max(256, math.ceil(longest / 2 / 64) * 64),
-        "data.max_response_length": train.max_new_tokens or 1024,
-        f"{policy}.model.path": "$MODEL",
+        "data.max_prompt_length": asked,
+        "data.max_response_length": answered,
+        f"{policy}.model.path": "${ramify.model}",
+        f"{policy}.model.enable_gradient_checkpointing": True,
         f"{policy}.actor.optim.lr": train.learning_rate,
         f"{policy}.actor.optim.lr_warmup_steps": train.warmup_steps,
         f"{policy}.actor.grad_clip": train.max_grad_norm,
         f"{policy}.actor.ppo_mini_batch_size": sequences,
         f"{policy}.actor.use_dynamic_bsz": True,
+        f"{policy}.actor.ppo_max_token_len_per_gpu": max(16384, asked + answered),
+        f"{policy}.actor.fsdp_config.param_offload": False,
+        f"{policy}.actor.fsdp_config.optimizer_offload": False,
         f"{policy}.rollout.name": "vllm",
         f"{policy}.rollout.n": train.samples_per_prompt,
         f"{policy}.rollout.temperature": train.temperature,
         f"{policy}.rollout.tensor_model_parallel_size": 1,
+        f"{policy}.rollout.gpu_memory_utilization": 0.5,
         f"{policy}.rollout.val_kwargs.n": sample.samples,
         f"{policy}.rollout.val_kwargs.do_sample": True,
         f"{policy}.rollout.val_kwargs.temperature": sample.temperature,
         "trainer.total_training_steps": train.steps,
         "trainer.total_epochs": math.ceil(train.steps / (rows // sequences)) + 1,
         "trainer.save_freq": train.save_steps,
+        "trainer.max_actor_ckpt_to_keep": "${ramify.keep}",
         "trainer.test_freq": train.save_steps,
         "trainer.val_before_train": True,
-        "trainer.rollout_data_dir": "$HERE/rollouts",
-        "trainer.validation_data_dir": "$HERE/validation",
-        "trainer.default_local_dir": "$HERE/checkpoints",
+        "trainer.rollout_data_dir": "${ramify.folder}/rollouts",
+        "trainer.validation_data_dir": "${ramify.folder}/validation",
+        "trainer.default_local_dir": "${ramify.folder}/checkpoints",
         "trainer.project_name": "ramify",
         "trainer.experiment_name": settings.name,
-        "trainer.n_gpus_per_node": "$GPUS",
-        "trainer.nnodes": "$NODES",
-        "trainer.logger": "[console]",
-        f"{own}.path": "$HERE/reward.py",
+        "trainer.n_gpus_per_node": "${ramify.gpus}",
+        "trainer.nnodes": "${ramify.nodes}",
+        "trainer.logger": "${ramify.logger}",
+        f"{own}.path": "${ramify.folder}/reward.py",
         f"{own}.name": "compute_score",
-        **{f"+{own}.reward_kwargs.{name}": getattr(reward, name) for name in ("correct", "form", "wrong")},
+        **{f"{own}.reward_kwargs.{name}": getattr(reward, name) for name in ("correct", "form", "wrong")},
     }
     if train.kind == "rloo":  # the KL term is in the reward
         found |= {"algorithm.use_kl_in_reward": train.beta > 0, "algorithm.kl_ctrl.kl_coef": train.beta}
@@ -193,24 +204,46 @@ def overrides(run: Run, settings: ExperimentConfig, frames: Mapping[str, pl.Data
         found[f"{policy}.actor.loss_agg_mode"] = AGGREGATED[train.loss_type]
     if not prompt.chat:
         found[f"{policy}.model.custom_chat_template"] = AS_IT_IS
-    return {key: str(value) for key, value in found.items()}
+    return found
 
 
-def _script(run: Run, settings: ExperimentConfig, frames: Mapping[str, pl.DataFrame]) -> str:
-    words = [
-        f'{key}="{value}"' if "$" in value else shlex.quote(f"{key}={value}")
-        for key, value in overrides(run, settings, frames).items()
-    ]
-    listed = " \\\n    ".join(words)
+def _settings(run: Run, settings: ExperimentConfig, frames: Mapping[str, pl.DataFrame]) -> str:
+    """The text of verl.yaml.
+
+    Raises:
+        RunError: the model is named by an interpolation of Hydra.
+    """
+    model = str(model_path(settings.model))
+    if "${" in model:
+        raise RunError(f"{run.path}: model = {model[:80]}: Hydra would replace ${{...}}")
+    machine = {"folder": "???", "model": model, "gpus": 8, "nodes": 1, "logger": ["console"], "keep": None}
+    found = {f"ramify.{name}": value for name, value in machine.items()} | overrides(run, settings, frames)
     name = re.sub(r"[^\w.-]", "-", settings.name)
-    return f"""#!/usr/bin/env bash
-# {name}, trained by verl 0.9: ./launch.sh, and any override after it. To see what it taught:
-#   ramify import . --name {name}-verl
-set -euo pipefail
-HERE="$(cd "$(dirname "${{BASH_SOURCE[0]}}")" && pwd)"
-MODEL=${{MODEL:-{shlex.quote(str(model_path(settings.model)))}}}
-GPUS="${{GPUS:-1}}"
-NODES="${{NODES:-1}}"
-"${{PYTHON:-python3}}" -m verl.trainer.main_ppo \\
-    {listed} "$@"
-"""
+    return f"""# {name}: the settings of ./launch.sh for verl 0.9, over those of its ppo_trainer.yaml.
+# Memory: gpu_memory_utilization is vLLM's share of each GPU; ppo_max_token_len_per_gpu bounds a micro-batch; the two
+# offloads, tensor_model_parallel_size and gradient checkpointing trade time for memory. ramify.keep is the number of
+# latest checkpoints to keep, null for all. launch.sh writes here.yaml, with what it is told about the machine.
+defaults: [ppo_trainer, _self_, here]
+{_yaml(found)}"""
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    """Values by dotted names as YAML, with scalars as JSON.
+
+    >>> print(_yaml({"a.b": 1, "a.c.d": "x: 'y'", "e": [True, None]}), end="")
+    e: [true, null]
+    a:
+      b: 1
+      c:
+        d: "x: 'y'"
+    """
+    parts: dict[str, dict[str, Any]] = {}
+    lines = []
+    for name, value in values.items():
+        first, dot, rest = name.partition(".")
+        if dot:
+            parts.setdefault(first, {})[rest] = value
+        else:
+            lines.append(f"{name}: {json.dumps(value, ensure_ascii=False)}\n")
+    inner = (f"{first}:\n{textwrap.indent(_yaml(below), '  ')}" for first, below in parts.items())
+    return "".join([*lines, *inner])

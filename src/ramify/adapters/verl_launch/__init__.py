@@ -1,0 +1,1 @@
+"""The files of a verl export that are the same for every run."""
