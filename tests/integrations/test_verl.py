@@ -121,6 +121,22 @@ def test_its_dumps_are_read_back(exported: Path, tmp_path: Path) -> None:
     assert alone.completions == 50 * 8
 
 
+def test_dumps_of_agent_loops_and_of_the_async_trainers_are_read(exported: Path, tmp_path: Path) -> None:
+    """An agent loop writes uid PROMPT_ROLLOUT_OUTPUT; fully and one-step async training write as the older trainer."""
+    rows = verl.dataset(Run(exported.parent / "small"), "test").to_dicts()
+    columns = dumped(rows[:1], "so <answer>{solution}</answer>", validates=True)
+    columns["uid"] = ["8f-2c_0_0", "8f-2c_0_1"]
+    (tmp_path / "rows.json").write_text(json.dumps({5: columns}))
+    side(tmp_path, "dump", tmp_path / "rows.json", tmp_path / "loop" / "validation")
+    found = import_run([tmp_path / "loop"], "loops", tmp_path, ImportConfig(), lambda *_: None)
+    assert (found.completions, found.unread.total()) == (1, 1)
+    columns["uid"] = columns["request_id"] = ["a", "b"]
+    (tmp_path / "rows.json").write_text(json.dumps({5: columns}))
+    side(tmp_path, "dump", tmp_path / "rows.json", tmp_path / "async" / "validation", "older")
+    found = import_run([tmp_path / "async"], "others", tmp_path, ImportConfig(), lambda *_: None)
+    assert (found.format, found.completions, found.unread.total()) == ("verl", 2, 0)
+
+
 def dumped(rows: list[dict], text: str, validates: bool) -> dict[str, list]:
     """The columns that verl hands to its writer for two samples of each row."""
     from ramify import solve

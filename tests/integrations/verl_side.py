@@ -4,7 +4,7 @@ config FOLDER [WORD..] compose an exported folder with overrides, resolve and va
 nodes FOLDER           check the nodes of a Ray cluster, here one of this machine, as machine.py does
 data FOLDER PARQUET    read a parquet by the dataset class that the config names; print its rows
 reward FOLDER JSON     score texts by the reward manager that the config names; print what it makes of them
-dump JSON FOLDER       write dumps by verl's own writer
+dump JSON FOLDER       write dumps by verl's own writer; with a third word, by that of its older and async trainers
 checkpoint FOLDER      save a model as verl saves its FSDP shards (under torchrun)
 """
 
@@ -92,8 +92,11 @@ def reward(exported: str, asked: str) -> None:
     print(json.dumps(asyncio.run(all_scored())))
 
 
-def dump(rows: str, folder: str) -> None:
-    from verl.trainer.ppo.v1.trainer_base import PPOTrainer
+def dump(rows: str, folder: str, older: str = "") -> None:
+    if older:
+        from verl.trainer.ppo.ray_trainer import RayPPOTrainer as PPOTrainer
+    else:
+        from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 
     for step, columns in json.loads(Path(rows).read_text()).items():
         own = [columns.pop(name) for name in ("input", "output", "gts", "score")]

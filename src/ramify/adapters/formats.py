@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ramify.adapters.files import SUFFIXES, is_table, list_files, records_of, suffix_of
-from ramify.adapters.logs import inspect_rows, lm_eval_rows, trace_rows
+from ramify.adapters.logs import dump_rows, inspect_rows, lm_eval_rows, slime_rows, trace_rows
 from ramify.errors import RunError
 from ramify.plugins import Plugins
 
@@ -61,13 +61,15 @@ def formats() -> dict[str, Format]:
     trl = {"text": ("completion",), "reward": ("advantage",)}
     resps = {"text": ("resps",)}
     gts = {"text": ("output",), "prompt": ("input",), "reward": ("score",)}
+    said = {"text": ("response",)}
     known = [
         Format(
             *("trl", "completions of TRL", _named(r"completions_.*\.parquet"), trl),
             trains=lambda row: True,
             repeats=True,
         ),
-        Format("verl", "dumps of verl", _is_dump, gts, trains=lambda row: None),
+        Format("verl", "dumps of verl", _is_dump, gts, dump_rows, trains=lambda row: None),
+        Format("slime", "rollouts of slime", _is_slime, said, slime_rows, trains=lambda row: not row.get("evaluates")),
         Format("verifiers", "results of verifiers", _is_verifiers, rows=trace_rows, trains=_is_trained, step=0),
         Format("lm-eval", "samples of lm-eval", _named(r"samples_.*\.jsonl"), resps, lm_eval_rows, step=0),
         Format("inspect", "logs of inspect", _is_inspect, rows=inspect_rows, step=0),
@@ -144,11 +146,23 @@ def _is_dump(file: Path) -> bool:
 
 
 def _is_verifiers(file: Path) -> bool:
-    """Whether a file holds traces of version 0.4, or results of earlier versions."""
+    """Whether a file holds traces of version 0.4, or results of earlier versions.
+
+    prime-rl writes those it trained on twice, in `all` and in `effective`.
+    """
     if file.name == "results.jsonl":
         start = _start(file, line=True)
         return b'"completion"' in start and (b'"example_id"' in start or b'"task"' in start or b'"info"' in start)
-    return file.name == "traces.jsonl"
+    again = file.parent.name == "effective" and file.parent.with_name("all").joinpath(file.name).is_file()
+    return file.name == "traces.jsonl" and not again
+
+
+def _is_slime(file: Path) -> bool:
+    """Whether a JSON lines file named by a rollout has the keys of slime's samples."""
+    if re.fullmatch(r"\d{1,9}\.jsonl", file.name, re.ASCII) is None:
+        return False
+    start = _start(file, line=True)
+    return all(name in start for name in (b'"response"', b'"status"', b'"evaluates"'))
 
 
 def _is_inspect(file: Path) -> bool:

@@ -1,6 +1,7 @@
-"""Read the logs of evaluators: inspect, lm-eval, verifiers. Their contents are treated as data only."""
+"""Read the logs of inspect, lm-eval, verifiers, prime-rl, slime and verl. Their contents are treated as data only."""
 
 import json
+import re
 import struct
 import zipfile
 import zlib
@@ -118,7 +119,7 @@ def lm_eval_rows(file: Path) -> list[dict[str, Any]]:
 
 
 def trace_rows(file: Path) -> list[dict[str, Any]]:
-    """The episodes of a verifiers log, one per line: its task, and its last sampled message as completion.
+    """The episodes of a verifiers or prime-rl log, one per line: its task, and its last sampled message as completion.
 
     Lines of results.jsonl, the format of earlier versions, are returned unchanged.
     """
@@ -131,6 +132,7 @@ def trace_rows(file: Path) -> list[dict[str, Any]]:
         sampled = [node for node in _list(trace, "nodes") if value_at(node, "sampled")]
         calls = _list(trace, "calls")
         names = ("numbers", "nums", "target", "pattern", "prompt", "set")
+        work = value_at(episode, "run.work.type") or value_at(episode, "run.type")  # a training also evaluates
         found.append(
             {
                 **{name: value_at(episode, f"task.data.{name}") for name in names},
@@ -138,10 +140,42 @@ def trace_rows(file: Path) -> list[dict[str, Any]]:
                 "finish_reason": value_at(calls[-1], "finish_reason") if calls else None,
                 "error": next(iter(_list(episode, "errors")), None),
                 "step": value_at(episode, "run.work.step"),
-                "trains": value_at(episode, "run.type") == "train",
+                "reward": _paid(value_at(trace, "rewards")),
+                "trains": work == "train",
             }
         )
     return found
+
+
+def _paid(rewards: Any) -> float | None:
+    """The weighted sum of the rewards of a trace; None if there are none."""
+    parts = [part for part in rewards.values() if isinstance(part, dict)] if isinstance(rewards, dict) else []
+    numbers = [(part.get("score"), part.get("weight", 1.0)) for part in parts]
+    if not numbers or any(not isinstance(each, int | float) for pair in numbers for each in pair):
+        return None
+    return float(sum(score * weight for score, weight in numbers))
+
+
+def dump_rows(file: Path) -> list[dict[str, Any]]:
+    """The rows of a verl dump; earlier outputs of a rollout with several are set aside.
+
+    An agent loop of verl may write several outputs of a rollout, with the same score, as uid PUZZLE_ROLLOUT_OUTPUT.
+    """
+    rows = records_of(file)
+    named = [re.fullmatch(r"(.{1,200}_\d{1,9})_(\d{1,9})", str(row.get("uid")), re.ASCII) for row in rows]
+    last: dict[str, int] = {}
+    for one in filter(None, named):
+        last[one[1]] = max(int(one[2]), last.get(one[1], 0))
+    earlier = "an earlier output of the same rollout, as an agent loop writes; the last one is read"
+    return [
+        {BROKEN: earlier, "text": row} if one is not None and int(one[2]) < last[one[1]] else row
+        for row, one in zip(rows, named, strict=True)
+    ]
+
+
+def slime_rows(file: Path) -> list[dict[str, Any]]:
+    """The samples of a rollout of slime, as examples/slime_rollouts.py writes them."""
+    return [row if BROKEN in row else {**row, "finish_reason": row.get("status")} for row in records_of(file)]
 
 
 def _list(record: Any, name: str) -> list[Any]:
