@@ -15,6 +15,8 @@ from ramify import MissingExtraError, Run, __version__
 from ramify.models.checkpoints import model_path
 from ramify.stages.score import score
 
+ROOT = Path(__file__).parents[1]
+
 
 def ramify(
     *arguments: str, cwd: Path | None = None, environment: dict[str, str] | None = None
@@ -36,6 +38,20 @@ def test_shell_completion() -> None:
     assert variable
     asked = {variable[1]: "complete_bash", "COMP_WORDS": "ramify s", "COMP_CWORD": "1"}
     assert {"sample", "score", "solve"} <= set(ramify(environment=asked).stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("shell", "sign"), [("bash", "complete -o"), ("zsh", "#compdef ramify"), ("fish", "--command")]
+)
+def test_scripts_for_other_shells_are_printed_as_the_docs_say(shell: str, sign: str) -> None:
+    page = (ROOT / "docs" / "install.md").read_text()
+    assert "_RAMIFY_COMPLETE=source_zsh ramify" in page
+    assert f"source_{shell}" in page
+    environment = {**os.environ, "_RAMIFY_COMPLETE": f"source_{shell}"}
+    program = Path(sys.executable).with_name("ramify")
+    script = subprocess.run([program], env=environment, capture_output=True, text=True).stdout
+    assert sign in script
+    assert f"_RAMIFY_COMPLETE=complete_{shell}" in script
 
 
 def test_solve() -> None:
