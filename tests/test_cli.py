@@ -54,6 +54,13 @@ def test_scripts_for_other_shells_are_printed_as_the_docs_say(shell: str, sign: 
     assert f"_RAMIFY_COMPLETE=complete_{shell}" in script
 
 
+def test_puzzles_are_drawn_without_the_model(tmp_path: Path) -> None:
+    sets = ["task.train={3=8}", "task.test={3=2}", "task.length={}", "task.skills={}", "task.held_out={}"]
+    done = ramify("generate", "quickstart", "name=mine", "model=no/such-model", *sets, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / "mine" / "puzzles" / "train.parquet").is_file()
+
+
 def test_solve() -> None:
     assert ramify("solve", "3", "7", "8", "--target", "29").stdout.split() == ["A*B+C", "3*7+8", "=", "29"]
     assert json.loads(ramify("solve", "3", "7", "8", "--target", "29", "--json").stdout) == {"A*B+C": "3*7+8"}

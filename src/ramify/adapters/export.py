@@ -47,7 +47,7 @@ def export(
 def _verl(run: Run, folder: Path) -> str:
     """Write data, reward and command for verl."""
     verl.export(run, folder)
-    return f"MODEL=... GPUS=... {quote(f'{folder}/launch.sh')} && ramify import {quote(str(folder))}"
+    return f"MODEL=... {quote(f'{folder}/launch.sh')} && ramify import {quote(str(folder))}"
 
 
 def _lm_eval(run: Run, folder: Path) -> str:

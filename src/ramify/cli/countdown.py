@@ -107,7 +107,7 @@ def generate(source: Source, overrides: Overrides = None, root: Root = Path("run
     from ramify.stages.generate import generate
 
     config = as_begun(ExperimentConfig.load(source, overrides or []), root)
-    with begun(config, root) as opened, progress() as report:
+    with begun(config, root, loads_models=False) as opened, progress() as report:
         generate(config, opened, report)
     say(f"puzzles: {opened.path / 'puzzles'}\ncertificate: {opened.certificate_file}")
 
