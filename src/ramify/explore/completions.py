@@ -51,7 +51,8 @@ def _search(source: Source, filters: Filters, parts: Sequence[Part]) -> Matches:
     for number, part in enumerate(parts):
         try:
             completions = source.completions(part)
-            rows = source.grades(part) if filters.need_grades else source.rows(part)
+            table = source.verdicts if filters.need_verdicts else source.rows
+            rows = (source.grades if filters.need_grades else table)(part)
             attempts = source.attempts(part) if filters.need_attempts else pl.LazyFrame(schema=dict(ATTEMPTS))
         except RunError as error:
             unread.append((part, str(error)))

@@ -58,7 +58,7 @@ def _means(source: Source, part: Part) -> pl.DataFrame:
     """The mean success of an evaluation set at a checkpoint, by `GROUPINGS`."""
 
     def compute() -> pl.DataFrame:
-        drawn = source.grades(part).filter(pl.col("sample") >= 0)
+        drawn = source.verdicts(part).filter(pl.col("sample") >= 0)
         correct = drawn.group_by("puzzle_id").agg(value=(pl.col("verdict") == "correct").mean(), k=pl.len()).collect()
         number = max(map(int, correct["k"]), default=1)
         return _grouped(

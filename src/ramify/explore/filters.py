@@ -105,8 +105,13 @@ class Filters:
 
     @property
     def need_grades(self) -> bool:
-        """Whether verdicts, or numbers of attempts, have to be known."""
-        return bool(self.verdict or self.wrong) or self.sort.removeprefix("-") in ("verdict", "attempts")
+        """Whether numbers of attempts have to be known."""
+        return self.sort.removeprefix("-") == "attempts"
+
+    @property
+    def need_verdicts(self) -> bool:
+        """Whether verdicts have to be known."""
+        return bool(self.verdict or self.wrong) or self.sort == "verdict"
 
     def of_puzzles(self) -> pl.Expr | None:
         """The conditions on the puzzle; None without any."""
@@ -118,7 +123,7 @@ class Filters:
     def matching(self, grades: pl.LazyFrame, attempts: pl.LazyFrame, completions: pl.LazyFrame) -> pl.LazyFrame:
         """The rows of `grades` that meet the conditions on completions.
 
-        Without `need_grades` they need no verdict, and without `need_attempts` the attempts may be empty.
+        Without `need_verdicts` they need no verdict, and without `need_attempts` the attempts may be empty.
         """
         keys = ["puzzle_id", "sample"]
         if self.verdict:

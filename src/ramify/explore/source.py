@@ -77,7 +77,7 @@ class Source:
                 number += 1
                 name = f"{run.path.resolve().name}-{number}"
             self.runs[name] = run
-        self._graded = Kept()
+        self._graded, self._judged = Kept(), Kept()
         self._puzzles = Kept()
         self.kept = Kept()
 
@@ -176,6 +176,22 @@ class Source:
             pl.col("truncated") if "truncated" in there else pl.lit(False).alias("truncated"),
         )
 
+    def verdicts(self, part: Part) -> pl.LazyFrame:
+        """The verdicts of a part: puzzle_id, sample, verdict, tokens. Computed ones take no search for attempts."""
+        if self.is_graded(part) or self._is_graded_in_training(part):
+            return self.grades(part).select("puzzle_id", "sample", "verdict", "tokens")
+
+        def judge() -> pl.DataFrame:
+            task, puzzles = self.run(part.run).task, self.puzzles(part.run, part.set)
+            items = dict(zip(puzzles["puzzle_id"], task.puzzles_in(puzzles), strict=True))
+            found = self.completions(part).select("puzzle_id", "sample", "tokens", "text", "truncated").collect()
+            texts = found.select("puzzle_id", "text", "truncated").iter_rows()
+            verdicts = [task.grade(items[puzzle_id], text, cut).verdict.value for puzzle_id, text, cut in texts]
+            return found.drop("text", "truncated").with_columns(verdict=pl.Series(verdicts, dtype=pl.String))
+
+        found: pl.DataFrame = self._judged.get((part, self.stamp(part)), judge)
+        return found.lazy()
+
     def grades(self, part: Part, ids: Sequence[str] | None = None) -> pl.LazyFrame:
         """The grades of a part, with the columns of `GRADES`; without tables on disk they are computed.
 
@@ -184,10 +200,8 @@ class Source:
         """
         if self.is_graded(part):
             return self.run(part.run).scan(self._derived(part)[0], GRADES)
-        if part.set == TRAINING:
-            rollouts = self._rollouts(part)
-            if {"verdict", "attempts", "tokens"} <= set(rollouts.collect_schema()):  # training has graded them
-                return rollouts.select(pl.col(name).cast(kind) for name, kind in GRADES.items())
+        if self._is_graded_in_training(part):
+            return self._rollouts(part).select(pl.col(name).cast(kind) for name, kind in GRADES.items())
         return self._annotated(part, ids)[0].lazy()
 
     def attempts(self, part: Part, ids: Sequence[str] | None = None) -> pl.LazyFrame:
@@ -217,6 +231,10 @@ class Source:
         wanted = None if ids is None else tuple(sorted(ids))
         found: tuple[pl.DataFrame, pl.DataFrame] = self._graded.get((part, self.stamp(part), wanted), grade)
         return found
+
+    def _is_graded_in_training(self, part: Part) -> bool:
+        """Whether a part has training completions that were stored with their grades."""
+        return part.set == TRAINING and set(GRADES) <= set(self._rollouts(part).collect_schema())
 
     def _rollouts(self, part: Part) -> pl.LazyFrame:
         """The training completions of a step, numbered within each puzzle."""
