@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from ramify.errors import RamifyError, RunError
 from ramify.layout import DERIVED
-from ramify.run import Run
+from ramify.run import Run, is_run
 from ramify.schemas import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, ROLLOUTS, Schema
 from ramify.storage import TEMPORARY
 from ramify.tables import is_current, is_stamped, made_by
@@ -56,8 +56,16 @@ def examine(run: Run) -> list[Checked]:
         whole = run.checkpoints(seed)
         for one in sorted(folder.iterdir()) if folder.is_dir() else []:
             found.append(_checkpoint(run, one, one in whole.values()))
+    if is_run(run.warm_up_folder):
+        inner = examine(Run(run.warm_up_folder))
+        found += [replace(one, file=f"{run.warm_up_folder.name}/{one.file}") for one in inner]
+    if run.initial_folder.is_dir():
+        found.append(_initial(run.initial_folder))
     seeds = {run.seed_folder(seed).name for seed in run.seeds}
+    others = {run.warm_up_folder.name, run.initial_folder.name}
     for child in sorted(run.path.iterdir()):
+        if child.name in others:
+            continue
         if child.is_dir() and child.name not in {*seeds, "puzzles", run.estimates_tracker_folder.name}:
             found.append(Checked(child.name, "other", "stray", "not a folder of the run"))
             continue
@@ -113,6 +121,13 @@ def _read(run: Run, task: Task | None, file: Path, kind: str) -> None:
                 json.loads(line)
             except (ValueError, RecursionError):
                 raise RunError(f"{file}: damaged, line {number} is not JSON; readers skip it") from None
+
+
+def _initial(folder: Path) -> Checked:
+    wrong = next(_faults(folder), None)
+    if wrong is None:
+        return Checked(folder.name, "initial", "whole")
+    return Checked(folder.name, "initial", "damaged", f"{wrong}; delete {folder}, and the same command recreates it")
 
 
 def _checkpoint(run: Run, folder: Path, is_whole: bool) -> Checked:

@@ -45,6 +45,7 @@ _MODULES = {
     "verifiers": ("verifiers",),
     "vllm": ("vllm",),
     "report": ("resvg_py",),
+    "smollm2": ("torch", "transformers", "gguf", "peft"),
     "view": ("starlette", "uvicorn"),
     "train": ("torch", "transformers", "trl", "datasets", "accelerate", "safetensors"),
 }

@@ -73,6 +73,7 @@ def forecast(config: ExperimentConfig, report: ProgressCallback) -> Forecast:
         ConfigError: the run could not start with these settings.
     """
     seeds, steps = len(config.seeds), config.checked().steps(config.seeds[0])
+    config = config.model_copy(update={"warm_up": None})  # it has a forecast of its own
     asked_of = {name: sum(counts.values()) for name, counts in config.task.asked().items()}
     is_drawn = bool(config.task.puzzles) or sum(asked_of.values()) <= MOST_DRAWN
     with TemporaryDirectory() as folder:

@@ -11,6 +11,8 @@ seed-1/checkpoints/checkpoint-15/      a model folder; the file `whole` marks it
        merged/checkpoint-50/           foreign checkpoints, merged from shards
        completions/test/step-000015.parquet, and step-000015.parts/ until it is complete
        grades/, attempts/              derived from completions; can be deleted
+warm-up/                                      the run of the warm-up
+initial/                                      the model after it, as a whole model
 estimates.parquet  report.html  tracker/      derived
 ramify.log                                    log of all stages, with errors
 .lock  .scoring                               locks of the writing and the scoring process
@@ -22,6 +24,8 @@ from pathlib import Path
 from ramify.storage import numbered
 
 STEP_DIGITS = 6
+WARM_UP = "warm-up"
+"""The name of the run of the warm-up, in the folder of the run that it prepares."""
 _NAMES = re.compile(
     r"""(config|manifest|certificate|import|limits)\.json|unread\.jsonl|estimates\.parquet|report\.html|ramify\.log|\.lock|\.scoring
     |puzzles/[^/]+\.parquet|tracker/.+
@@ -108,6 +112,16 @@ class Layout:
     def estimates_tracker_folder(self) -> Path:
         """TensorBoard files of the estimates."""
         return self.path / "tracker"
+
+    @property
+    def initial_folder(self) -> Path:
+        """The model after the warm-up, from which every seed starts."""
+        return self.path / "initial"
+
+    @property
+    def warm_up_folder(self) -> Path:
+        """The run of the warm-up."""
+        return self.path / WARM_UP
 
     def puzzles_file(self, name: str) -> Path:
         """The puzzles of a set."""

@@ -14,6 +14,7 @@ from ramify.stages.generate import generate
 from ramify.stages.sample import sample
 from ramify.stages.score import score
 from ramify.stages.train import train
+from ramify.stages.warm_up import warm_up_run
 from ramify.storage import write_json
 
 
@@ -31,6 +32,10 @@ def run_all(config: ExperimentConfig, root: Path, report: ProgressCallback) -> R
         generate(config, run, report)
         train(config, run, report)
         sample(config, run, report)
+        if config.before:
+            inner = warm_up_run(config, run)
+            score(inner, report)
+            write_report(inner)
         score(run, report)
         if not run.manifest_file.is_file():
             write_json(manifest(config.seeds, config.digest, time.time() - started), run.manifest_file)

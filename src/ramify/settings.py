@@ -1,13 +1,15 @@
 """The settings of a run: of an experiment, or of an import."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from ramify.config import Config, Name, Seed
-from ramify.errors import ConfigError, require
-from ramify.models.checkpoints import BUNDLED, is_model
+from ramify.errors import ConfigError, RunError, require
+from ramify.layout import WARM_UP
+from ramify.models.checkpoints import BUNDLED, is_model, model_path
+from ramify.models.packaged import PREFIX, gguf_file
 from ramify.plugins import Plugins
 from ramify.run import Run
 from ramify.sampling.batches import SamplerConfig
@@ -17,6 +19,8 @@ from ramify.tasks.registry import TASKS, AnyTask, default_task
 from ramify.train.curriculum import check_patterns
 from ramify.train.job import TrainerConfig
 from ramify.train.online import GRPOConfig
+from ramify.train.rft import RFTConfig
+from ramify.train.sft import SFTConfig
 from ramify.train.trainers import AnyTrainer
 
 SCALES = (1e-6, 1000)
@@ -34,8 +38,12 @@ class ExperimentConfig(Config):
     seeds: tuple[Seed, ...] = Field((1,), min_length=1, max_length=1000)
     """Training seeds; each is a separate training run on the same puzzles."""
     model: str = "bundled"
-    """The base model: `bundled`, `bundled-naive` or `bundled-functions`, a folder, or a name on the hub."""
+    """The base model: `bundled`, `bundled-naive` or `bundled-functions`, `package:smollm2`, a folder, or a name on the
+    hub."""
     task: AnyTask = Field(default_factory=default_task)
+    warm_up: Annotated[SFTConfig | RFTConfig, Field(discriminator="kind")] | None = None
+    """Supervised training before `train`, once for all seeds, as a run of its own in the folder `warm-up`; step 0 is
+    then the model after it."""
     train: AnyTrainer = GRPOConfig()
     sample: AnySampler = HFSamplerConfig()
     track: tuple[Tracker, ...] = ()
@@ -60,6 +68,11 @@ class ExperimentConfig(Config):
     def _kind(cls, train: Any) -> Any:
         return {"kind": "grpo", **train} if isinstance(train, dict) else train
 
+    @field_validator("warm_up", mode="before")
+    @classmethod
+    def _warm_up_kind(cls, train: Any) -> Any:
+        return {"kind": "sft", **train} if isinstance(train, dict) else train
+
     @field_validator("task", mode="before")
     @classmethod
     def _task(cls, task: Any) -> Any:
@@ -74,6 +87,14 @@ class ExperimentConfig(Config):
     def trains(self) -> bool:
         """Whether the run trains a model, rather than only sampling it."""
         return self.train.TRAINS
+
+    @property
+    def before(self) -> "ExperimentConfig | None":
+        """The experiment of the warm-up, with the same puzzles and sampling; None without warm-up."""
+        if self.warm_up is None:
+            return None
+        changed = {"name": WARM_UP, "seeds": (min(self.seeds),), "train": self.warm_up, "warm_up": None, "track": ()}
+        return self.model_copy(update=changed)
 
     def steps(self, seed: int) -> list[int]:
         """The sampled checkpoints of a seed; 0 is the base model."""
@@ -109,6 +130,7 @@ class ExperimentConfig(Config):
 
         changed: dict[str, Any] = {"name": f"{self.name}-x{factor:g}", "task": self.task.scaled(part)}
         changed["train"] = self.train.scaled(part)
+        changed["warm_up"] = self.warm_up and self.warm_up.scaled(part)
         samples, base = max(2, part(self.sample.samples)), self.sample.base_samples
         scaled = {"samples": samples, "base_samples": base and max(samples, part(base))}
         changed["sample"] = self.sample.model_copy(update=scaled)
@@ -125,6 +147,12 @@ class ExperimentConfig(Config):
         """
         self.train.checked()
         served = self.sample.SERVED
+        if self.warm_up:
+            self.warm_up.checked()
+            if not self.trains:
+                raise ConfigError(f"warm_up: nothing is trained after it (train.kind = {self.train.kind}); train by it")
+        if self.model.startswith(PREFIX) and not served:
+            gguf_file(self.model)
         if self.trains and served:
             raise ConfigError(
                 f"sample.kind = {self.sample.kind}: a server does not have the checkpoints of this training; "
@@ -162,6 +190,19 @@ def _with_kind(given: Any, part: str, known: Plugins[Any]) -> Any:
     kind = given.get("kind", known.default)
     known.check(f"{part}.kind", kind)
     return {"kind": kind, **given}
+
+
+def initial_model(settings: ExperimentConfig, run: Run) -> Path | str:
+    """The model that training starts from: the base model, or that after the warm-up.
+
+    Raises:
+        RunError: the warm-up is not finished.
+    """
+    if settings.warm_up is None:
+        return model_path(settings.model)
+    if not run.initial_folder.is_dir():
+        raise RunError(f"{run.path}: its warm-up is not finished; train it with ramify train")
+    return run.initial_folder
 
 
 class ImportedSettings(Config):

@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,6 +44,24 @@ def write_bytes(data: bytes, path: Path) -> None:
         if isinstance(error, OSError):
             raise unwritable(path, error) from None
         raise
+
+
+@contextmanager
+def folder_in_one_step(folder: Path) -> Iterator[Path]:
+    """A temporary folder to write into, which gets its name at the end; if an error occurs, nothing remains.
+
+    Raises:
+        RunError: it cannot be written, such as on a full disk.
+    """
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        with saving(folder):
+            unfinished.mkdir(parents=True)
+            yield unfinished
+            if not folder.is_dir():  # another process may have been faster
+                unfinished.replace(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def unwritable(path: Path, error: OSError) -> RunError:

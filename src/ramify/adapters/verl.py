@@ -18,9 +18,8 @@ import polars as pl
 
 from ramify.adapters.rows import grade_row, prompt_of, puzzle_rows
 from ramify.errors import RunError
-from ramify.models.checkpoints import model_path
 from ramify.run import Run
-from ramify.settings import ExperimentConfig, settings_of
+from ramify.settings import ExperimentConfig, initial_model, settings_of
 from ramify.storage import write_text
 from ramify.tables import write_table
 from ramify.tasks.answers import ANSWER_TAGS
@@ -213,7 +212,7 @@ def _settings(run: Run, settings: ExperimentConfig, frames: Mapping[str, pl.Data
     Raises:
         RunError: the model is named by an interpolation of Hydra.
     """
-    model = str(model_path(settings.model))
+    model = str(initial_model(settings, run))
     if "${" in model:
         raise RunError(f"{run.path}: model = {model[:80]}: Hydra would replace ${{...}}")
     machine = {"folder": "???", "model": model, "gpus": 8, "nodes": 1, "logger": ["console"], "keep": None}

@@ -38,8 +38,10 @@ def run(
         from ramify.forecast import forecast
 
         with progress() as report:
-            expected = forecast(config, report)
-        print_forecast(config.name, expected)
+            stages = [part for part in (config.before, config) if part is not None]
+            expected = [forecast(part, report) for part in stages]
+        for part, one in zip(stages, expected, strict=True):
+            print_forecast(part.name, one)
         return
     with progress() as report:
         finished = run_all(config, root, report)

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from ramify.errors import RunError
+from ramify.models.packaged import PREFIX, packaged_model
 
 _STEP = re.compile(
     r"(?:global_step|checkpoint|ckpt|step|iteration|iter|completions|eps)[-_=]?(\d{1,12})(?!\d)", re.IGNORECASE
@@ -17,7 +18,16 @@ _MODEL_FILES = ("config.json", "adapter_config.json")
 
 
 def model_path(name: str) -> Path | str:
-    """The location of a model: a bundled folder, a folder, or a hub name unchanged."""
+    """The location of a model: a bundled folder, a folder, or a hub name unchanged.
+
+    A packaged model is converted at the first call.
+
+    Raises:
+        ConfigError, MissingExtraError: a packaged model is not installed.
+        RunError: it cannot be converted.
+    """
+    if name.startswith(PREFIX):
+        return packaged_model(name)
     if name in BUNDLED:
         return Path(str(resources.files("ramify.models.bundled") / BUNDLED[name]))
     folder = Path(name).expanduser()

@@ -4,7 +4,7 @@ Files are untrusted: only safetensors are read, no model code is run, and an err
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +22,9 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 LARGEST = {"num_hidden_layers": 1000, "hidden_size": 1 << 20, "vocab_size": 10**7}
 """Upper bounds of a configuration, checked before memory is allocated."""
 
+Precision = Literal["auto", "float32", "bfloat16"]
+"""The floats of the computation. `auto` is bfloat16 where the hardware multiplies it: on GPUs, and on a CPU with AMX or
+AVX-512 BF16 for models that the compiled decoder does not support. Elsewhere bfloat16 is many times slower."""
 Decoder = Literal["auto", "torch"]
 """The implementation of a small Llama on a CPU: compiled code if it supports the model, or always torch."""
 MOST_NEW = 2048
@@ -37,7 +40,7 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
     A Llama that `ramify pretrain` made gets the tiny model's `generate`; without a GPU, so does any small Llama.
 
     Args:
-        half: whether the weights are bfloat16, for sampling on a GPU; training keeps float32 and computes in bfloat16.
+        half: whether the weights are bfloat16, for sampling; training keeps float32 and computes in bfloat16.
 
     Raises:
         RunError: the model cannot be loaded.
@@ -76,6 +79,25 @@ def load_model(model: str | Path, attention: Attention = "auto", half: bool = Fa
         if tiny:
             loaded.decoder = decoder
         return loaded
+
+
+def computes_in_half(model: str | Path, precision: Precision) -> bool:
+    """Whether a model is sampled and trained in bfloat16.
+
+    Raises:
+        RunError: the configuration of the model cannot be loaded.
+    """
+    import torch
+
+    if precision != "auto":
+        return precision == "bfloat16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # missing in older versions of torch
+    if not (able.get("amx_bf16") or able.get("avx512_bf16")):
+        return False
+    with as_one_sentence(model, "cannot be loaded as a model"):
+        return bool(_config(_base_of(model) or model).hidden_size > LARGEST_DECODED)
 
 
 def check_model(model: str | Path, chat: bool = False) -> None:

@@ -116,7 +116,9 @@ def setting(settings: ExperimentConfig | ImportedSettings, imported: dict[str, A
         return f"Read from {imported['format']}: {imported['asked']}."
     if isinstance(settings, ImportedSettings):
         return ""
-    parts = [settings.train.describe(settings.model)]
+    warm_up = settings.warm_up
+    model = settings.model if warm_up is None else f"{settings.model} after {warm_up.length} of {warm_up.LABEL}"
+    parts = [settings.train.describe(model)]
     if settings.train.TRAINS:
         asked = settings.task.asked().get("train", {})
         parts += [" and ".join(f"{count:,} puzzles of n = {n}" for n, count in asked.items())]

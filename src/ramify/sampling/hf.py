@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ramify.errors import require
-from ramify.models.loading import Attention, Decoder, load_model, load_tokenizer, prompt_ids
+from ramify.models.loading import (
+    Attention,
+    Decoder,
+    Precision,
+    computes_in_half,
+    load_model,
+    load_tokenizer,
+    prompt_ids,
+)
 from ramify.processes import local_rank
 from ramify.records import Completion, Item
 from ramify.sampling.batches import SamplerConfig
@@ -19,6 +27,7 @@ class HFSamplerConfig(SamplerConfig):
     kind: Literal["hf"] = "hf"
     attention: Attention = "auto"
     decoder: Decoder = "auto"
+    precision: Precision = "auto"
 
     def checked(self) -> None:
         """Raise MissingExtraError if torch or transformers is missing."""
@@ -43,7 +52,8 @@ class HFSampler:
         self.config, self.name = config, model
         on_gpu = torch.cuda.is_available()
         self.device = f"cuda:{local_rank()}" if on_gpu else "cpu"
-        loaded = load_model(model, config.attention, half=on_gpu, decoder=config.decoder)
+        half = computes_in_half(model, config.precision)
+        loaded = load_model(model, config.attention, half, config.decoder)
         self.model: Any = loaded.to(self.device).eval()
         self.tokenizer: Any = load_tokenizer(model)
         own = self.model.generation_config.eos_token_id

@@ -11,13 +11,16 @@ from ramify.progress import ProgressCallback
 from ramify.run import Run
 from ramify.sampling.batches import Sampler, SamplerConfig
 from ramify.sampling.sweep import sample_checkpoint
-from ramify.settings import ExperimentConfig
+from ramify.settings import ExperimentConfig, initial_model
+from ramify.stages.warm_up import warm_up_run
 from ramify.storage import write_json
 from ramify.tasks.base import EVALUATION_SETS
 
 
 def sample(config: ExperimentConfig, run: Run, report: ProgressCallback) -> None:
-    """Sample every checkpoint on every evaluation set; existing batches are skipped."""
+    """Sample every checkpoint on every evaluation set, first those of the warm-up; existing batches are skipped."""
+    if config.before:
+        sample(config.before, warm_up_run(config, run), report)
     with run.writing():
         for seed in config.seeds:
             for step in config.steps(seed):
@@ -51,7 +54,7 @@ def model_at(config: ExperimentConfig, run: Run, seed: int, step: int) -> Path |
     if model is not None:
         return model if served or isinstance(model, Path) else model_path(model)
     if step == 0:
-        return config.model if served else model_path(config.model)
+        return config.model if served else initial_model(config, run)
     checkpoints = run.checkpoints(seed)
     if step not in checkpoints:
         raise RunError(f"{run.path}: seed {seed} has no checkpoint of step {step}; train it with ramify train")

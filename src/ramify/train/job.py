@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from ramify.config import MOST, Config, Rate
 from ramify.errors import ConfigError, RunError, require
-from ramify.models.loading import Attention, Decoder
+from ramify.models.loading import Attention, Decoder, Precision, computes_in_half
 from ramify.processes import rank, world_size
 from ramify.removal import drop_broken_checkpoints, drop_checkpoints_but
 from ramify.storage import saving, write_text
@@ -55,6 +55,7 @@ class TrainerConfig(Trainer, ABC):
     lora: LoRAConfig | None = None
     attention: Attention = "auto"
     decoder: Decoder = "auto"
+    precision: Precision = "auto"
     gradient_checkpointing: bool = False
     report_to: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
     """Trackers to which every step is logged."""
@@ -232,7 +233,7 @@ def _arguments(config: TrainerConfig, job: Job) -> dict[str, Any]:
         "warmup_steps": config.warmup_steps,
         "max_grad_norm": config.max_grad_norm,
         "use_cpu": not on_gpu,
-        "bf16": on_gpu and torch.cuda.is_bf16_supported(),
+        "bf16": computes_in_half(job.model, config.precision),
         "gradient_checkpointing": config.gradient_checkpointing,
         "logging_steps": 1,
         "disable_tqdm": True,

@@ -111,6 +111,7 @@ class RFTConfig(SFTConfig):
             max_new_tokens=self.resolved(job.model, prompts).max_new_tokens,
             attention=self.attention,
             decoder=self.decoder,
+            precision=self.precision,
         )
         sampler = settings.build(job.model)
         for index in missing:
