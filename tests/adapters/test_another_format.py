@@ -36,6 +36,7 @@ def test_the_page_adds_a_format(folder: Path) -> None:
     assert found.rows() == [(10, 0.25), (20, 0.75)]
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_listed(folder: Path) -> None:
     (folder / "my-episodes" / "episodes-30.jsonl").write_text("{")
     done = python(install(PAGE, folder / "site"), *command(PAGE, "ramify import"), cwd=folder)

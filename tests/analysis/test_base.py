@@ -158,6 +158,7 @@ def test_the_error_of_the_base(order: int) -> None:
     assert np.mean(allowed) <= true * (1.05 if order == 1 else 1.8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", [16, 64])
 def test_gains_since_a_shared_base_are_covered(base: int) -> None:
     """Retrained on the same puzzles, and on new ones; a base sampled once has an error that all seeds share."""

@@ -13,6 +13,7 @@ from worlds import World
 STUDIES = 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("by", "by_pattern"), [("n", False), ("n,shape_class", True)])
 def test_two_runs_of_the_same_training(by: str, by_pattern: bool) -> None:
     """Six trainings alike, split into two runs of three: the true difference is 0, on these puzzles and on new ones."""

@@ -37,6 +37,7 @@ def found(cells: SetCells, seeds: list[int]) -> dict:
     return table.row(0, named=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [[1], SEEDS])
 def test_a_planted_crossing_is_covered(seeds: list[int]) -> None:
     random, true, covered, values = np.random.default_rng(8), truth(), [], []

@@ -189,6 +189,7 @@ def chances(puzzles: pl.DataFrame, penalty: float, random: np.random.Generator) 
     return 1 / (1 + np.exp(-logit - random.normal(0, 0.3, len(puzzles))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [0.0, 0.8])
 def test_right_heaviness_is_told_from_what_comes_with_it(
     all_patterns: pl.DataFrame, random: np.random.Generator, penalty: float

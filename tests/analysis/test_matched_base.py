@@ -37,6 +37,7 @@ def row_of(cells: SetCells, metric: str, step: int = 40) -> dict:
     return table.filter(by="all", step=step).row(0, named=True)
 
 
+@pytest.mark.slow
 def test_difficulty_alone_makes_no_gap() -> None:
     """Base difficulty explains all; unmatched, both gaps are found, and matched, they are not."""
     random, kept = np.random.default_rng(4), []

@@ -105,6 +105,7 @@ def test_few_puzzles_promise_no_less(random: np.random.Generator) -> None:
     assert min(shares, changes) / RUNS >= 0.93
 
 
+@pytest.mark.slow
 def test_means_over_seeds_are_covered(random: np.random.Generator) -> None:
     covered = 0
     for _ in range(RUNS):
@@ -205,6 +206,7 @@ def transferred(sets: dict[str, SetCells], seeds: list[int]) -> dict:
     return table.filter(pl.col("by") == "all").row(0, named=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_transfer_is_covered(random: np.random.Generator, seeds: int) -> None:
     """The base successes of both sides differ, and are what their own gains start from."""

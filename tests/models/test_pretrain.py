@@ -24,10 +24,8 @@ def settings(preset: str, **more: object) -> PretrainConfig:
     return PretrainConfig.check(read | small | {"architecture": SMALL} | more)
 
 
-@pytest.mark.parametrize(
-    "preset",
-    [pytest.param("base", marks=pytest.mark.slow), "base-naive", pytest.param("base-gpu", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["base", "base-naive", "base-gpu"])
 def test_it_goes_on_where_it_was_cut_off(preset: str, tmp_path: Path) -> None:
     config = settings(preset)
     whole = pretrain(config, tmp_path / "whole")

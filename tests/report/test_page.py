@@ -279,6 +279,7 @@ def test_what_fell_is_not_called_a_gain(tmp_path: Path) -> None:
     assert re.search(r"17 lost again[.] .*, 0 gained and 1[67] lost", " ".join(details(view_of(run))))
 
 
+@pytest.mark.slow
 def test_seeds_that_did_not_get_equally_far(tmp_path: Path) -> None:
     """The report ends with the last checkpoint that all seeds have."""
     run = with_oracle(tmp_path, {1: [0, 2, 4, 10, 20], 2: [0, 2, 4, 10]}, lambda puzzle, step, seed: 0.1 + step / 40)
@@ -291,6 +292,7 @@ def test_seeds_that_did_not_get_equally_far(tmp_path: Path) -> None:
     assert 'class="line first again"' in page
 
 
+@pytest.mark.slow
 def test_puzzles_that_were_not_asked_are_not_shown(tmp_path: Path) -> None:
     run = with_oracle(tmp_path, {1: [0, 9]}, lambda *_: 0.2)
     file = run.completions_file(1, "test", 9)
@@ -303,6 +305,7 @@ def test_puzzles_that_were_not_asked_are_not_shown(tmp_path: Path) -> None:
     assert "Where it fails" in render(run)
 
 
+@pytest.mark.slow
 def test_without_base_but_with_rollouts(tmp_path: Path) -> None:
     run = with_oracle(tmp_path, {1: [9]}, lambda *_: 0.4)
     columns = {"puzzle_id": ["a", "a"], "pattern": ["A*B+C"] * 2, "reward": [0.0, 1.0]}

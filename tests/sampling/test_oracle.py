@@ -30,8 +30,12 @@ def made(folder: Path, **task: object) -> Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return planted(tmp_path_factory.mktemp("oracle"), (STEPS[0], STEPS[-1]))
+
+
+def planted(folder: Path, steps: tuple[int, ...]) -> Run:
     """All n = 3 patterns, each acquired at a step of its own, with known conduct."""
-    run = made(tmp_path_factory.mktemp("oracle"), test={3: 180}, held_out={}, hold_out=[])
+    run = made(folder, test={3: 180}, held_out={}, hold_out=[])
     when = dict(zip((pattern.text for pattern in patterns(3)), planted_steps(), strict=True))
 
     def success(puzzle: Puzzle, step: int, seed: int) -> float:
@@ -39,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     tried = {3: [pattern for pattern in patterns(3) if "/" not in pattern.text]}
     oracle = Oracle(success, lambda puzzle, step: 3, execution=0.8, substitution=0.25, tried=tried)
-    play(oracle.completions, run, STEPS, [1], 8)
+    play(oracle.completions, run, steps, [1], 8)
     score(run, silent)
     return run
 
@@ -69,9 +73,12 @@ def test_each_style_is_read_as_it_was_meant(style: Style) -> None:
         assert hit == (grade(puzzle, completion.text).verdict == "correct")
 
 
-def test_the_planted_order_is_found(run: Run) -> None:
-    found = run.estimates().filter(
-        (pl.col("metric") == "acquisition") & (pl.col("by") == "pattern") & (pl.col("seed") == 1)
+@pytest.mark.slow
+def test_the_planted_order_is_found(tmp_path: Path) -> None:
+    found = (
+        planted(tmp_path, STEPS)
+        .estimates()
+        .filter((pl.col("metric") == "acquisition") & (pl.col("by") == "pattern") & (pl.col("seed") == 1))
     )
     assert set(found["status"]) == {"acquired"}
     truth = dict(zip((pattern.text for pattern in patterns(3)), planted_steps(), strict=True))
@@ -111,6 +118,7 @@ def test_the_planted_coverage_is_found(run: Run) -> None:
     assert row(run, metric="hit rate given solvable", step=STEPS[-1], by="pattern", group="A/B/C")["value"] == 1
 
 
+@pytest.mark.slow
 def test_two_checkpoints_give_a_diagnosis_without_acquisition(tmp_path: Path) -> None:
     """Without the base model there is no gain and no acquisition; with two checkpoints there are both."""
     run = made(tmp_path, test={3: 36}, held_out={}, hold_out=[])
