@@ -2,6 +2,8 @@
 
     python docs/results/study.py            # rewrites the tables and figures/
     python docs/results/study.py --collect runs    # first copies the estimates of runs here
+    python docs/results/study.py --cells           # first recomputes the estimates of study-200 from its cells
+    python docs/results/study.py --join RUN        # first appends the cells of another seed of study-200
 
 A table in a page is between `<!-- table NAME -->` and `<!-- end -->`; NAME is a function below.
 """
@@ -19,6 +21,7 @@ import resvg_py
 from scipy.stats import kendalltau
 
 from ramify.analysis.compare import Side, compare
+from ramify.analysis.estimate import estimate_cells
 from ramify.analysis.estimators import mean_interval
 from ramify.analysis.metrics import displayed
 from ramify.report.figures import Mark, Point, Series, interval, interval_plot, line_panel
@@ -626,6 +629,19 @@ def collect(runs: Path) -> None:
         compare(*pair).write_parquet(ESTIMATES / f"compare-{label}.parquet", compression_level=19)
 
 
+def join(run: Run) -> None:
+    """Append the cells of a run with other seeds to those of the long run."""
+    file = ESTIMATES / f"{LONG}-cells.parquet"
+    pl.concat([pl.read_parquet(file), run.cells()]).write_parquet(file, compression_level=19)
+
+
+def from_cells() -> None:
+    """Recompute the estimates of the long run from its cells."""
+    found = estimate_cells(pl.read_parquet(ESTIMATES / f"{LONG}-cells.parquet"))
+    kept = found.filter(pl.col("by").is_in(GROUPINGS))
+    kept.write_parquet(ESTIMATES / f"{LONG}.parquet", compression_level=19)
+
+
 def draw(name: str, title: str, svg: str, legend: list[tuple[str, str]]) -> None:
     """Write a figure as SVG and PNG."""
     whole = standalone(svg, title, legend)
@@ -734,9 +750,17 @@ def base_curve() -> None:
 
 
 def main() -> None:
-    """Collect if asked, then write tables and figures."""
-    if sys.argv[1:2] == ["--collect"]:
-        collect(Path(sys.argv[2]))
+    """Collect, recompute or join if asked, then write tables and figures."""
+    match sys.argv[1:]:
+        case ["--collect", runs]:
+            collect(Path(runs))
+        case ["--join", run]:
+            join(Run(run))
+            from_cells()
+        case ["--cells"]:
+            from_cells()
+        case [_, *_]:
+            sys.exit(__doc__)
     for page in sorted(HERE.glob("*.md")):
         text = page.read_text()
         if "<!-- table" in text:

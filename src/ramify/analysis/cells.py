@@ -189,17 +189,45 @@ def grouping(puzzles: pl.DataFrame, by: str) -> Grouping:
 def set_cells(run: Run, name: str) -> SetCells:
     """Read the cells of a set, all seeds and checkpoints."""
     puzzles = run.attributed(name)
+    return _of_set(name, puzzles, run.cells_of(name, puzzles), run.task, run.shares_base)
+
+
+def cells_by_set(frame: pl.DataFrame, task: Task) -> dict[str, SetCells]:
+    """The cells of each set, from the frame of `Run.cells`.
+
+    If there are several seeds and only the smallest has step 0, all seeds share its base.
+
+    Raises:
+        RunError: a column is missing, or a cell is given twice.
+    """
+    missing = [column for column in ("seed", "set", "step", "puzzle_id", *CELLS, "pattern") if column not in frame]
+    if missing:
+        raise RunError(f"not a table of cells, as Run.cells returns: no column {missing[0]}")
+    keys = ["seed", "set", "step", "puzzle_id"]
+    twice = frame.filter(frame.select(keys).is_duplicated())
+    if len(twice):
+        raise RunError(f"cells: given twice: {dict(zip(keys, twice.select(keys).row(0), strict=True))}")
+    seeds = frame["seed"].unique().sort().to_list()
+    shared = len(seeds) > 1 and frame.filter(pl.col("step") == 0)["seed"].unique().to_list() == seeds[:1]
+    found = {}
+    for (name,), one in frame.partition_by("set", maintain_order=True, as_dict=True).items():
+        puzzles = one.drop("seed", "set", "step", *CELLS).unique("puzzle_id", keep="first").sort("puzzle_id")
+        found[name] = _of_set(name, puzzles, one.select("seed", "step", "puzzle_id", *CELLS), task, shared)
+    return found
+
+
+def _of_set(name: str, puzzles: pl.DataFrame, found: pl.DataFrame, task: Task, shares_base: bool) -> SetCells:
+    """The cells of a set from a frame with seed, step, puzzle_id and the columns of `frames.CELLS`."""
     rows = puzzles.select("puzzle_id", puzzle=pl.int_range(pl.len(), dtype=pl.Int32))
-    found = run.cells_of(name, puzzles).join(rows, on="puzzle_id")
-    found, base_seed = _with_base(found, run)
+    found, base_seed = _with_base(found.join(rows, on="puzzle_id"), shares_base)
     frame = found.sort("seed", "step", "puzzle").select("seed", "step", "puzzle", *CELLS)
-    return SetCells(name, puzzles, frame, run.task, base_seed)
+    return SetCells(name, puzzles, frame, task, base_seed)
 
 
-def _with_base(frame: pl.DataFrame, run: Run) -> tuple[pl.DataFrame, int | None]:
+def _with_base(frame: pl.DataFrame, shares_base: bool) -> tuple[pl.DataFrame, int | None]:
     """The cells with a base that was sampled once copied to all seeds, and the seed that sampled it."""
     base = frame.filter(pl.col("step") == 0)
-    if not run.shares_base or base.is_empty():
+    if not shares_base or base.is_empty():
         return frame, None
     owner = int(base["seed"].min())  # type: ignore[arg-type]
     own = base.filter(pl.col("seed") == owner)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import polars as pl
 
 from ramify.analysis.acquisition import acquisition
-from ramify.analysis.cells import SetCells, grouping, set_cells
+from ramify.analysis.cells import SetCells, cells_by_set, grouping, set_cells
 from ramify.analysis.changes import is_paired, unpaired_changes
 from ramify.analysis.composition import composition_gaps
 from ramify.analysis.crossing import crossings
@@ -24,6 +24,8 @@ from ramify.analysis.transfer import transfer
 from ramify.analysis.uses import attempted
 from ramify.errors import RunError
 from ramify.run import Run
+from ramify.tasks.base import Task
+from ramify.tasks.registry import default_task
 
 ALWAYS = ("all", "n", "pattern")
 """The groupings that every task has; the others are in `Task.GROUPINGS`."""
@@ -42,21 +44,50 @@ def estimate(run: Run, more: Sequence[str] = ()) -> pl.DataFrame:
     Args:
         more: groupings besides those of the task: columns of `frames.attributed`, joined by commas.
     """
-    groupings = list(dict.fromkeys([*ALWAYS, *run.task.GROUPINGS, *more]))
     sets = {name: cells for name in run.sampled_sets() if len((cells := set_cells(run, name)).frame)}
     if not sets:
         raise RunError(f"{run.path}: no completions at the sampling temperature, so nothing can be estimated")
+    return _estimates(sets, run.seeds, _groupings(run.task, more), run)
+
+
+def estimate_cells(cells: pl.DataFrame, task: Task | None = None, more: Sequence[str] = ()) -> pl.DataFrame:
+    """Compute the estimates that follow from cells alone, such as those of several runs with the same puzzles.
+
+    Estimates about single attempts (coverage, attempt rate, hit rate, choice) and about training completions (zero
+    advantage) need the run. Without them, the table is that of `Run.estimates`.
+
+    Args:
+        cells: the frame of `Run.cells`; rows of other seeds may be appended.
+        task: the task of the puzzles; Countdown if None.
+        more: as in `estimate`.
+
+    Raises:
+        RunError: a column is missing, a cell is given twice, or there is no cell.
+    """
+    task = default_task() if task is None else task
+    sets = cells_by_set(cells, task)
+    if not sets:
+        raise RunError("no cells, so nothing can be estimated")
+    return _estimates(sets, cells["seed"].unique().sort().to_list(), _groupings(task, more), None)
+
+
+def _groupings(task: Task, more: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*ALWAYS, *task.GROUPINGS, *more]))
+
+
+def _estimates(sets: Sets, seeds: Sequence[int], groupings: Sequence[str], run: Run | None) -> pl.DataFrame:
     found = []
-    for seed in run.seeds:
+    for seed in seeds:
         mine = {name: cells for name, cells in sets.items() if seed in cells.seeds}
         if mine:
             found += _linear(mine, [seed], groupings)
-            found += _of_seed(run, mine, seed, groupings)
+            found += _of_seed(mine, seed, groupings)
+            found += [] if run is None else _of_run(run, mine, seed)
     single = pl.concat(found)
-    structure = list(effects([cells.labelled for cells in sets.values()], run.seeds))
-    if len(run.seeds) < 2:
+    structure = list(effects([cells.labelled for cells in sets.values()], seeds))
+    if len(seeds) < 2:
         return adjusted(within_bounds(pl.concat([single, *structure])))
-    together = _linear(sets, run.seeds, groupings)
+    together = _linear(sets, seeds, groupings)
     rest = _over_seeds(single.filter(named(single, lambda metric: metric.pooling in AVERAGED)), sets)
     if together:
         rest = rest.join(pl.concat(together), on=KEYS, how="anti")
@@ -119,22 +150,27 @@ def _by_label(cells: SetCells, groupings: Sequence[str]) -> Iterator[tuple[SetCe
     yield cells.labelled, [by for by in groupings if by not in any_puzzle]
 
 
-def _of_seed(run: Run, sets: Sets, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
+def _of_seed(sets: Sets, seed: int, groupings: Sequence[str]) -> Iterator[pl.DataFrame]:
     """The estimates of one seed that are not linear in the values of puzzles."""
     for cells in sets.values():
-        labelled = cells.labelled
         for of, chosen in _by_label(cells, groupings):
             if seed in of.seeds:
                 yield from _unpaired_gains(of, seed, chosen)
                 yield from support(of, seed, [by for by in OVERALL if by in chosen])
-        if seed in labelled.seeds:
-            yield from pattern_support(labelled, seed, OVERALL)
-            yield from signal_and_success(run, labelled, seed)
-        if not run.task.GIVEN:
-            yield from attempted(run, cells, seed)
+        if seed in cells.labelled.seeds:
+            yield from pattern_support(cells.labelled, seed, OVERALL)
     with_source = [cells.labelled for cells in sets.values() if seed in cells.labelled.seeds]
     if with_source:
         yield from composition_gaps(with_source, seed)
+
+
+def _of_run(run: Run, sets: Sets, seed: int) -> Iterator[pl.DataFrame]:
+    """The estimates of one seed that need its attempts or its training completions."""
+    for cells in sets.values():
+        if seed in cells.labelled.seeds:
+            yield from signal_and_success(run, cells.labelled, seed)
+        if not run.task.GIVEN:
+            yield from attempted(run, cells, seed)
     yield from zero_advantage(run, seed, sorted({step for cells in sets.values() for step in cells.steps(seed)}))
 
 
