@@ -99,6 +99,11 @@ def _written(tree: Tree, letters: Iterator[str]) -> str:
     return f"{first}{name}({','.join(others)})" if name.startswith(".") else f"{name}({','.join([first, *others])})"
 
 
+def leaves(tree: Tree) -> tuple[str, ...]:
+    """The leaves in reading order."""
+    return (tree,) if isinstance(tree, str) else tuple(leaf for each in tree[1] for leaf in leaves(each))
+
+
 def parts(pattern: str) -> tuple[str, ...]:
     """The outermost function alone, and its operands that are calls; none for a pattern of one function.
 

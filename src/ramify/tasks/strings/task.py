@@ -110,8 +110,8 @@ class StringsConfig(Task):
     STRUCTURE: ClassVar[frozenset[str]] = FunctionsConfig.STRUCTURE | {"outer", "pair"}
     GROUPINGS: ClassVar[tuple[str, ...]] = ("n,shape_class", "n,functions", "outer", "pair")
     INTRODUCTION: ClassVar[str] = (
-        "String functions: predict the output of a program such as func_5(func_1(x,3),'qz') at a given x. What the "
-        "functions do is not in the imported rows, so only the final value is graded: the steps that a completion states are not "
+        "String functions: predict the output of a program such as func_5(func_1(x,3),'qz') at a given x. The rows do "
+        "not say what the functions do, so only the final value is graded: steps that a completion states are not "
         "checked, and it is not known which tree it executed. n is the depth of a program; its pattern has letters for "
         "strings and leaves parameters out."
     )
