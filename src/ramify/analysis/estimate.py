@@ -42,6 +42,11 @@ def estimate(run: Run, more: Sequence[str] = ()) -> pl.DataFrame:
     Args:
         more: groupings besides those of the task: columns of `frames.attributed`, joined by commas.
     """
+    table, unknown = _every(run, more), run.task.UNKNOWN
+    return table.filter(~named(table, lambda metric: metric.name.removesuffix(GAIN) in unknown)) if unknown else table
+
+
+def _every(run: Run, more: Sequence[str]) -> pl.DataFrame:
     groupings = list(dict.fromkeys([*ALWAYS, *run.task.GROUPINGS, *more]))
     sets = {name: cells for name in run.sampled_sets() if len((cells := set_cells(run, name)).frame)}
     if not sets:

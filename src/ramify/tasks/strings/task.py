@@ -108,7 +108,12 @@ class StringsConfig(Task):
     MATCHED_BY: ClassVar[tuple[str, ...]] = FunctionsConfig.MATCHED_BY
     TERMS: ClassVar[Mapping[str, pl.Expr]] = FunctionsConfig.TERMS
     STRUCTURE: ClassVar[frozenset[str]] = FunctionsConfig.STRUCTURE | {"outer", "pair"}
-    GROUPINGS: ClassVar[tuple[str, ...]] = ("n,shape_class", "n,functions", "outer", "pair")
+    GROUPINGS: ClassVar[tuple[str, ...]] = ("n,shape_class", "n,functions", "outer", "n,outer", "pair")
+    CHARTED: ClassVar[tuple[str, ...]] = ("outer",)
+    UNKNOWN: ClassVar[frozenset[str]] = frozenset(
+        {"CoT-pass@1", "CoT-pass@{j}", "attempted", "hit given attempted", "correct given hit", "execution", "attempts"}
+        | {"without a pattern", "substitution", "correct patterns@{k}"}
+    )
     INTRODUCTION: ClassVar[str] = (
         "String functions: predict the output of a program such as func_5(func_1(x,3),'qz') at a given x. The rows do "
         "not say what the functions do, so only the final value is graded: steps that a completion states are not "
