@@ -42,11 +42,6 @@ def estimate(run: Run, more: Sequence[str] = ()) -> pl.DataFrame:
     Args:
         more: groupings besides those of the task: columns of `frames.attributed`, joined by commas.
     """
-    table, unknown = _every(run, more), run.task.UNKNOWN
-    return table.filter(~named(table, lambda metric: metric.name.removesuffix(GAIN) in unknown)) if unknown else table
-
-
-def _every(run: Run, more: Sequence[str]) -> pl.DataFrame:
     groupings = list(dict.fromkeys([*ALWAYS, *run.task.GROUPINGS, *more]))
     sets = {name: cells for name in run.sampled_sets() if len((cells := set_cells(run, name)).frame)}
     if not sets:
@@ -148,7 +143,7 @@ def _unpaired_gains(cells: SetCells, seed: int, groupings: Sequence[str]) -> Ite
     steps = cells.steps(seed)
     if len(steps) < 2 or is_paired(cells.values(seed, pl.col("k"))[0]):
         return
-    for name, ratio in measured(cells.samples).items():
+    for name, ratio in measured(cells.samples, cells.task.UNKNOWN).items():
         above, below = cells.values(seed, ratio.numerator, ratio.denominator)
         sides = (above[0], below[0]), (above[1:], below[1:])
         for by in groupings:
