@@ -6,9 +6,8 @@ The ground truth is JSON text with ref_code, ref_input, ref_output and funcname;
 import json
 import re
 from functools import lru_cache
-from typing import Any
 
-from ramify.adapters.columns import Levels
+from ramify.adapters.columns import MOST_JSON, Levels
 from ramify.adapters.completions import shortened
 from ramify.tasks.strings.language import leaves, read_tree
 from ramify.tasks.strings.task import LONGEST, StringPuzzle
@@ -31,22 +30,25 @@ def string_puzzle(levels: Levels) -> StringPuzzle:
         raise ValueError("no ref_code in the ground truth, so the program and its output are not known")
     code, inputs, output = truth["ref_code"], truth.get("ref_input"), truth.get("ref_output")
     name = truth.get("funcname", "main_solution")
-    if not isinstance(code, str) or not isinstance(name, str):
-        raise ValueError(f"ref_code = {shortened(code)} is not the code of a function {shortened(name)}")
-    if not isinstance(output, str) or not _is_value(output):
+    if not isinstance(code, str) or not isinstance(name, str) or len(code) > MOST_JSON:
+        raise ValueError(f"ref_code = {shortened(code)} is not code of up to {MOST_JSON:,} characters")
+    if not isinstance(output, str) or not _is_storable(output):
         raise ValueError(f"ref_output = {shortened(output)} is not a string of up to {LONGEST:,} characters")
-    if not isinstance(inputs, dict) or not all(map(_is_value, inputs.values())):
-        raise ValueError(f"ref_input = {shortened(inputs)} is not an object of strings of up to {LONGEST:,} characters")
+    inputs = inputs if isinstance(inputs, dict) else {}
+    given = json.dumps(inputs, ensure_ascii=False)
+    if not all(isinstance(value, str) for value in inputs.values()) or not _is_storable(given):
+        raise ValueError(
+            f"ref_input = {shortened(inputs)} is not an object of strings, of up to {LONGEST:,} characters"
+        )
     program = _program(code, name)
-    unknown = sorted(leaf for leaf in leaves(read_tree(program)) if leaf.isidentifier() and leaf not in inputs)
-    if unknown:
-        raise ValueError(f"ref_input = {shortened(inputs)} is not one with {shortened(unknown[0])} of the code")
-    return StringPuzzle(program, json.dumps(inputs, ensure_ascii=False), output)
+    if not inputs.keys() >= {leaf for leaf in leaves(read_tree(program)) if leaf.isidentifier()}:
+        raise ValueError(f"ref_input = {shortened(inputs)} is not an object with every variable of ref_code")
+    return StringPuzzle(program, given, output)
 
 
-def _is_value(value: Any) -> bool:
-    """Whether a value is a string that a table can hold."""
-    return isinstance(value, str) and len(value) <= LONGEST and not re.search("[\ud800-\udfff]", value)
+def _is_storable(value: str) -> bool:
+    """Whether a table can hold a text: JSON may have unpaired surrogates."""
+    return len(value) <= LONGEST and re.search("[\ud800-\udfff]", value) is None
 
 
 @lru_cache(maxsize=20_000)
@@ -56,7 +58,8 @@ def _program(code: str, name: str) -> str:
     >>> _program("def func_1(s):\\n    return s\\n\\ndef main(x):\\n    return func_1(x)", "main")
     'func_1(x)'
     """
-    found = _FUNCTION.fullmatch(code, max(code.rfind(f"def {name}("), 0))
+    at = code.rfind(f"def {name}(")
+    found = _FUNCTION.fullmatch(code, at) if at >= 0 else None
     if found is None:
         raise ValueError(
             f"ref_code = {shortened(code[-60:])} is not one that ends with {shortened(name)} and its value"

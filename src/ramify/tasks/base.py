@@ -92,6 +92,7 @@ class Task(Config, ABC):
         LABELS: names of columns for readers, where they differ.
         GIVEN: whether a puzzle states its pattern, so that patterns are not chosen.
         CHARTED: groupings of which the report has a figure of success.
+        ANSWER: the form of an answer that is not between tags, for messages.
         UNKNOWN: metrics that cannot be measured on the completions of this task; the table leaves them out.
     """
 
@@ -131,6 +132,7 @@ class Task(Config, ABC):
     LABELS: ClassVar[Mapping[str, str]] = {}
     GIVEN: ClassVar[bool] = False
     CHARTED: ClassVar[tuple[str, ...]] = ()
+    ANSWER: ClassVar[str] = ""
     UNKNOWN: ClassVar[frozenset[str]] = frozenset()
 
     @field_validator(*SETS)

@@ -40,7 +40,7 @@ def read_tree(text: str) -> Call:
     ('func_7', (('+', (('func_1', ('x',)), "'ab'")), ('.upper', ('x',))))
     >>> read_tree("func_1(x, y, z)")
     Traceback (most recent call last):
-    ramify.tasks.strings.language.StringsError: func_1 has 3 operands: one or two can be read
+    ramify.tasks.strings.language.StringsError: func_1 with 3 operands is not a function of one or two
     """
     if len(text) > MAX_LENGTH:
         raise StringsError(f"a program has up to {MAX_LENGTH} characters")
@@ -76,7 +76,7 @@ def _call(name: str, arguments: list[ast.expr], deeper: int) -> Call:
         each for at, each in enumerate(arguments) if not at or name == "+" or not isinstance(each, ast.Constant)
     ]
     if not 1 <= len(operands) <= 2:
-        raise StringsError(f"{name[:40]} has {len(operands)} operands: one or two can be read")
+        raise StringsError(f"{name[:40]} with {len(operands)} operands is not a function of one or two")
     return name, tuple(_tree(each, deeper - 1) for each in operands)
 
 

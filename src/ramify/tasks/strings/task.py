@@ -110,6 +110,7 @@ class StringsConfig(Task):
     STRUCTURE: ClassVar[frozenset[str]] = FunctionsConfig.STRUCTURE | {"outer", "pair"}
     GROUPINGS: ClassVar[tuple[str, ...]] = ("n,shape_class", "n,functions", "outer", "n,outer", "pair")
     CHARTED: ClassVar[tuple[str, ...]] = ("outer",)
+    ANSWER: ClassVar[str] = 'such as {"output": "abc"}'
     UNKNOWN: ClassVar[frozenset[str]] = frozenset(
         {"CoT-pass@1", "CoT-pass@{j}", "attempted", "hit given attempted", "correct given hit", "execution", "attempts"}
         | {"without a pattern", "substitution", "correct patterns@{k}"}
@@ -181,7 +182,7 @@ class StringsConfig(Task):
 
     def structure(self, pattern: str) -> Mapping[str, Any]:
         """Depth (which is n), shape class, split, lookahead, numbers of strings and functions, outer and pair."""
-        return structure(pattern)
+        return dict(structure(pattern))
 
     def parts(self, pattern: str) -> tuple[str, ...]:
         """The outermost function alone, and its operands that are calls."""
