@@ -62,7 +62,7 @@ def _program(code: str, name: str) -> str:
     found = _FUNCTION.fullmatch(code, at) if at >= 0 else None
     if found is None:
         raise ValueError(
-            f"ref_code = {shortened(code[-60:])} is not one that ends with {shortened(name)} and its value"
+            f"ref_code = {shortened(code[-60:])} is not code that ends with the value of {shortened(name)}"
         )
     program = found[2].strip()
     read_tree(program)
