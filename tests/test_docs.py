@@ -1,6 +1,7 @@
 """The documentation: its links lead somewhere, its commands exist, and those marked `<!-- run -->` run."""
 
 import itertools
+import json
 import os
 import re
 import shlex
@@ -92,6 +93,10 @@ def test_marked_commands_run(page: Path, tmp_path: Path) -> None:
     shutil.copy(EVALS / "served.jsonl", tmp_path)
     row = '{"puzzle": {"nums": [3, 7, 8], "goal": 29}, "reply": "<answer>3*7+8</answer>", "at": 10, "paid": 1}\n'
     (tmp_path / "mine.jsonl").write_text(row)
+    truth = {"ref_code": "def main_solution(x):\n    return func_3(x)", "ref_input": {"x": "cab"}, "ref_output": "abc"}
+    (tmp_path / "my-string-run").mkdir()
+    row = json.dumps({"input": "", "output": '{"output": "abc"}', "gts": json.dumps(truth), "step": 5})
+    (tmp_path / "my-string-run" / "5.jsonl").write_text(row)
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     script = "\n".join(re.findall(r"<!-- run -->\n```bash\n(.*?)```", page.read_text(), re.DOTALL))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -210,7 +210,7 @@ def import_lines(imported: "Imported") -> Iterator[str]:
 
 
 def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
-    """Warn if hardly any completion has an answer between the tags."""
+    """Warn if hardly any completion has an answer between the tags, or in the form of the task."""
     import polars as pl
 
     from ramify.schemas import GRADES
@@ -219,10 +219,10 @@ def print_unanswered(run: Any, tags: tuple[str, str]) -> None:
     verdicts = pl.concat([run.scan(file, GRADES).select("verdict") for file in files])
     share = verdicts.select(pl.col("verdict").is_in(["no answer", "truncated"]).mean()).collect().item()
     if share > MOST_UNANSWERED:
-        warn(
-            f"warning: {share:.0%} of the completions have no answer in {tags[0]} {tags[1]} or \\boxed{{}}; "
-            "set other tags by --answer-tags, or a pattern by --answer-pattern"
+        between = (
+            f"in {tags[0]} {tags[1]} or \\boxed{{}}; set other tags by --answer-tags, or a pattern by --answer-pattern"
         )
+        warn(f"warning: {share:.0%} of the completions have no answer {run.task.ANSWER or between}")
 
 
 def print_health(found: "list[Checked]") -> None:

@@ -164,7 +164,7 @@ def test_nothing_that_can_be_read(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no numbers and target in the prompt .*its columns are question, reply"):
         imported(tmp_path / "e", tmp_path)
     assert not (tmp_path / "back").exists()
-    with pytest.raises(RunError, match="--format other: there are trl, verl"):
+    with pytest.raises(RunError, match="--format other: there are trl, strings, verl"):
         imported(tmp_path / "e", tmp_path, format="other")
     with pytest.raises(RunError, match="no dumps of verl there"):
         imported(tmp_path / "e", tmp_path, format="verl")

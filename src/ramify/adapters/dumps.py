@@ -19,8 +19,8 @@ from ramify.adapters.parsed_rows import RowReader, is_usable
 from ramify.adapters.steps import LAST, bare, step_of_file, without_steps
 from ramify.errors import RunError
 from ramify.progress import ProgressCallback, silent
+from ramify.records import Item
 from ramify.schemas import storable
-from ramify.tasks.countdown.puzzle import Puzzle
 
 MAIN = "test"
 """The main set of an imported run."""
@@ -47,7 +47,7 @@ class FolderContents:
     files: int = 0
     others: dict[str, int] = field(default_factory=dict)
     rows: dict[tuple[bool, str], list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
-    puzzles: dict[tuple[bool, str], dict[str, list[Puzzle]]] = field(default_factory=lambda: defaultdict(dict))
+    puzzles: dict[tuple[bool, str], dict[str, list[Item]]] = field(default_factory=lambda: defaultdict(dict))
     unread: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class _Part:
     set: str
     trains: bool | None
     frame: pl.DataFrame
-    puzzles: dict[str, list[Puzzle]]
+    puzzles: dict[str, list[Item]]
     has_reward: bool
 
 
@@ -75,7 +75,7 @@ def read_folder(folder: Path, config: ImportConfig, report: ProgressCallback = s
     form, files, others, skipped = find_format(folder, config.format)
     found = FolderContents(form, len(files), others)
     found.skipped = [f"{file.relative_to(folder)}: {reason}" for file, reason in skipped.items()]
-    reader = config.reader(dict(form.columns))
+    reader = config.reader(dict(form.columns), form.puzzle)
     parts: list[_Part] = []
     first: tuple[list[dict[str, Any]], Exception] | None = None
     repeated, before = 0, ""
@@ -124,13 +124,13 @@ def _read_file(
     own, named, first = _set_of(file, folder), step_of_file(file, folder), None
     file_step = form.step if named is None else named
     rows: dict[tuple[bool | None, str], list[tuple[Any, ...]]] = defaultdict(list)
-    puzzles: dict[tuple[bool | None, str], dict[str, list[Puzzle]]] = defaultdict(dict)
+    puzzles: dict[tuple[bool | None, str], dict[str, list[Item]]] = defaultdict(dict)
     rewarded: set[tuple[bool | None, str]] = set()
-    seen: dict[tuple[tuple[bool | None, str], int], Puzzle] = {}
+    seen: dict[tuple[tuple[bool | None, str], int], Item] = {}
     for number, row in enumerate(records, start=1):
         try:
             parsed = reader.read(row, file_step=file_step)
-            if not is_usable(parsed.puzzle):
+            if form.puzzle is None and not is_usable(parsed.puzzle):
                 raise ValueError("not a puzzle of 2 to 6 numbers below 10^9")
         except Exception as error:
             first = first or error
@@ -172,7 +172,7 @@ def _nothing(
     if first is None:
         return f"{folder}: {where}{row['error']}"
     records, error = first
-    how = remedy("import", str(folder), records, reader, error, texts=True)
+    how = "" if reader.puzzle else remedy("import", str(folder), records, reader, error, texts=True)
     return f"{summary}row {row['row']}: {row['error']}; {found_in(records)}{how}"
 
 
@@ -206,7 +206,7 @@ def _settle_origins(parts: list[_Part], found: FolderContents, folder: Path, tra
             any(part.has_reward for part in some),
             named_origin(below),
             _by_step(some),
-            known_key=found.format.name == "verl",
+            known_key=found.format.name in ("verl", "strings"),
         )
         found.notes += [origin.doubt] if origin.doubt else []
         for part in some:

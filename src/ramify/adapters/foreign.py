@@ -1,8 +1,8 @@
 """Import completions of other tools into a run: `ramify import`.
 
-Every row is read or set aside with a reason; none is dropped. All puzzles are solved again: a puzzle solved by one
-pattern (with its twins) has that pattern as source, whatever its label; a puzzle solved by several keeps a correct
-label, and without one is left out of groupings by source pattern.
+Every row is read or set aside with a reason; none is dropped. Puzzles of Countdown are solved again: a puzzle solved by
+one pattern (with its twins) has that pattern as source, whatever its label; a puzzle solved by several keeps a correct
+label, and without one is left out of groupings by source pattern. Puzzles of other tasks state their pattern.
 """
 
 import json
@@ -20,6 +20,7 @@ from ramify.adapters.dumps import MAIN, ROWS, FolderContents, read_folder, settl
 from ramify.adapters.import_settings import ImportConfig
 from ramify.errors import RunError
 from ramify.progress import ProgressCallback
+from ramify.records import Item
 from ramify.removal import drop_completions, drop_derived, drop_estimates
 from ramify.run import Run
 from ramify.schemas import COMPLETIONS, ROLLOUTS, Schema
@@ -34,6 +35,8 @@ WINDOWS = 10
 EVALUATED = "the puzzles of this evaluation"
 SOURCES: Schema = {"puzzle_id": pl.String, "pattern": pl.String}
 TRAINED = "the sampled training puzzles"
+_OF_COUNTDOWN = {"numbers", "target", "pattern", "prompt", "answer_tags", "answer_pattern"}
+"""Options for the puzzles and answers of Countdown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ def import_run(
         RunError: nothing could be read, or the run's folder holds another run.
     """
     found = _found(folders, name, config, report)
+    task = _task(found, config)
     evaluated = _is_evaluated(found)
     if evaluated and config.every:
         raise RunError(
@@ -86,7 +90,7 @@ def import_run(
     settings = {
         "name": name,
         "imported": {"folders": [str(folder.resolve()) for folder in folders], **_settings(config)},
-        "task": {"prompt": {"answer_tags": list(config.answer_tags)}},
+        "task": task,
     }
     run = Run.open(root / name, settings, _complete)
     with run.writing():
@@ -160,6 +164,24 @@ def _found(folders: Sequence[Path], name: str, config: ImportConfig, report: Pro
     return found
 
 
+def _task(found: Sequence[FolderContents], config: ImportConfig) -> dict[str, Any]:
+    """The settings of the task.
+
+    Raises:
+        RunError: the folders have different tasks, or an option has no effect on the task.
+    """
+    first, *others = (one.format for one in found)
+    other = next((form for form in others if form.task != first.task), None)
+    if other is not None:
+        raise RunError(f"{first.label} and {other.label} are different tasks; import each into a run of its own")
+    if first.puzzle is None:
+        return {"prompt": {"answer_tags": list(config.answer_tags)}}
+    changed = config.model_dump(include=_OF_COUNTDOWN, exclude_defaults=True)
+    if changed:
+        raise RunError(f"--{next(iter(changed)).replace('_', '-')} has no effect on {first.label}; leave it out")
+    return {"kind": first.task}
+
+
 def _set_names(found: Sequence[FolderContents], evaluated: bool) -> dict[str, str]:
     """The names of the sets in the run; the set with the most completions is the main one."""
     sizes: Counter[str] = Counter()
@@ -175,7 +197,7 @@ def _write_puzzles(
     run: Run, found: Sequence[FolderContents], names: dict[str, str], report: ProgressCallback
 ) -> dict[str, list[Tagged]]:
     """Solve the puzzles of each set, training-only ones under `train`; contradictory labels are dropped."""
-    together: dict[str, dict[str, list[Puzzle]]] = defaultdict(lambda: defaultdict(list))
+    together: dict[str, dict[str, list[Item]]] = defaultdict(lambda: defaultdict(list))
     for one in found:
         for (trains, own), puzzles in one.puzzles.items():
             kept = together[names[own] if own in names and not (trains and _is_evaluated(found)) else "train"]
@@ -184,12 +206,8 @@ def _write_puzzles(
     tagged = {}
     for done, (name, puzzles) in enumerate(sorted(together.items())):
         report("solving puzzles", done, len(together))
-        chosen = []
-        for same in puzzles.values():
-            labels = {puzzle.pattern for puzzle in same}
-            chosen.append(Puzzle(same[0].numbers, same[0].target, labels.pop() if len(labels) == 1 else None))
         try:
-            tagged[name] = tag_by_solver(chosen)
+            tagged[name] = _tagged(list(puzzles.values()))
         except ValueError as error:
             raise RunError(f"{run.path}: the puzzles cannot be solved: {error}") from None
         _write_if_new(
@@ -197,6 +215,15 @@ def _write_puzzles(
         )
     report("solving puzzles", len(together), len(together))
     return tagged
+
+
+def _tagged(puzzles: Sequence[Sequence[Any]]) -> list[Tagged]:
+    """Puzzles with their solving patterns, each given with all its labels; those of other tasks state their pattern."""
+    if all(isinstance(same[0], Puzzle) for same in puzzles):
+        labels = [{puzzle.pattern for puzzle in same} for same in puzzles]
+        kept = [some.pop() if len(some) == 1 else None for some in labels]
+        return tag_by_solver([Puzzle(s[0].numbers, s[0].target, label) for s, label in zip(puzzles, kept, strict=True)])
+    return [Tagged(same[0], (same[0].pattern,), True, 1) for same in puzzles]
 
 
 def _is_evaluated(found: Sequence[FolderContents]) -> bool:

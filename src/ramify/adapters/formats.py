@@ -11,10 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ramify.adapters.columns import Levels
 from ramify.adapters.files import SUFFIXES, is_table, list_files, records_of, suffix_of
 from ramify.adapters.logs import dump_rows, inspect_rows, lm_eval_rows, slime_rows, trace_rows
+from ramify.adapters.strings import string_puzzle
 from ramify.errors import RunError
 from ramify.plugins import Plugins
+from ramify.records import Item
 
 _HEAD = 4000
 """Bytes of a document that are read to recognise it."""
@@ -34,6 +37,8 @@ class Format:
         trains: whether a row is a training completion; None if the row does not tell, so folders and puzzles decide.
         step: the step of rows without one in the row or the path; None if mixing them with other rows is an error.
         repeats: whether a file may repeat the rows of the one before under another step; these are left out.
+        task: the kind of the task.
+        puzzle: reads the puzzle of a row of this task; None for Countdown.
     """
 
     name: str
@@ -44,6 +49,8 @@ class Format:
     trains: Callable[[dict[str, Any]], bool | None] = field(default=lambda row: False)
     step: int | None = None
     repeats: bool = False
+    task: str = "countdown"
+    puzzle: Callable[[Levels], Item] | None = None
 
 
 class Chosen(NamedTuple):
@@ -67,6 +74,12 @@ def formats() -> dict[str, Format]:
             *("trl", "completions of TRL", _named(r"completions_.*\.parquet"), trl),
             trains=lambda row: True,
             repeats=True,
+        ),
+        Format(
+            *("strings", "dumps of verl with string functions", _is_strings, gts, dump_rows),
+            trains=lambda row: None,
+            task="strings",
+            puzzle=string_puzzle,
         ),
         Format("verl", "dumps of verl", _is_dump, gts, dump_rows, trains=lambda row: None),
         Format("slime", "rollouts of slime", _is_slime, said, slime_rows, trains=lambda row: not row.get("evaluates")),
@@ -143,6 +156,12 @@ def _is_dump(file: Path) -> bool:
         return False
     start = _start(file, line=True)
     return not start.strip() or all(name in start for name in (b'"input"', b'"output"'))
+
+
+def _is_strings(file: Path) -> bool:
+    """Whether a verl dump has string functions: its prompts name the function, its ground truth has the code."""
+    start = _start(file, line=True) if _is_dump(file) else b""
+    return b"ref_code" in start or b"main_solution(" in start
 
 
 def _is_verifiers(file: Path) -> bool:

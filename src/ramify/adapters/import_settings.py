@@ -1,14 +1,16 @@
 """Settings of `ramify import`; `regrade` and `verify-split` take some of them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pydantic import Field, field_validator
 
 from ramify.adapters.answers import check_pattern
+from ramify.adapters.columns import Levels
 from ramify.adapters.parsed_rows import RowReader, check_fields
 from ramify.config import MOST, Config
 from ramify.errors import ConfigError
+from ramify.records import Item
 from ramify.tasks.answers import ANSWER_TAGS
 from ramify.tasks.countdown.prompts import PromptConfig
 
@@ -55,8 +57,15 @@ class ImportConfig(Config):
         """The step of all rows, if it is set."""
         return int(self.step) if self.step is not None and re.fullmatch(r"\d{1,9}", self.step, re.ASCII) else None
 
-    def reader(self, preferred: dict[str, tuple[str, ...]] | None = None) -> RowReader:
+    def reader(
+        self,
+        preferred: dict[str, tuple[str, ...]] | None = None,
+        puzzle: Callable[[Levels], Item] | None = None,
+    ) -> RowReader:
         """The row reader for these settings.
+
+        Args:
+            preferred, puzzle: as in `RowReader`.
 
         Raises:
             ConfigError: a field has an unknown role, or the answer pattern is invalid.
@@ -70,7 +79,7 @@ class ImportConfig(Config):
         if self.answer_pattern is not None:
             check_pattern(self.answer_pattern)
         given = {**check_fields(self.fields), **{name: value for name, value in named.items() if value is not None}}
-        return RowReader(given, preferred or {}, template, self.all_step)
+        return RowReader(given, preferred or {}, template, self.all_step, puzzle)
 
 
 def is_template(prompt: str) -> bool:

@@ -1,7 +1,7 @@
 """Parse rows of other tools: the reader for import, regrade, verify-split and external puzzles."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -12,7 +12,7 @@ from ramify.adapters.files import BROKEN
 from ramify.adapters.steps import step_in
 from ramify.algebra.parser import ParseError
 from ramify.errors import ConfigError
-from ramify.records import Verdict
+from ramify.records import Item, Verdict
 from ramify.tasks.countdown.paper import from_paper
 from ramify.tasks.countdown.prompts import puzzle_in
 from ramify.tasks.countdown.puzzle import Puzzle
@@ -39,6 +39,7 @@ class ParsedRow:
     """The puzzle, completions, step, rewards, set and verdict of a row.
 
     Attributes:
+        puzzle: of Countdown, or of the task of the format.
         completions: completions of the puzzle; empty if only puzzles are read.
         step: the training step, `steps.LAST` for `final`; None if the row has none.
         rewards: the reward of each completion, or None.
@@ -46,7 +47,7 @@ class ParsedRow:
         verdict: the verdict of an earlier grading by ramify, or None.
     """
 
-    puzzle: Puzzle
+    puzzle: Any
     completions: list[Completion]
     step: int | None
     rewards: list[float | None]
@@ -63,6 +64,7 @@ class RowReader:
         preferred: keys of a format, searched before the usual names.
         template: prompt template with {numbers} and {target}; without it, known templates are tried.
         step: the step of all rows; overrides their own.
+        puzzle: reads the puzzle of another task than Countdown; the columns of puzzles are then not searched.
 
     >>> RowReader().read({"nums": [3, 7, 8], "target": 29, "response": "3*7+8", "globalStep": "step-50"}).step
     50
@@ -72,6 +74,7 @@ class RowReader:
     preferred: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     template: str | None = None
     step: int | None = None
+    puzzle: Callable[[Levels], Item] | None = None
 
     def read(
         self, row: dict[str, Any], texts: bool = True, steps: bool = True, file_step: int | None = None
@@ -90,7 +93,7 @@ class RowReader:
         if BROKEN in row:
             raise ValueError(row[BROKEN])
         levels = Levels(row)
-        puzzle = self._puzzle(levels)
+        puzzle = self._puzzle(levels) if self.puzzle is None else self.puzzle(levels)
         completions = self._completions(levels) if texts else []
         reward, group, verdict = (self._value(levels, role) for role in ("reward", "set", "verdict"))
         return ParsedRow(

@@ -66,7 +66,7 @@ def compare(first: Side, second: Side, groupings: Sequence[str] = GROUPINGS) -> 
             continue
         k = min(before.samples, after.samples)
         codes = pattern_codes(before.puzzles)
-        for metric, ratio in measured(k).items():
+        for metric, ratio in measured(k, before.task.UNKNOWN).items():
             if "compare" not in metric_of(metric).shown:
                 continue
             steps = [first.step, second.step]

@@ -179,7 +179,7 @@ def _unpaired_gains(cells: SetCells, seed: int, groupings: Sequence[str]) -> Ite
     steps = cells.steps(seed)
     if len(steps) < 2 or is_paired(cells.values(seed, pl.col("k"))[0]):
         return
-    for name, ratio in measured(cells.samples).items():
+    for name, ratio in measured(cells.samples, cells.task.UNKNOWN).items():
         above, below = cells.values(seed, ratio.numerator, ratio.denominator)
         sides = (above[0], below[0]), (above[1:], below[1:])
         for by in groupings:

@@ -239,7 +239,7 @@ def linear_parts(
     """Levels and gains of metrics by each grouping in a set; all metrics by default."""
     k, codes = cells.samples, pattern_codes(cells.puzzles)
     paired = all(is_paired(cells.values(seed, pl.col("k"))[0]) for seed in seeds)
-    metrics = measured(k) if metrics is None else metrics
+    metrics = measured(k, cells.task.UNKNOWN) if metrics is None else metrics
     records = {name: metric_of(name) for name in metrics}
     found = {
         name: (records[name], curves(cells, seeds, ratio, k, order=_order(records[name], name, k)))

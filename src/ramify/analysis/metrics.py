@@ -213,8 +213,11 @@ def installed() -> tuple[Metric, ...]:
     return entry_points.load(lambda name: _found(name, BUILT_IN) is not None)
 
 
-def measured(k: int) -> dict[str, Ratio]:
+def measured(k: int, unknown: Collection[str] = ()) -> dict[str, Ratio]:
     """The ratios of all metrics at k samples, by name.
+
+    Args:
+        unknown: names of the records that are left out, as in `Task.UNKNOWN`.
 
     >>> list(measured(4))
     ['mean@4', 'pass@2', 'pass@4', 'maj@4', 'cover@0.5', 'CoT-pass@1', 'CoT-pass@2', 'CoT-pass@4', 'greedy',
@@ -225,6 +228,7 @@ def measured(k: int) -> dict[str, Ratio]:
     return {
         metric.named(k, j): metric.ratio(j)
         for metric in (*METRICS, *installed())
+        if metric.name not in unknown
         for j in (budgets if "{j}" in metric.name else [k])
     }
 

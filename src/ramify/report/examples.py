@@ -123,7 +123,7 @@ def _shown(run: Run, seed: int, name: str, step: int, puzzle_id: str, title: str
     text = run.scan(run.completions_file(seed, name, step), COMPLETIONS).filter(mine).collect()["text"].item()
     verdict = run.scan(run.derived_file("grades", seed, name, step), GRADES).filter(mine).collect()["verdict"].item()
     attempts = run.scan(run.derived_file("attempts", seed, name, step), ATTEMPTS).filter(mine).sort("start").collect()
-    tried = list(dict.fromkeys(attempts["pattern"]))
+    tried = list(dict.fromkeys(attempts["pattern"].drop_nulls()))  # some attempts have no pattern
     return Shown(
         title,
         verdict,

@@ -23,6 +23,9 @@ from ramify.tasks.base import SHAPE_CLASSES
 
 LINE_STYLES = ("first", "second", "third", "fourth", "left", "right")
 METRIC_STYLES = ("first", "second", "third")
+MOST_GROUPS = 60
+"""The number of groups in a figure."""
+MOST_OF_A_LABEL = 40
 SUPPORT = (("base only", "fourth"), ("both", "first"), ("trained only", "second"), ("neither", "box"))
 
 
@@ -82,7 +85,24 @@ def success(view: View) -> list[Figure]:
             lines = [Line(view, m, name, "n", n, m, s) for m, s in zip(metrics, METRIC_STYLES, strict=True)]
             if name != "skills":
                 found += panel(f"success-{name}-n{n}", place(name, n), lines)
-    return found
+    return found + [figure for name in view.sets for by in view.task.CHARTED for figure in _charted(view, name, by)]
+
+
+def _charted(view: View, name: str, by: str) -> list[Figure]:
+    """Success by the groups of a grouping, at the first and last checkpoint."""
+    marks = []
+    for group in view.groups(view.mean, name, by):
+        line = view.points(view.mean, name, by, group)
+        if line:
+            marks.append(Mark(group[:MOST_OF_A_LABEL], "first", [line[0], line[-1]] if len(line) > 1 else line))
+    if not marks:
+        return []
+    what = view.task.LABELS.get(by, by)
+    svg = interval_plot(marks[:MOST_GROUPS], f"Success by {what}", view.mean)
+    left_out = f"; {len(marks) - MOST_GROUPS} more are in the table" if len(marks) > MOST_GROUPS else ""
+    both = f"{view.start} (hollow) and last checkpoint" if view.first != view.last else f"step {view.last}"
+    heading = f"Success by {what}, {view.described(name)}: {both}{left_out}"
+    return [Figure(f"success-{name}-{by}", heading, svg, data_of(view, [view.mean], name, by), wide=True)]
 
 
 def success_of(views: Sequence[View]) -> list[Figure]:

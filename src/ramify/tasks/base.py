@@ -91,6 +91,9 @@ class Task(Config, ABC):
         INTRODUCTION: the task in one or two sentences, for the report.
         LABELS: names of columns for readers, where they differ.
         GIVEN: whether a puzzle states its pattern, so that patterns are not chosen.
+        CHARTED: groupings of which the report has a figure of success.
+        ANSWER: the form of an answer that is not between tags, for messages.
+        UNKNOWN: metrics that cannot be measured on the completions of this task; the table leaves them out.
     """
 
     kind: str
@@ -128,6 +131,9 @@ class Task(Config, ABC):
     INTRODUCTION: ClassVar[str] = ""
     LABELS: ClassVar[Mapping[str, str]] = {}
     GIVEN: ClassVar[bool] = False
+    CHARTED: ClassVar[tuple[str, ...]] = ()
+    ANSWER: ClassVar[str] = ""
+    UNKNOWN: ClassVar[frozenset[str]] = frozenset()
 
     @field_validator(*SETS)
     @classmethod

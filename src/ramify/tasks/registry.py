@@ -9,9 +9,10 @@ from ramify.plugins import Plugins
 from ramify.tasks.base import Task
 from ramify.tasks.countdown.task import CountdownConfig
 from ramify.tasks.functions.task import FunctionsConfig
+from ramify.tasks.strings.task import StringsConfig
 
 TASKS: Plugins[type[Task]] = Plugins(
-    "ramify.tasks", "task", Task, {"countdown": CountdownConfig, "functions": FunctionsConfig}
+    "ramify.tasks", "task", Task, {"countdown": CountdownConfig, "functions": FunctionsConfig, "strings": StringsConfig}
 )
 
 

@@ -43,18 +43,21 @@ def structure(program: Program) -> Structure:
     >>> structure(Program.parse("zip(A,cat(B,mix(C,D)))")).lookahead
     4
     """
-    leaves, lookahead, split, shape = program.fold(_leaf, _node)
+    leaves, lookahead, split, shape = program.fold(fold_leaf, fold_call)
     return Structure(program.depth, leaves, program.functions, lookahead, split, shape)
 
 
-_Folded = tuple[int, int, str, ShapeClass]
+Folded = tuple[int, int, str, ShapeClass]
+"""Leaves, lookahead, split and shape class of a tree."""
 
 
-def _leaf(_: str) -> _Folded:
+def fold_leaf(_: str) -> Folded:
+    """Those of a leaf."""
     return 1, 1, "", "none"
 
 
-def _node(name: str, operands: Sequence[_Folded]) -> _Folded:
+def fold_call(name: str, operands: Sequence[Folded]) -> Folded:
+    """Those of a function of one or two operands, from those of its operands."""
     if len(operands) == 1:
         return operands[0]
     (left, first, *_), (right, second, *_) = operands
