@@ -26,7 +26,7 @@ def test_show_prints_texts_with_trees(known_run_once: Run) -> None:
 
 def test_wrong_ones_are_at_the_last_step_by_default(known_run_once: Run) -> None:
     found = json.loads(shown(str(known_run_once.path), "--wrong", "--json", "--limit", "1000"))
-    wanted = known_run_once.samples().filter((pl.col("step") == 4) & ~pl.col("correct"))
+    wanted = known_run_once.completions().filter((pl.col("step") == 4) & ~pl.col("correct")).collect()
     assert found["total"] == len(wanted) > 0
     assert {row["step"] for row in found["completions"]} == {4}
     assert "correct" not in {row["verdict"] for row in found["completions"]}
