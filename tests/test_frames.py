@@ -1,11 +1,15 @@
 """What people compute with: samples, attempts and cells."""
 
+import re
+from pathlib import Path
+from typing import Any
+
 import polars as pl
 import pytest
 
-from ramify import CountdownConfig, Run, RunError
+from ramify import CountdownConfig, Pattern, Run, RunError, structure
 from ramify.analysis.cells import set_cells
-from ramify.frames import CELLS, SAMPLES, cells
+from ramify.frames import CELLS, SAMPLES, cells, shaped
 from ramify.schemas import ATTEMPTS
 
 STRUCTURE = {"subtractions", "divisions", "inverses", "function_class", "known", "fractional", "largest"}
@@ -14,8 +18,9 @@ KEYS = ["seed", "set", "step", "puzzle_id"]
 
 
 def test_a_row_is_a_sample(known_run: Run) -> None:
-    found = known_run.samples()
-    assert set(found.columns) == {*KEYS, "sample", *SAMPLES, *STRUCTURE}
+    found = known_run.completions().collect()
+    assert set(found.columns) == {*KEYS, "sample", *SAMPLES, *STRUCTURE, "text"}
+    assert found.columns[-1] == "text"  # the widest
     asked = sum(len(known_run.puzzles(name)) for name in known_run.sampled_sets())
     assert len(found) == asked * 2 * 5  # two checkpoints; four samples and a greedy one
     assert found.select(*KEYS, "sample").is_unique().all()
@@ -33,13 +38,13 @@ def test_a_row_is_a_sample(known_run: Run) -> None:
     assert wrong["answer"].null_count() == len(wrong)
     assert wrong["verdict"].unique().to_list() == ["wrong numbers"]
     assert (wrong["tried"] == wrong["solving"].list.contains(pl.lit("A*B*C"))).filter(wrong["n"] == 3).all()
-    assert "<script>" in known_run.samples(text=True).filter(~pl.col("correct"))["text"][0]
+    assert "<script>" in wrong["text"][0]
 
 
 def test_cells_are_the_sums_of_samples(known_run: Run) -> None:
     found = known_run.cells()
     assert set(found.columns) == {*KEYS, *CELLS, *STRUCTURE}
-    drawn = known_run.samples().filter(~pl.col("greedy"))
+    drawn = known_run.completions().filter(~pl.col("greedy")).collect()
     sums = drawn.group_by(KEYS).agg(k_=pl.len(), correct_=pl.col("correct").sum(), tried_=pl.col("tried").sum())
     both = found.join(sums, on=KEYS, how="full", coalesce=True)
     for column in ("k", "correct", "tried"):
@@ -96,24 +101,59 @@ def test_votes_by_hand() -> None:
 
 
 def test_attempts(known_run: Run) -> None:
-    found = known_run.attempts()
-    assert found.columns == ["seed", "set", "step", *ATTEMPTS]
+    found = known_run.attempts().collect()
+    assert found.columns == ["seed", "set", "step", *ATTEMPTS, "n", "shape_class", "split", "depth", "lookahead"]
+    assert found.equals(found.sort(*KEYS, "sample", "start", maintain_order=True))
+    for pattern, *shape in found.select("pattern", "n", "shape_class", "split", "depth", "lookahead").unique().rows():
+        known = structure(Pattern.parse(pattern))
+        assert shape == [Pattern.parse(pattern).size, known.shape_class, known.split, known.depth, known.lookahead]
     last = found.filter(pl.col("step") == 4, pl.col("is_answer"), pl.col("sample") >= 0)
     assert last["hits_target"].all()
     assert len(last) == known_run.cells().filter(pl.col("step") == 4)["correct"].sum()
 
 
-def test_pandas_takes_them(known_run: Run) -> None:
-    """As docs/diagnose.md says."""
+def test_an_attempt_without_a_pattern_has_no_structure() -> None:
+    table = pl.LazyFrame({"pattern": [None, "A-B*C"]}, schema={"pattern": pl.String})
+    assert shaped(CountdownConfig(), table).collect().rows() == [
+        (None, None, None, None, None, None),
+        ("A-B*C", 3, "right-heavy", "[1]-[2]", 2, 3),
+    ]
+
+
+def test_texts_are_read_only_where_they_are_selected(known_run: Run) -> None:
+    """Without the column of texts, which is gone here, the others can be computed."""
+    frame = known_run.completions()
+    assert isinstance(frame, pl.LazyFrame)
+    for file in known_run.path.glob("seed-*/completions/*/*.parquet"):
+        pl.read_parquet(file).drop("text").write_parquet(file)
+    assert frame.select(pl.len(), pl.col("correct").sum()).collect().row(0)[0] > 0
+    with pytest.raises(pl.exceptions.PolarsError):
+        frame.collect()
+
+
+def test_the_examples_of_the_page_run(
+    known_run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """docs/diagnose.md, from polars to pandas and the file that R reads."""
     pytest.importorskip("pandas")
-    frame = known_run.cells().to_pandas()
-    assert frame[frame["step"] == 4].groupby("n")["correct"].mean().to_dict() == {2: 2.0, 3: 2.0, 4: 2.0}
+    (known_run.path.parent / "runs").mkdir()
+    known_run.path.rename(known_run.path.parent / "runs" / "mine")
+    monkeypatch.chdir(known_run.path.parent)
+    page = (Path(__file__).parents[1] / "docs" / "diagnose.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page.partition("## Compute your own")[2], re.DOTALL)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+    printed = capsys.readouterr().out
+    assert "answer_pattern" in printed  # from polars
+    assert re.search(r"4 +left-heavy +0\.5", printed)  # from pandas
+    assert pl.read_csv("cells.csv").height == names["cells"].shape[0] == len(Run("runs/mine").cells())
 
 
 def test_what_is_not_graded_is_said(known_run: Run) -> None:
     for file in known_run.path.glob("seed-*/grades/*/*.parquet"):
         file.unlink()
-    for read in (known_run.samples, known_run.attempts, known_run.cells):
+    for read in (known_run.completions, known_run.attempts, known_run.cells):
         with pytest.raises(RunError, match="ramify score"):
             read()
 
@@ -121,6 +161,6 @@ def test_what_is_not_graded_is_said(known_run: Run) -> None:
 def test_a_run_offers_what_is_in_it(known_run: Run) -> None:
     """What Python completes after `run.`."""
     offered = {name for name in dir(known_run) if not name.startswith("_")}
-    assert {"samples", "attempts", "cells", "estimates", "puzzles", "certificate", "config"} <= offered
+    assert {"completions", "attempts", "cells", "estimates", "puzzles", "certificate", "config"} <= offered
     assert all(hasattr(known_run, name) for name in offered)
     assert not [name for name in dir(Run) if name.startswith("drop")]

@@ -564,8 +564,8 @@ def collect_functions(atoms: Run, both: Run) -> None:
     found.write_parquet(ESTIMATES / "compare-functions.parquet", compression_level=19)
     counts: Counter[tuple[str, int, int, str]] = Counter()
     for run, end in ((atoms, ends[0]), (both, ends[1])):
-        rows = run.samples(text=True).filter(~pl.col("greedy") & pl.col("step").is_in([0, end]))
-        for step, n, program, text in rows.select("step", "n", "program", "text").iter_rows():
+        rows = run.completions().filter(~pl.col("greedy") & pl.col("step").is_in([0, end]))
+        for step, n, program, text in rows.select("step", "n", "program", "text").collect().iter_rows():
             counts[run.path.name, step, n, fault_of(Program.parse(program), text)] += 1
     schema = {"run": pl.String, "step": pl.Int32, "n": pl.Int32, "fault": pl.String, "completions": pl.Int64}
     frame = pl.DataFrame([(*key, count) for key, count in counts.items()], schema, orient="row")

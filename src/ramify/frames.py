@@ -4,6 +4,7 @@ A cell is a sum over its samples, so each column of `CELLS` follows from the col
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -50,6 +51,12 @@ CELLS = {
 }
 """The columns of a cell, over the samples of one puzzle at one checkpoint: counts, except `majority`."""
 
+WHERE = {"seed": pl.Int32, "set": pl.String, "step": pl.Int32}
+"""The columns that say of which checkpoint and set a row is."""
+
+STRUCTURE = ("n", "shape_class", "split", "depth", "lookahead")
+"""The columns of structure that every task has."""
+
 _REALS = ("majority",)
 CELL_TYPES = {column: pl.Float64 if column in _REALS else pl.Int32 for column in CELLS}
 
@@ -67,18 +74,24 @@ def attributed(task: Task, puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.
 
 
 def samples(
-    task: Task, puzzles: pl.DataFrame, completions: pl.LazyFrame, grades: pl.LazyFrame, attempts: pl.LazyFrame
+    task: Task,
+    puzzles: pl.DataFrame,
+    completions: pl.LazyFrame,
+    grades: pl.LazyFrame,
+    attempts: pl.LazyFrame,
+    *,
+    where: Sequence[str] = (),
 ) -> pl.LazyFrame:
-    """One row per graded completion of a set at a checkpoint.
+    """One row per graded completion of a set.
 
     Args:
         puzzles: the frame of `attributed`.
-        completions, grades, attempts: the tables of the checkpoint.
+        completions, grades, attempts: the tables of a checkpoint, or those of several with the columns `where`.
 
     Returns:
-        puzzle_id, sample, the columns of `SAMPLES`, and text, unordered.
+        The columns `where`, puzzle_id, sample, the columns of `SAMPLES`, and text, unordered.
     """
-    keys = ["puzzle_id", "sample"]
+    keys = [*where, "puzzle_id", "sample"]
     solving = puzzles.lazy().select("puzzle_id", pattern="solving").explode("pattern").drop_nulls()
     own = _own_patterns(task, puzzles).lazy().with_columns(is_own=True)
     searched, states = ~pl.col("is_answer"), pl.col("stated") > 0
@@ -119,6 +132,27 @@ def samples(
         )
         .select(*keys, *SAMPLES, "text")
     )
+
+
+def placed(frame: pl.LazyFrame, seed: int, name: str, step: int) -> pl.LazyFrame:
+    """The frame of a set at a checkpoint, with the columns `WHERE` before the others."""
+    where = zip((seed, name, step), WHERE.items(), strict=True)
+    return frame.select(*(pl.lit(here, kind).alias(column) for here, (column, kind) in where), pl.all())
+
+
+def shaped(task: Task, attempts: pl.LazyFrame) -> pl.LazyFrame:
+    """The attempts with the structure of their pattern: `STRUCTURE`; null without a pattern."""
+    types = task.puzzle_schema()
+    return attempts.with_columns(_structure(task, feature, types[feature]) for feature in STRUCTURE)
+
+
+def _structure(task: Task, feature: str, kind: Any) -> pl.Expr:
+    def of(patterns: pl.Series) -> pl.Series:
+        texts = patterns.drop_nulls().unique().to_list()
+        values = [task.structure(text).get(feature) for text in texts]
+        return patterns.replace_strict(texts, values, default=None, return_dtype=kind)
+
+    return pl.col("pattern").map_batches(of, return_dtype=kind, is_elementwise=True).alias(feature)
 
 
 def cells(task: Task, found: pl.DataFrame) -> pl.DataFrame:

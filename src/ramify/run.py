@@ -5,7 +5,7 @@ layout.py defines the file names.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ import polars as pl
 
 from ramify.config import digest_of
 from ramify.errors import ConfigError, RunError
-from ramify.frames import CELL_TYPES, CELLS, attributed, cells, samples
+from ramify.frames import CELL_TYPES, CELLS, WHERE, attributed, cells, placed, samples, shaped
 from ramify.layout import DERIVED, Layout
 from ramify.lock import exclusive
 from ramify.processes import rank
@@ -39,15 +39,17 @@ CERTIFIED: dict[str, Any] = {
 """Fields of a certificate; null if an earlier version did not write them."""
 
 
-READ = ("samples", "attempts", "cells", "estimates", "puzzles", "certificate", "manifest")
+TABLES = {"completions": COMPLETIONS, "grades": GRADES, "attempts": ATTEMPTS}
+"""The tables of a set at a checkpoint."""
+READ = ("completions", "attempts", "cells", "estimates", "puzzles", "certificate", "manifest")
 """The methods that read a run."""
 
 
 class Run(Layout):
     """An existing run folder.
 
-    `estimates` has every number of the report, `cells` the sums behind them, `samples` and `attempts` the model's
-    completions; `puzzles`, `certificate`, `manifest` and `config` document the inputs.
+    `estimates` has every number of the report, `cells` the sums behind them, `completions` and `attempts` what the
+    model wrote; `puzzles`, `certificate`, `manifest` and `config` document the inputs.
 
     Args:
         path: the folder.
@@ -222,70 +224,87 @@ class Run(Layout):
             primary: whether it is a pre-specified contrast, for which q is adjusted over these (Holm).
             status: status of an acquisition step: acquired, already present, not acquired, lost again, unknown; else
                 the reason for a missing value or interval, such as too few right-heavy puzzles (4); or null.
+
+        Raises:
+            RunError: the run is not scored, or the table is damaged.
+
+        >>> rows = Run("runs/mine").estimates().filter(metric="mean@2", by="pattern", step=20)
+        >>> rows.select("group", "value").sort("group").rows()
+        [('A*B+C', 1.0), ('A/(B-C)', 0.0)]
         """
         return self.scan(self.estimates_file, ESTIMATES).collect()
 
-    def samples(self, text: bool = False) -> pl.DataFrame:
+    def completions(self) -> pl.LazyFrame:
         """Every graded completion of the evaluation sets, one per row, with the columns of its puzzle.
 
-        Args:
-            text: whether to add the column text, which is by far the largest.
+        The frame is lazy: `collect` reads the selected columns only, and text is by far the largest.
 
         Columns:
             seed, set, step, puzzle_id, sample: the key of the completion; step 0 is the base model, which has only
                 the smallest seed if it was sampled once for all (`sample.base_samples`).
             greedy: whether it is the completion at temperature 0, one per puzzle, with sample -1.
+            verdict, correct, attempts, answer, answer_pattern, ...: as in `frames.SAMPLES`.
             pattern, n, shape_class, split, depth, lookahead, forced, ...: columns of the puzzle, see
             `frames.attributed`.
             solving: all solving patterns of the puzzle.
-            verdict, correct, attempts, answer, answer_pattern, ...: as in `frames.SAMPLES`.
+            text: the completion.
 
         Raises:
-            RunError: no completion is graded.
+            RunError: no completion is graded, or a table is damaged.
+
+        >>> by_shape = Run("runs/mine").completions().group_by("shape_class", "step").agg(pl.col("correct").mean())
+        >>> by_shape.sort("shape_class", "step").collect().rows()
+        [('left-heavy', 0, 0.0), ('left-heavy', 20, 1.0), ('right-heavy', 0, 0.0), ('right-heavy', 20, 0.0)]
         """
         found = []
-        for name in self.sampled_sets():
+        for name in self._graded_sets():
             puzzles = self.attributed(name)
-            for seed, step in self._scored(name):
-                table = self.samples_at(seed, name, step, puzzles)
-                one = (table if text else table.drop("text")).collect().sort("puzzle_id", "sample")
-                found.append(self._placed(one, name, seed, step).join(puzzles, on="puzzle_id", maintain_order="left"))
-        return self._together(found)
+            tables = (self._everywhere(kind, name) for kind in TABLES)
+            rows = samples(self.task, puzzles, *tables, where=list(WHERE)).sort(*WHERE, "puzzle_id", "sample")
+            found.append(rows.join(puzzles.lazy(), on="puzzle_id", maintain_order="left"))
+        return pl.concat(found).select(pl.exclude("text"), "text")
 
-    def attempts(self) -> pl.DataFrame:
-        """Every attempt in the evaluation completions: seed, set, step, and the columns of `tables.ATTEMPTS`.
+    def attempts(self) -> pl.LazyFrame:
+        """Every attempt in the evaluation completions, one per row, in the order of the text.
+
+        Columns:
+            seed, set, step, puzzle_id, sample: the key of the completion, as in `completions`.
+            start, end, expression, hits_target, is_answer, stated, miscalculated, ...: see `records.Attempt`.
+            pattern: the pattern of the attempt; null after a minus sign before the whole expression.
+            n, shape_class, split, depth, lookahead: the structure of this pattern.
 
         Raises:
-            RunError: no completion is graded.
+            RunError: no completion is graded, or a table is damaged.
+
+        >>> tried = Run("runs/mine").attempts().filter(pl.col("step") == 20, ~pl.col("is_answer"))
+        >>> tried.select("expression", "pattern", "depth", "hits_target").collect().unique(maintain_order=True).rows()
+        [('24-7-3', 'A-B-C', 2, False), ('3*7+8', 'A*B+C', 2, True)]
         """
-        found = []
-        for name in self.sampled_sets():
-            for seed, step in self._scored(name):
-                table = self.scan(self.derived_file("attempts", seed, name, step), ATTEMPTS)
-                one = table.select(list(ATTEMPTS)).collect()
-                found.append(self._placed(one, name, seed, step))
-        return self._together(found)
+        found = pl.concat(self._everywhere("attempts", name) for name in self._graded_sets())
+        return shaped(self.task, found.sort(*WHERE, "puzzle_id", "sample", "start", maintain_order=True))
 
     def cells(self) -> pl.DataFrame:
         """Every puzzle at every checkpoint, one per row, with sums over its samples.
 
         Columns:
-            seed, set, step, puzzle_id: the key of the cell; step 0 is the base model, which has only the smallest seed
-                if it was sampled once for all (`sample.base_samples`).
+            seed, set, step, puzzle_id: the key of the cell, as in `completions`.
             k, correct, ...: as in `frames.CELLS`; the completion at temperature 0 only counts in greedy.
             pattern, n, shape_class, split, depth, lookahead, forced, ...: columns of the puzzle, see
             `frames.attributed`.
 
         Raises:
-            RunError: no completion is graded.
+            RunError: no completion is graded, or a table is damaged.
+
+        >>> Run("runs/mine").cells().select("pattern", "step", "correct", "k").sort("pattern", "step").rows()
+        [('A*B+C', 0, 0, 2), ('A*B+C', 20, 2, 2), ('A/(B-C)', 0, 0, 2), ('A/(B-C)', 20, 0, 2)]
         """
         found = []
-        for name in self.sampled_sets():
+        for name in self._graded_sets():
             puzzles = self.attributed(name)
-            one = self.cells_of(name, puzzles).with_columns(set=pl.lit(name))
-            where = ["seed", "set", "step", "puzzle_id"]
-            found.append(one.select(*where, *CELLS).sort(where).join(puzzles, on="puzzle_id", maintain_order="left"))
-        return self._together(found)
+            rows = self.cells_of(name, puzzles).with_columns(set=pl.lit(name))
+            keys = [*WHERE, "puzzle_id"]
+            found.append(rows.select(*keys, *CELLS).sort(keys).join(puzzles, on="puzzle_id", maintain_order="left"))
+        return pl.concat(found)
 
     def attributed(self, name: str) -> pl.DataFrame:
         """The puzzles of a set with all columns derived from their patterns; see `frames.attributed`."""
@@ -293,10 +312,7 @@ class Run(Layout):
 
     def samples_at(self, seed: int, name: str, step: int, puzzles: pl.DataFrame) -> pl.LazyFrame:
         """The samples of a set at a checkpoint; see `frames.samples`."""
-        completions = self.scan(self.completions_file(seed, name, step), COMPLETIONS)
-        grades = self.scan(self.derived_file("grades", seed, name, step), GRADES)
-        attempts = self.scan(self.derived_file("attempts", seed, name, step), ATTEMPTS)
-        return samples(self.task, puzzles, completions, grades, attempts)
+        return samples(self.task, puzzles, *(self._table(kind, seed, name, step) for kind in TABLES))
 
     def cells_of(self, name: str, puzzles: pl.DataFrame) -> pl.DataFrame:
         """The cells of a set at all checkpoints: seed, step, puzzle_id and the columns of `frames.CELLS`.
@@ -309,22 +325,29 @@ class Run(Layout):
             of_step = self.samples_at(seed, name, step, puzzles)
             hashed = of_step.with_columns(text_hash=pl.col("text").hash()).drop("text")
             one = cells(self.task, hashed.collect(engine="streaming"))
-            found.append(self._placed(one, name, seed, step).select(found[0].columns))
+            found.append(placed(one.lazy(), seed, name, step).select(found[0].columns).collect())
         return pl.concat(found)
 
     def _scored(self, name: str) -> list[tuple[int, int]]:
         """The seeds and steps at which a set is graded."""
         return [(seed, step) for seed in self.seeds for of, step in self.scored(seed) if of == name]
 
-    @staticmethod
-    def _placed(frame: pl.DataFrame, name: str, seed: int, step: int) -> pl.DataFrame:
-        where = pl.lit(seed, pl.Int32).alias("seed"), pl.lit(name).alias("set"), pl.lit(step, pl.Int32).alias("step")
-        return frame.select(*where, pl.all())
-
-    def _together(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-        if not any(map(len, frames)):
+    def _graded_sets(self) -> list[str]:
+        """The sets that are graded at a checkpoint of any seed, at least one."""
+        found = [name for name in self.sampled_sets() if self._scored(name)]
+        if not found:
             raise RunError(f"{self.path}: no completion is graded; run ramify score {self.path}")
-        return pl.concat(frames)
+        return found
+
+    def _table(self, kind: str, seed: int, name: str, step: int) -> pl.LazyFrame:
+        """One of `TABLES` of a set at a checkpoint."""
+        raw = self.completions_file(seed, name, step)
+        file = self.derived_file(kind, seed, name, step) if kind in DERIVED else raw
+        return self.scan(file, TABLES[kind]).select(list(TABLES[kind]))
+
+    def _everywhere(self, kind: str, name: str) -> pl.LazyFrame:
+        """The same at all graded checkpoints, with the columns `WHERE`."""
+        return pl.concat(placed(self._table(kind, *at), *at) for at in ((s, name, t) for s, t in self._scored(name)))
 
     def __dir__(self) -> list[str]:
         """The names for users; file names and writing methods are internal."""

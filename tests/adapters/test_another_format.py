@@ -32,7 +32,7 @@ def test_the_page_adds_a_format(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "(episodes)" in done.stdout
     run = Run(folder / "runs" / "my-episodes")
-    found = run.samples().group_by("step").agg(pl.col("correct").mean()).sort("step")
+    found = run.completions().group_by("step").agg(pl.col("correct").mean()).sort("step").collect()
     assert found.rows() == [(10, 0.25), (20, 0.75)]
 
 

@@ -26,7 +26,7 @@ def texts(frames: Iterable[pl.DataFrame]) -> list[str]:
 
 
 def test_every_completion_is_found_once_without_conditions(known_run_once: Run) -> None:
-    everything = known_run_once.samples()
+    everything = known_run_once.completions().collect()
     rows = found(known_run_once)
     keys = ["seed", "set", "step", "puzzle_id", "sample"]
     assert len(rows) == len(everything)
@@ -50,15 +50,15 @@ def test_every_completion_is_found_once_without_conditions(known_run_once: Run) 
 def test_a_condition_keeps_what_the_frame_of_samples_keeps(
     known_run_once: Run, values: dict[str, str], test: pl.Expr
 ) -> None:
-    wanted = known_run_once.samples(text=True).filter(test)
+    wanted = known_run_once.completions().filter(test).collect()
     keys = ["set", "step", "puzzle_id", "sample"]
     rows = found(known_run_once, **values)
-    assert 0 < len(wanted) < len(known_run_once.samples())
+    assert 0 < len(wanted) < len(known_run_once.completions().collect())
     assert rows.select(keys).sort(keys).equals(wanted.select(keys).sort(keys))
 
 
 def test_uses_and_miscalculated_follow_the_attempts(known_run_once: Run) -> None:
-    attempts = known_run_once.attempts()
+    attempts = known_run_once.attempts().collect()
     used = attempts["pattern"].drop_nulls()[0]
     keys = ["set", "step", "puzzle_id", "sample"]
     for values, test in (

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from ramify import Run
 from ramify.cli import app
-from ramify.explore.text import beside, tree_lines
+from ramify.explore.text import beside
 
 
 def shown(*arguments: str) -> str:
@@ -26,7 +26,7 @@ def test_show_prints_texts_with_trees(known_run_once: Run) -> None:
 
 def test_wrong_ones_are_at_the_last_step_by_default(known_run_once: Run) -> None:
     found = json.loads(shown(str(known_run_once.path), "--wrong", "--json", "--limit", "1000"))
-    wanted = known_run_once.samples().filter((pl.col("step") == 4) & ~pl.col("correct"))
+    wanted = known_run_once.completions().filter((pl.col("step") == 4) & ~pl.col("correct")).collect()
     assert found["total"] == len(wanted) > 0
     assert {row["step"] for row in found["completions"]} == {4}
     assert "correct" not in {row["verdict"] for row in found["completions"]}
@@ -34,13 +34,6 @@ def test_wrong_ones_are_at_the_last_step_by_default(known_run_once: Run) -> None
 
 def test_control_characters_do_not_reach_the_terminal(known_run_once: Run) -> None:
     assert "\x1b" not in shown(str(known_run_once.path), "--step", "0", "--limit", "20")
-
-
-def test_a_deep_tree_has_a_line_for_every_node() -> None:
-    tree = "A"
-    for _ in range(12):
-        tree = ("-", (tree, "B"))
-    assert len(tree_lines(tree)) == 25
 
 
 @pytest.mark.parametrize(("blocks", "lines"), [([], []), ([["a"], ["b", "c"]], ["a    b", "     c"])])

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from ramify import CountdownConfig, ExperimentConfig, Pattern, Run, patterns
+from ramify import ExperimentConfig, Run
 from ramify.analysis.rows import adjusted, rows
 from ramify.errors import RunError
 from ramify.experiment import open_run
@@ -29,7 +29,7 @@ from ramify.report.figures import (
     track,
 )
 from ramify.report.page import render, view_of
-from ramify.report.svg import standalone, tree
+from ramify.report.svg import standalone
 from ramify.report.terminal import story_text
 from ramify.report.view import View, changes, learned
 from ramify.sampling.oracle import play
@@ -212,11 +212,6 @@ def test_every_figure_is_exported(known_run: Run, tmp_path: Path) -> None:
         assert file.read_bytes().startswith(b"\x89PNG") and file.stat().st_size > 3000
     table = pl.read_csv(tmp_path / "success-test-n3.csv", infer_schema_length=None)
     assert set(table["metric"]) == {"mean@4", "greedy", "pass@4"}
-
-
-@pytest.mark.parametrize("pattern", [*patterns(3), Pattern.parse("A/(B-C/(D-E))")], ids=str)
-def test_trees_have_a_circle_a_node(pattern: Pattern) -> None:
-    assert tree(CountdownConfig().tree(pattern.text), pattern.text, "left").count("<circle") == 2 * pattern.size - 1
 
 
 def test_a_panel_draws_what_it_is_given() -> None:

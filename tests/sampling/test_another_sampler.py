@@ -30,7 +30,7 @@ def test_the_page_adds_a_sampler(tmp_path: Path) -> None:
     code, said = run(install(PAGE, tmp_path))
     assert code == 0, said
     made = Run(tmp_path / "runs" / "asked")
-    found = made.samples(text=True)
+    found = made.completions().collect()
     assert found.filter("greedy")["text"].unique().to_list() == ["no"]
     sampled = found.filter(~pl.col("greedy"))
     assert sampled["text"].n_unique() == len(sampled) == 32  # a seed of its own for each

@@ -8,10 +8,13 @@ derived.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ramify.algebra.expression import Expression
 from ramify.algebra.parser import ParseError, parse
+
+if TYPE_CHECKING:
+    from ramify.algebra.drawing import Drawing
 
 Kind = Literal["leaf", "sum", "product"]
 
@@ -114,7 +117,7 @@ class Pattern:
     def tree(self) -> Expression:
         """The binary tree: the left fold of the groups, with the leaves numbered 0, 1, 2 … in reading order.
 
-        >>> Pattern.parse("A+B-C*D").tree.render(lambda leaf: LETTERS[leaf])
+        >>> Pattern.parse("A+B-C*D").tree.render(letter)
         'A+B-C*D'
         """
         return _tree(self)
@@ -127,6 +130,25 @@ class Pattern:
         'A*B*C+D-E*F-G/H'
         """
         return _text(self)
+
+    def draw(self) -> "Drawing":
+        """The drawn binary tree: SVG in a notebook, text elsewhere; `draw().svg` can be saved as a file.
+
+        >>> Pattern.parse("A/(B-C)").draw()
+        ÷
+        ├─ A
+        └─ −
+           ├─ B
+           └─ C
+        """
+        from ramify.algebra.drawing import drawing  # it imports this module
+
+        return drawing(self)
+
+    def _repr_html_(self) -> str:
+        from ramify.algebra.drawing import pattern_html
+
+        return pattern_html(self)
 
     def __str__(self) -> str:
         return self.text
@@ -174,6 +196,15 @@ def _interned(kind: Kind, plain: tuple[Pattern, ...], inverse: tuple[Pattern, ..
 LEAF = Pattern("leaf", _hash=hash((-1,)))
 
 
+def letter(leaf: int) -> str:
+    """The name of a leaf by its place in reading order.
+
+    >>> letter(2), letter(26)
+    ('C', 'X26')
+    """
+    return LETTERS[leaf] if leaf < len(LETTERS) else f"X{leaf}"
+
+
 def kind_of(operator: str) -> tuple[Kind, bool]:
     """The kind of group an operator belongs to, and whether its right operand is an inverse child.
 
@@ -212,7 +243,7 @@ def _tree(pattern: Pattern) -> Expression:
 
 @lru_cache(maxsize=1 << 16)
 def _text(pattern: Pattern) -> str:
-    return _tree(pattern).render(lambda leaf: LETTERS[leaf] if leaf < 26 else f"X{leaf}")
+    return _tree(pattern).render(letter)
 
 
 def signed_children(pattern: Pattern) -> list[tuple[str, Pattern]]:

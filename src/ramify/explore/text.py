@@ -4,34 +4,12 @@ from typing import Any
 
 import polars as pl
 
+from ramify.algebra.drawing import tree_lines
 from ramify.explore.source import Part, Source
-from ramify.tasks.base import Tree
 
 MOST_TREES = 4
 LONGEST = 4000
 """The number of characters shown of a completion, from its end."""
-
-
-def tree_lines(tree: Tree) -> list[str]:
-    """A tree as lines of text, the root first.
-
-    >>> print("\\n".join(tree_lines(("-", ("A", ("*", ("B", "C")))))))
-    -
-    ├─ A
-    └─ *
-       ├─ B
-       └─ C
-    """
-    if isinstance(tree, str):
-        return [tree]
-    root, below = tree
-    lines = [root]
-    for number, part in enumerate(below, start=1):
-        first, *others = tree_lines(part)
-        is_last = number == len(below)
-        lines.append(("└─ " if is_last else "├─ ") + first)
-        lines += [("   " if is_last else "│  ") + line for line in others]
-    return lines
 
 
 def beside(blocks: list[list[str]], gap: int = 4) -> list[str]:

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from ramify.report.figures import SHAPE_STYLES, interval
+from ramify.algebra.drawing import SHAPE_STYLES, svg_tree
+from ramify.report.figures import interval
 from ramify.report.marked import marked
-from ramify.report.svg import tree
 from ramify.report.view import UNSEEN, View
 from ramify.run import Run
 from ramify.schemas import ATTEMPTS, COMPLETIONS, GRADES
@@ -43,7 +43,7 @@ class Example:
 
 def drawn(task: Task, pattern: str) -> Markup:
     """The tree of a pattern, coloured by its shape class."""
-    return Markup(tree(task.tree(pattern), pattern, SHAPE_STYLES[task.structure(pattern)["shape_class"]]))
+    return Markup(svg_tree(task.tree(pattern), pattern, SHAPE_STYLES[task.structure(pattern)["shape_class"]]))
 
 
 def learned_puzzle(run: Run, view: View) -> list[Example]:

@@ -62,7 +62,6 @@ class Figure:
     wide: bool = False
 
 
-SHAPE_STYLES = {"balanced": "balanced", "left-heavy": "left", "right-heavy": "right", "mixed": "third", "none": "third"}
 WIDTH, HEIGHT = 360, 220
 CAP = 4
 """Half the length of the strokes that end an interval for the same puzzles, retrained."""

@@ -11,10 +11,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ramify.algebra.drawing import SHAPE_STYLES
 from ramify.errors import RunError
 from ramify.report.abstract import abstract, details
 from ramify.report.examples import drawn, learned_puzzle, worst_patterns
-from ramify.report.figures import SHAPE_STYLES, Point, intervals, track
+from ramify.report.figures import Point, intervals, track
 from ramify.report.story import story
 from ramify.report.view import UNSEEN, Row, View, changes, learned, points_of
 from ramify.run import Run

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ramify.algebra.drawing import SHAPE_STYLES
 from ramify.analysis.derived_metrics import COVERAGE
 from ramify.report.figures import (
-    SHAPE_STYLES,
     Figure,
     Mark,
     Point,

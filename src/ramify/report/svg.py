@@ -3,16 +3,13 @@
 from collections.abc import Callable, Sequence
 from html import escape
 
-from ramify.tasks.base import Tree
+from ramify.algebra.drawing import COLOURS
 
 _LIGHT = {
     "first": "#0969c4",
     "second": "#8250b9",
-    "third": "#6c7680",
     "fourth": "#b3347e",
-    "balanced": "#0969c4",
-    "left": "#17805a",
-    "right": "#c2500a",
+    **COLOURS,
 }
 _DASHES = {"second": "6 3", "third": "2 3", "fourth": "8 2 2 2", "right": "7 3", "left": "3 2"}
 
@@ -116,50 +113,3 @@ def _rules() -> str:
         rules.append(f".band.{style},.dot.{style},.node.{style},.bar.{style}{{fill:{colour}}}")
     rules += [f"polyline.line.{style}{{stroke-dasharray:{dash}}}" for style, dash in _DASHES.items()]
     return "".join(rules)
-
-
-def tree(root: Tree, name: str, style: str) -> str:
-    """Draw a tree: operators in circles, leaves below them in reading order.
-
-    Args:
-        name: what the tree represents, for screen readers.
-    """
-    step, row, margin, widest = 26, 26, 12, 2
-    placed: list[tuple[float, int, str, bool]] = []
-    edges: list[tuple[float, int, float, int]] = []
-    leaves = 0
-
-    def place(part: Tree, level: int) -> float:
-        nonlocal leaves
-        if isinstance(part, str):
-            leaves += 1
-            placed.append((leaves - 0.5, level, part, True))
-            return leaves - 0.5
-        operator, below = part
-        spots = [place(child, level + 1) for child in below]
-        at = (spots[0] + spots[-1]) / 2
-        placed.append((at, level, operator, False))
-        edges.extend((at, level, spot, level + 1) for spot in spots)
-        return at
-
-    place(root, 0)
-    depth = max(level for _, level, _, _ in placed)
-    wide = max((len(text) for _, _, text, is_leaf in placed if not is_leaf), default=1) > widest
-    step = 56 if wide else step
-
-    def spot(px: float, level: int) -> tuple[float, float]:
-        return round(px * step, 1), margin + level * row
-
-    parts = [line("edge", *spot(a, b), *spot(c, d)) for a, b, c, d in edges]
-    for px, level, text_of, is_leaf in placed:
-        x, y = spot(px, level)
-        if wide and not is_leaf:
-            width = 7 * len(text_of) + 8
-            parts.append(
-                f'<rect class="node {style}" x="{x - width / 2}" y="{y - 9}" width="{width}" height="18" rx="9"/>'
-            )
-        else:
-            parts.append(dot("leaf" if is_leaf else f"node {style}", x, y, 7.5 if is_leaf else 9))
-        kind = "leaf-text" if is_leaf else "node-text"
-        parts.append(f'<text class="{kind}" x="{x}" y="{y + 4}">{escape(text_of)}</text>')
-    return drawing(leaves * step, 2 * margin + depth * row, f"tree of {name}", parts, fixed=True)

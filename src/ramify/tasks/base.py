@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 import polars as pl
 from pydantic import Field, field_validator
 
+from ramify.algebra.drawing import Tree as Tree  # as part of the interface
 from ramify.config import MOST, Config, Seed
 from ramify.progress import ProgressCallback
 from ramify.records import Attempt, Grade, Item
@@ -68,10 +69,6 @@ class Reward(Protocol):
 
     def score(self, grade: Grade) -> float:
         """The reward of a grade."""
-
-
-Tree = str | tuple[str, tuple["Tree", ...]]
-"""A leaf, or an operator with its operands, for drawing."""
 
 
 class Task(Config, ABC):

@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Self
 import polars as pl
 
 from ramify.algebra.arrangement import arranged
+from ramify.algebra.drawing import Tree, tree_of
 from ramify.algebra.parser import parse
-from ramify.algebra.pattern import LETTERS, Pattern
+from ramify.algebra.pattern import Pattern
 from ramify.algebra.structure import parts, structure
 from ramify.progress import ProgressCallback
 from ramify.records import Attempt, Grade
-from ramify.tasks.base import Split, Tree
+from ramify.tasks.base import Split
 from ramify.tasks.countdown import sets
 from ramify.tasks.countdown.attempts import find_attempts
 from ramify.tasks.countdown.catalog import patterns
@@ -25,8 +26,6 @@ from ramify.tasks.countdown.puzzle import Puzzle
 from ramify.tasks.countdown.settings import CountdownSettings
 from ramify.tasks.countdown.solver import witness
 from ramify.tasks.countdown.splits import PROMISES, is_of_known_skills
-
-_SIGNS = {"*": "×", "/": "÷", "-": "−"}
 
 
 class CountdownConfig(CountdownSettings):
@@ -178,13 +177,8 @@ class CountdownConfig(CountdownSettings):
         return [pattern.text for pattern in patterns(n)]
 
     def tree(self, pattern: str) -> Tree:
-        """The binary tree, its leaves named in reading order.
-
-        >>> CountdownConfig().tree("A*B+C")
-        ('+', (('×', ('A', 'B')), 'C'))
-        """
-        drawn: Tree = Pattern.parse(pattern).tree.fold(_leaf, _node)
-        return drawn
+        """The binary tree; see `drawing.tree_of`."""
+        return tree_of(Pattern.parse(pattern))
 
     def attributes(self, puzzles: pl.DataFrame, trained: Sequence[str]) -> pl.DataFrame:
         """The puzzles with subtractions, divisions, inverses (both together), function_class (the first of the source
@@ -233,14 +227,6 @@ def _structure(text: str) -> Mapping[str, Any]:
     named = ("shape_class", "split", "depth", "min_depth", "lookahead", "alternation")
     counted = {"subtractions": minus, "divisions": over, "inverses": minus + over}
     return {"n": pattern.size, "pattern": text, **{name: getattr(found, name) for name in named}, **counted}
-
-
-def _leaf(index: int) -> Tree:
-    return LETTERS[index] if index < len(LETTERS) else f"X{index}"
-
-
-def _node(operator: str, left: Tree, right: Tree) -> Tree:
-    return _SIGNS.get(operator, operator), (left, right)
 
 
 def _intermediates(numbers: list[int], target: int, pattern: str | None) -> tuple[bool | None, float | None]:

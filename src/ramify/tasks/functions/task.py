@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from ramify.algebra.drawing import Tree
 from ramify.progress import ProgressCallback
 from ramify.records import Attempt, Grade
-from ramify.tasks.base import Split, Tree
+from ramify.tasks.base import Split
 from ramify.tasks.functions import sets
 from ramify.tasks.functions.attempts import find_attempts
 from ramify.tasks.functions.counting import count_patterns
