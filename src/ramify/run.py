@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from ramify.config import digest_of
-from ramify.errors import ConfigError, RunError
+from ramify.errors import ConfigError, RamifyError, RunError
 from ramify.frames import CELL_TYPES, CELLS, WHERE, attributed, cells, placed, samples, shaped
 from ramify.layout import DERIVED, Layout
 from ramify.lock import exclusive
@@ -22,6 +22,7 @@ from ramify.processes import rank
 from ramify.progress import ProgressCallback
 from ramify.schemas import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, Schema
 from ramify.storage import read_json, write_json
+from ramify.summary import shortened, summary_html
 from ramify.tables import scan_table
 from ramify.tasks.base import Task
 from ramify.tasks.registry import task_of
@@ -56,6 +57,11 @@ class Run(Layout):
 
     Raises:
         RunError: the folder is not a run.
+
+    A notebook shows its settings, the success at the first and last checkpoint, and a link to the report.
+
+    >>> Run("runs/mine")
+    Run('runs/mine', task='countdown', seeds='1', checkpoints='0, 20')
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -348,6 +354,40 @@ class Run(Layout):
     def _everywhere(self, kind: str, name: str) -> pl.LazyFrame:
         """The same at all graded checkpoints, with the columns `WHERE`."""
         return pl.concat(placed(self._table(kind, *at), *at) for at in ((s, name, t) for s, t in self._scored(name)))
+
+    def _facts(self) -> dict[str, str]:
+        """Its name, task, model and trainer (or the imported folders), seeds and sampled checkpoints, as text."""
+        config, steps = self.config, {step for seed in self.seeds for _, step in self.sampled(seed)}
+        train, imported = config.get("train"), config.get("imported")
+        found = {"name": str(config["name"]), "task": self.task.kind}
+        if "model" in config:
+            found["model"] = str(config["model"])
+        if isinstance(train, dict) and "kind" in train:
+            found["trainer"] = str(train["kind"])
+        if isinstance(imported, dict):
+            found["imported from"] = ", ".join(map(str, imported.get("folders", ())))
+        return {**found, "seeds": shortened(self.seeds), "checkpoints": shortened(sorted(steps)) or "none sampled"}
+
+    def __repr__(self) -> str:
+        try:
+            facts = self._facts()
+        except RamifyError:  # an error of a repr would hide others in a traceback
+            facts = {}
+        shown = [f"{fact}={facts[fact]!r}" for fact in ("task", "seeds", "checkpoints") if fact in facts]
+        return f"Run({', '.join([repr(str(self.path)), *shown])})"
+
+    def _repr_html_(self) -> str:
+        facts: dict[str, str] = {}
+        estimates = report = None
+        note = f"no report: ramify report {self.path} writes it"
+        try:
+            facts = self._facts()
+            if self.estimates_file.is_file():
+                estimates = self.estimates()
+            report = self.report_file if self.report_file.is_file() else None
+        except RamifyError as error:
+            note = str(error)
+        return summary_html(self.path, facts, estimates, report, note)
 
     def __dir__(self) -> list[str]:
         """The names for users; file names and writing methods are internal."""

@@ -10,6 +10,7 @@ from html import escape
 import polars as pl
 
 from ramify.report.svg import Scale, dot, drawing, line, linear, text, thinned, ticks
+from ramify.summary import interval_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +151,8 @@ def _path(points: Sequence[Point], x: Scale, y: Scale, style: str) -> str:
 
 
 def interval(point: Point, percent: bool = True) -> str:
-    """A value with its interval as text.
-
-    >>> interval(Point(0, 0.131, 0.1, 0.17)), interval(Point(0, 1.74), percent=False)
-    ('13.1% [10.0, 17.0]', '1.74')
-    """
-    scale, digits, sign = (100, 1, "%") if percent else (1, 2, "")
-    value = f"{point.value * scale:.{digits}f}{sign}"
-    if point.low is None or point.high is None:
-        return value.replace("-", "−")
-    return f"{value} [{point.low * scale:.{digits}f}, {point.high * scale:.{digits}f}]".replace("-", "−")
+    """A value with its interval as text."""
+    return interval_text(point.value, point.low, point.high, percent)
 
 
 def intervals(point: Point, percent: bool = True) -> str:
