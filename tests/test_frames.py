@@ -11,6 +11,7 @@ from ramify import CountdownConfig, Pattern, Run, RunError, structure
 from ramify.analysis.cells import set_cells
 from ramify.frames import CELLS, SAMPLES, cells, shaped
 from ramify.schemas import ATTEMPTS
+from ramify.tasks.functions.task import FunctionsConfig
 
 STRUCTURE = {"subtractions", "divisions", "inverses", "function_class", "known", "fractional", "largest"}
 STRUCTURE |= {*CountdownConfig.puzzle_schema()}
@@ -118,6 +119,9 @@ def test_an_attempt_without_a_pattern_has_no_structure() -> None:
         (None, None, None, None, None, None),
         ("A-B*C", 3, "right-heavy", "[1]-[2]", 2, 3),
     ]
+    assert shaped(CountdownConfig(), table.head(1)).collect().rows() == [(None,) * 6]
+    of_calls = shaped(FunctionsConfig(), pl.LazyFrame({"pattern": ["zip(rev(A),B)"]})).collect()
+    assert of_calls.select("n", "shape_class", "depth").rows() == [(2, "none", 2)]
 
 
 def test_texts_are_read_only_where_they_are_selected(known_run: Run) -> None:

@@ -22,7 +22,7 @@ from ramify.processes import rank
 from ramify.progress import ProgressCallback
 from ramify.schemas import ATTEMPTS, COMPLETIONS, ESTIMATES, GRADES, Schema
 from ramify.storage import read_json, write_json
-from ramify.summary import shortened, summary_html
+from ramify.summary import facts_of, summary_html
 from ramify.tables import scan_table
 from ramify.tasks.base import Task
 from ramify.tasks.registry import task_of
@@ -356,17 +356,8 @@ class Run(Layout):
         return pl.concat(placed(self._table(kind, *at), *at) for at in ((s, name, t) for s, t in self._scored(name)))
 
     def _facts(self) -> dict[str, str]:
-        """Its name, task, model and trainer (or the imported folders), seeds and sampled checkpoints, as text."""
-        config, steps = self.config, {step for seed in self.seeds for _, step in self.sampled(seed)}
-        train, imported = config.get("train"), config.get("imported")
-        found = {"name": str(config["name"]), "task": self.task.kind}
-        if "model" in config:
-            found["model"] = str(config["model"])
-        if isinstance(train, dict) and "kind" in train:
-            found["trainer"] = str(train["kind"])
-        if isinstance(imported, dict):
-            found["imported from"] = ", ".join(map(str, imported.get("folders", ())))
-        return {**found, "seeds": shortened(self.seeds), "checkpoints": shortened(sorted(steps)) or "none sampled"}
+        steps = {step for seed in self.seeds for _, step in self.sampled(seed)}
+        return facts_of(self.config, self.task.kind, self.seeds, sorted(steps))
 
     def __repr__(self) -> str:
         try:

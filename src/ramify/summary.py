@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import polars as pl
@@ -71,6 +71,23 @@ def success(estimates: pl.DataFrame) -> tuple[list[int], list[Success]]:
         texts[steps.index(row["step"])] = interval_text(row["value"], row["low"], row["high"])
     order = [*EVALUATION_SETS, *sorted({row.set for row in found.values()} - {*EVALUATION_SETS})]
     return steps, sorted(found.values(), key=lambda row: (order.index(row.set), len(row.n), row.n, row.metric))
+
+
+def facts_of(config: Mapping[str, Any], kind: str, seeds: Sequence[int], steps: Sequence[int]) -> dict[str, str]:
+    """The name, task, model and trainer (or the imported folders), seeds and sampled checkpoints of a run, as text.
+
+    >>> facts_of({"name": "mine", "imported": {"folders": ["logs"]}}, "countdown", [1], [0, 20])
+    {'name': 'mine', 'task': 'countdown', 'imported from': 'logs', 'seeds': '1', 'checkpoints': '0, 20'}
+    """
+    found = {"name": str(config["name"]), "task": kind}
+    if "model" in config:
+        found["model"] = str(config["model"])
+    if isinstance(config.get("train"), dict):
+        found["trainer"] = str(config["train"].get("kind", ""))
+    if isinstance(config.get("imported"), dict):
+        folders = config["imported"].get("folders")
+        found["imported from"] = ", ".join(map(str, folders)) if isinstance(folders, list) else ""
+    return {**found, "seeds": shortened(seeds), "checkpoints": shortened(steps) or "none sampled"}
 
 
 def summary_html(
