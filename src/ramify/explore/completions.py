@@ -1,6 +1,6 @@
 """Search the completions of runs: which match, a page of them, and all of them for a file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,9 @@ def search(source: Source, filters: Filters) -> Matches:
     """All completions that meet the filters.
 
     The result is kept until a table changes, so only the first page of a search reads all tables.
+
+    Raises:
+        RunError: a pattern is not one of the tasks of the runs, or puzzles are not grouped by a column of `where`.
     """
     parts = [part for name in source.runs for part in source.parts(name) if filters.holds(*part)]
     key = ("search", filters, tuple((part, source.stamp(part)) for part in parts))
@@ -47,8 +50,10 @@ def _search(source: Source, filters: Filters, parts: Sequence[Part]) -> Matches:
     column = filters.sort.removeprefix("-")
     frames = [pl.DataFrame(schema={"part": pl.UInt32, "row": pl.UInt32})]
     unread: list[tuple[Part, str]] = []
-    of_puzzles = filters.of_puzzles()
+    normal = _normal(source, filters, dict.fromkeys(part.run for part in parts))
     for number, part in enumerate(parts):
+        if part.run not in normal:
+            continue
         try:
             completions = source.completions(part)
             table = source.verdicts if filters.need_verdicts else source.rows
@@ -57,10 +62,9 @@ def _search(source: Source, filters: Filters, parts: Sequence[Part]) -> Matches:
         except RunError as error:
             unread.append((part, str(error)))
             continue
-        rows = filters.matching(rows.with_row_index("row"), attempts, completions)
-        if of_puzzles is not None or column == "n":
-            puzzles = source.puzzles(part.run, part.set)
-            puzzles = puzzles if of_puzzles is None else puzzles.filter(of_puzzles)
+        rows = normal[part.run].matching(rows.with_row_index("row"), attempts, completions)
+        if filters.need_puzzles or column == "n":
+            puzzles = normal[part.run].among(source.puzzles(part.run, part.set))
             ids = puzzles.select("puzzle_id", "n").lazy()
             rows = rows.join(ids, on="puzzle_id", how="inner" if column == "n" else "semi")
         wanted = ["row", column] if column else ["row"]
@@ -71,6 +75,19 @@ def _search(source: Source, filters: Filters, parts: Sequence[Part]) -> Matches:
         order = [column, "part", "row"]
         found = found.sort(order, descending=[filters.sort.startswith("-"), False, False], nulls_last=True)
     return Matches(parts, found.select("part", "row"), unread)
+
+
+def _normal(source: Source, filters: Filters, names: Collection[str]) -> dict[str, Filters]:
+    """The filters with patterns in normal form, for each run whose task has these patterns."""
+    found, errors = {}, []
+    for name in names:
+        try:
+            found[name] = filters.normal(source.run(name).task)
+        except RunError as error:
+            errors.append(error)
+    if errors and not found:
+        raise errors[0]
+    return found
 
 
 def page_of(source: Source, matches: Matches, number: int, size: int = PAGE) -> pl.DataFrame:

@@ -4,10 +4,27 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from ramify.explore.filters import Filters
+from ramify.analysis.derived_metrics import (
+    ATTEMPT_RATE,
+    CHOICE,
+    CHOICE_MODEL,
+    COVERAGE,
+    ENTROPY,
+    HIT_RATE,
+    MODELS,
+    MOST_USED,
+)
+from ramify.analysis.metric_record import GAIN
+from ramify.analysis.metrics import GREEDY, metric_of
 from ramify.explore.source import TRAINING, Part, Source
 from ramify.report.figures import Point
+from ramify.tasks.base import Task
 
+EVERY = "all"
+"""The set of metrics of all evaluation sets together."""
+OF_ATTEMPTS = (COVERAGE, HIT_RATE, ATTEMPT_RATE, CHOICE, ENTROPY, MOST_USED)
+"""The metrics whose groups are of the attempted pattern, not of the puzzle."""
+_FILTERED = ("n", "pattern", "shape_class", "uses", "solving")
 GROUPINGS = ("all", "n", "n,shape_class", "pattern")
 """The groupings of plain means."""
 _ROWS = {
@@ -112,13 +129,38 @@ def points(table: pl.DataFrame, metric: str, of: str, by: str, group: str, seed:
     return [Point(*row) for row in found.rows()]
 
 
-def behind(by: str, group: str) -> dict[str, str]:
-    """The filters of the completions behind a group, as far as there are such filters.
+def behind(task: Task, metric: str, of: str, by: str, group: str) -> dict[str, str]:
+    """The filters of the completions behind a group's value of a metric, besides run, seed and step.
 
-    >>> behind("n,shape_class", "4,right-heavy"), behind("n,divisions", "4,1"), behind("all", "all")
-    ({'n': '4', 'shape_class': 'right-heavy'}, {'n': '4'}, {})
+    Evaluations are at the sampling temperature, or all at temperature 0. A metric of the attempted pattern has the
+    completions that try it.
+
+    >>> from ramify.tasks.registry import default_task
+    >>> task = default_task()
+    >>> behind(task, "mean@4", "test", "n,shape_class", "4,right-heavy")
+    {'set': 'test', 'greedy': 'no', 'n': '4', 'shape_class': 'right-heavy'}
+    >>> behind(task, "greedy", "test", "n,divisions,depth", "4,1,3")
+    {'set': 'test', 'greedy': 'yes', 'n': '4', 'where': 'divisions,depth=1,3'}
+    >>> behind(task, "attempt rate", "test", "pattern", "A-B*C")
+    {'set': 'test', 'greedy': 'no', 'uses': 'A-B*C', 'n': '3'}
+    >>> behind(task, "effect", "all", "term", "depth")
+    {'greedy': 'no'}
     """
-    known = Filters.__dataclass_fields__
-    columns = by.split(",")
-    values = group.split(",", len(columns) - 1)
-    return {name: value for name, value in zip(columns, values, strict=False) if name in known}
+    found = {} if of == EVERY else {"set": of}
+    if of != TRAINING:
+        found["greedy"] = "yes" if metric.removesuffix(GAIN) == GREEDY.name else "no"
+    columns = [] if by in ("all", *MODELS, CHOICE_MODEL) else by.split(",")
+    given = dict(zip(columns, group.split(",", max(0, len(columns) - 1)), strict=False))
+    if metric_of(metric) in OF_ATTEMPTS:
+        given.pop("shape_class", None)  # of the attempts, not of the puzzle
+        if "pattern" in given:
+            given["uses"] = given.pop("pattern")
+            if metric == HIT_RATE.name:
+                given["solving"] = given["uses"]
+            else:
+                given["n"] = str(task.structure(given["uses"])["n"])
+    named = {name: value for name, value in given.items() if name in _FILTERED and value != "unknown"}
+    others = {name: value for name, value in given.items() if name not in named}
+    if others:
+        named["where"] = f"{','.join(others)}={','.join(others.values())}"
+    return found | named

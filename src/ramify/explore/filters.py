@@ -1,18 +1,22 @@
 """What selects completions: the conditions of a search, as they stand in an address or on the command line."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
 import polars as pl
 
+from ramify.analysis.cells import grouping
 from ramify.errors import RunError
 from ramify.records import Verdict
+from ramify.tasks.base import Task
 
 SORTS = ("", "tokens", "-tokens", "attempts", "-attempts", "verdict", "n", "-n")
 """Orders of completions; a minus sign puts the largest first, and "" is the order of the tables."""
 FLAGS = ("hit", "miscalculated", "wrong", "greedy")
+PATTERNS = ("pattern", "solving", "uses")
+_OF_PUZZLES = ("n", "pattern", "shape_class", "solving", "where", "puzzle")
 LONGEST = 300
 """The number of characters of a condition."""
 
@@ -23,7 +27,10 @@ class Filters:
 
     Attributes:
         run, seed, set, step: the place of the completion.
-        n, pattern, shape_class, depth: of its puzzle.
+        since: with it, the step is any after it, up to `step` if that is given.
+        n, pattern, shape_class: of its puzzle.
+        solving: a pattern that solves its puzzle.
+        where: a group of puzzles by other columns, such as "depth,divisions=3,1".
         puzzle: the id of its puzzle.
         verdict: of its answer.
         uses: a pattern that one of its attempts, or its answer, has.
@@ -39,10 +46,12 @@ class Filters:
     seed: int | None = None
     set: str = ""
     step: int | None = None
+    since: int | None = None
     n: int | None = None
     pattern: str = ""
     shape_class: str = ""
-    depth: int | None = None
+    solving: str = ""
+    where: str = ""
     puzzle: str = ""
     verdict: str = ""
     uses: str = ""
@@ -61,8 +70,8 @@ class Filters:
             RunError: a value is not one of its condition.
 
         >>> Filters.read({"pattern": "A-B", "step": "30", "page": "2"})
-        Filters(run='', seed=None, set='', step=30, n=None, pattern='A-B', shape_class='', depth=None, puzzle='',
-        verdict='', uses='', hit='', miscalculated='', wrong='', greedy='', text='', sort='')
+        Filters(run='', seed=None, set='', step=30, since=None, n=None, pattern='A-B', shape_class='', solving='',
+        where='', puzzle='', verdict='', uses='', hit='', miscalculated='', wrong='', greedy='', text='', sort='')
         """
         found: dict[str, Any] = {}
         for one in fields(cls):
@@ -79,7 +88,23 @@ class Filters:
         _check("verdict", found.get("verdict", ""), ("", *Verdict))
         for name in FLAGS:
             _check(name, found.get(name, ""), ("", "yes", "no"))
+        if "where" in found and not all(found["where"].partition("=")):
+            raise RunError(f"where = {found['where']}: use COLUMN=VALUE")
         return cls(**found)
+
+    def normal(self, task: Task) -> "Filters":
+        """The filters with their patterns in the normal form of a task's tables.
+
+        Raises:
+            RunError: one is not a pattern of the task.
+
+        >>> from ramify.tasks.registry import default_task
+        >>> Filters(pattern="B*A-C", uses="z+(y+x)").normal(default_task()).query()
+        'pattern=A%2AB-C&uses=A%2BB%2BC'
+        """
+        given = {name: value for name in PATTERNS if (value := getattr(self, name))}
+        found: dict[str, Any] = {name: normal_form(task, value, name) for name, value in given.items()}
+        return replace(self, **found)
 
     def query(self, **changed: Any) -> str:
         """The filters as the query of an address, with changes; None and "" leave a condition out.
@@ -94,9 +119,11 @@ class Filters:
         """Whether completions of a place are asked for; training completions only by their set."""
         if of == "train" and self.set != "train":
             return False
-        asked = ((self.run or run, run), (self.set or of, of))
-        numbers = ((self.seed, seed), (self.step, step))
-        return all(a == b for a, b in asked) and all(a is None or a == b for a, b in numbers)
+        if (self.run or run) != run or (self.set or of) != of or self.seed not in (None, seed):
+            return False
+        if self.since is None:
+            return self.step in (None, step)
+        return self.since < step and (self.step is None or step <= self.step)
 
     @property
     def need_attempts(self) -> bool:
@@ -113,12 +140,28 @@ class Filters:
         """Whether verdicts have to be known."""
         return bool(self.verdict or self.wrong) or self.sort == "verdict"
 
-    def of_puzzles(self) -> pl.Expr | None:
-        """The conditions on the puzzle; None without any."""
-        wanted = {"n": self.n, "pattern": self.pattern, "shape_class": self.shape_class, "depth": self.depth}
-        wanted["puzzle_id"] = self.puzzle
+    @property
+    def need_puzzles(self) -> bool:
+        """Whether there are conditions on the puzzle."""
+        return any(getattr(self, name) not in (None, "") for name in _OF_PUZZLES)
+
+    def among(self, puzzles: pl.DataFrame) -> pl.DataFrame:
+        """The puzzles, as of `Source.puzzles`, that meet the conditions on them.
+
+        Raises:
+            RunError: `where` names a column that puzzles are not grouped by.
+        """
+        wanted = {"n": self.n, "pattern": self.pattern, "shape_class": self.shape_class, "puzzle_id": self.puzzle}
         tests = [pl.col(name) == value for name, value in wanted.items() if value not in (None, "")]
-        return pl.all_horizontal(tests) if tests else None
+        found = puzzles.filter(pl.lit(True), *tests)
+        if self.solving:
+            found = found.filter(pl.col("solving").list.contains(self.solving))
+        if self.where:
+            by, _, group = self.where.partition("=")
+            groups = grouping(found, by)
+            number = groups.names.index(group) if group in groups.names else -1
+            found = found.filter(pl.Series(groups.codes) == number)
+        return found
 
     def matching(self, grades: pl.LazyFrame, attempts: pl.LazyFrame, completions: pl.LazyFrame) -> pl.LazyFrame:
         """The rows of `grades` that meet the conditions on completions.
@@ -143,6 +186,22 @@ class Filters:
             has = pl.col("text").str.to_lowercase().str.contains(self.text.lower(), literal=True)
             grades = grades.join(completions.filter(has).select(keys), on=keys, how="semi")
         return grades
+
+
+def normal_form(task: Task, pattern: str, name: str = "pattern") -> str:
+    """A pattern in the normal form of a task's tables.
+
+    Raises:
+        RunError: it is not a pattern of the task.
+
+    >>> from ramify.tasks.registry import default_task
+    >>> normal_form(default_task(), "C*(B-A)")
+    '(A-B)*C'
+    """
+    try:
+        return str(task.structure(pattern[:LONGEST])["pattern"])
+    except (ValueError, KeyError, RecursionError):
+        raise RunError(f"{name} = {pattern[:80]}: not a pattern of this task") from None
 
 
 def _check(name: str, value: str, allowed: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from ramify.errors import RunError
 from ramify.explore import curves, structure
 from ramify.explore.completions import PAGE, around, page_of, search
 from ramify.explore.filters import SORTS, Filters
-from ramify.explore.panels import MOST_PANELS, default_metric, link, panels
+from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, link, panels
 from ramify.explore.progress import progress
 from ramify.explore.puzzle import Column, column, difference
 from ramify.explore.source import TRAINING, Part, Source
@@ -110,13 +110,14 @@ def overview(source: Source, query: Query) -> str:
 def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Sequence[str]) -> str:
     """A metric of any set and grouping over training, several runs or seeds laid over each other."""
     chosen = list(runs) or [next(iter(source.runs))]
-    table = pl.concat([curves.rows(source, name).select("metric", "set", "by", "seed") for name in chosen]).unique()
+    table = pl.concat([curves.rows(source, name).select("metric", "set", "by", "group") for name in chosen]).unique()
     metric = query.get("metric") or default_metric(source, chosen[0])
     of_metric = table.filter(pl.col("metric") == metric)
     of = query.get("set", "")
     by = query.get("by") or "n"
     seeds = query.get("seeds", "pooled")
     figures = panels(source, chosen, metric, of, by, groups, seeds)
+    members = of_metric.filter((pl.col("by") == by) & (pl.col("group") != "all"))["group"].unique()
     metrics = sorted(table["metric"].unique(), key=lambda name: (name != metric, displayed(name)))
     return rendered(
         "curves.html.jinja",
@@ -130,6 +131,8 @@ def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Seque
         sets=sorted(of_metric["set"].unique()),
         by=by,
         groupings=sorted(of_metric["by"].unique()),
+        groups=[(group, group_words(by, group)) for group in sorted(members, key=by_value)],
+        group=groups[0] if len(groups) == 1 else "",
         seeds=seeds,
         panels=figures,
         most=MOST_PANELS,

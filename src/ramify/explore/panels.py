@@ -1,14 +1,17 @@
 """Panels of curves whose points lead to the completions behind them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import polars as pl
 from markupsafe import Markup
 
+from ramify.analysis.derived_metrics import ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL
 from ramify.analysis.metrics import displayed, metric_of
 from ramify.explore import curves
-from ramify.explore.source import Source
+from ramify.explore.source import TRAINING, Source
 from ramify.report.figures import Point, Series, line_panel
 from ramify.tasks.base import SETS
 
@@ -27,6 +30,14 @@ def link(path: str, **values: object) -> str:
     return f"{path}?{query}" if query else path
 
 
+class Line(NamedTuple):
+    """A line of a panel: its run, its seed (None for all together), its points."""
+
+    run: str
+    seed: int | None
+    points: list[Point]
+
+
 def panels(
     source: Source,
     runs: Sequence[str],
@@ -38,64 +49,90 @@ def panels(
 ) -> list[tuple[str, Markup, list[tuple[str, str]]]]:
     """One panel for each set and group; its lines are runs or seeds, and each point leads to its completions.
 
-    All panels have the same value axis.
+    All panels have the same value axis. While a checkpoint has no estimate of all seeds together, each seed has a line.
     """
     tables = {name: curves.rows(source, name).filter(metric=metric, by=by) for name in runs}
-    together = pl.concat(list(tables.values()))
-    together = together.filter(pl.col("set") == of) if of else together
-    places = together.select("set", "group").unique().sort("set", "group").rows()
-    order = [*SETS]
-    places.sort(key=lambda place: order.index(place[0]) if place[0] in order else len(order))
-    lines: list[tuple[str, str, int | None]] = []
-    for name, table in tables.items():
-        own = sorted(table["seed"].drop_nulls().unique())
-        pooled = seeds != "each" and table["seed"].null_count() > 0
-        lines += [(name, name if len(runs) > 1 else "all seeds", None)] if pooled else []
-        before = f"{name}, " if len(runs) > 1 else ""
-        lines += [] if pooled else [(name, f"{before}seed {seed}", seed) for seed in own]
-    lines = lines[:MOST_LINES]
-    drawings = []
-    in_percent = metric_of(metric).in_percent
-    for where, group in [place for place in places if not groups or place[1] in groups][:MOST_PANELS]:
-        series = []
-        owners: dict[str, tuple[str, int | None]] = {}
-        for (name, label, seed), style in zip(lines, STYLES, strict=False):
-            points = curves.points(tables[name], metric, where, by, group, seed)
-            if not points and seed is None:  # what is not scored yet has no pooled estimate
-                points = curves.points(tables[name], metric, where, by, group, source.run(name).seeds[0])
-            if points:
-                series.append(Series(label, style, points))
-                owners[label] = name, seed
-        if not series:
-            continue
-
-        def lead(
-            one: Series,
-            point: Point,
-            owners: Mapping[str, tuple[str, int | None]] = owners,
-            where: str = where,
-            group: str = group,
-        ) -> str:
-            name, seed = owners[one.name]
-            return link("/completions", run=name, seed=seed, set=where, step=point.step, **curves.behind(by, group))
-
-        drawings.append((where if group == "all" else f"{where}, {_group_words(by, group)}", series, lead))
-    every = [point for _, series, _ in drawings for one in series for point in one.points]
-    top = max((end for point in every for end in (point.value, point.high) if end is not None), default=0.0)
-    return [
-        (
-            heading,
-            Markup(line_panel(series, f"{displayed(metric)}: {heading}", top, in_percent, lead)),
-            [(one.name, one.style) for one in series],
-        )
-        for heading, series, lead in drawings
+    drawn = [
+        (where, group, lines)
+        for where, group in _places(tables.values(), of, groups)[:MOST_PANELS]
+        if (lines := [line for name in runs for line in _lines(tables[name], name, metric, where, by, group, seeds)])
     ]
+    owners = list(dict.fromkeys((line.run, line.seed) for _, _, lines in drawn for line in lines))[:MOST_LINES]
+    styles = dict(zip(owners, STYLES, strict=False))
+    in_percent = metric_of(metric).in_percent
+    every = [point for _, _, lines in drawn for line in lines for point in line.points]
+    top = max((end for point in every for end in (point.value, point.high) if end is not None), default=0.0)
+    found = []
+    for where, group, lines in drawn:
+        shown = {_label(line, runs): line for line in lines if (line.run, line.seed) in styles}
+        series = [Series(label, styles[line.run, line.seed], line.points) for label, line in shown.items()]
+        lead = partial(_lead, source, metric, where, by, group, shown)
+        heading = where if group == "all" else f"{where}, {group_words(by, group)}"
+        svg = Markup(line_panel(series, f"{displayed(metric)}: {heading}", top, in_percent, lead))
+        found.append((heading, svg, [(one.name, one.style) for one in series]))
+    return found
 
 
-def _group_words(by: str, group: str) -> str:
+def _places(tables: Iterable[pl.DataFrame], of: str, groups: Sequence[str]) -> list[tuple[str, str]]:
+    """The sets and groups of some curves, in the order of `SETS`."""
+    together = pl.concat(list(tables)).select("set", "group").unique().sort("set", "group")
+    order = [*SETS]
+    wanted = [
+        (where, group)
+        for where, group in together.rows()
+        if (not of or where == of) and (not groups or group in groups)
+    ]
+    return sorted(
+        wanted, key=lambda place: (order.index(place[0]) if place[0] in order else len(order), by_value(place[1]))
+    )
+
+
+def by_value(group: str) -> list[tuple[int, str]]:
+    """What sorts groups, numbers by their value.
+
+    >>> sorted(["10,a", "9,b", "x"], key=by_value)
+    ['9,b', '10,a', 'x']
+    """
+    return [(int(part) if part.isdigit() and part.isascii() else 10**9, part) for part in group[:100].split(",")]
+
+
+def _lines(table: pl.DataFrame, name: str, metric: str, of: str, by: str, group: str, seeds: str | None) -> list[Line]:
+    """The lines of a run in a panel: all seeds together if that has every step and is asked for, else each seed."""
+    mine = table.filter(set=of, group=group)
+    own = sorted(mine["seed"].drop_nulls().unique())
+    pooled = Line(name, None, curves.points(mine, metric, of, by, group, None))
+    steps = set(mine.filter(pl.col("seed").is_not_null())["step"])
+    if seeds != "each" and pooled.points and steps <= {point.step for point in pooled.points}:
+        return [pooled]
+    return [Line(name, seed, curves.points(mine, metric, of, by, group, seed)) for seed in own]
+
+
+def _label(line: Line, runs: Sequence[str]) -> str:
+    if line.seed is None:
+        return line.run if len(runs) > 1 else "all seeds"
+    return f"{line.run}, seed {line.seed}" if len(runs) > 1 else f"seed {line.seed}"
+
+
+def _lead(
+    source: Source, metric: str, of: str, by: str, group: str, lines: Mapping[str, Line], one: Series, point: Point
+) -> str:
+    """The address of the completions behind a point."""
+    name, seed, points = lines[one.name]
+    filters = curves.behind(source.run(name).task, metric, of, by, group)
+    since = None
+    if metric == ZERO_ADVANTAGE.name:  # of all training steps since the checkpoint before
+        since = max((other.step for other in points if other.step < point.step), default=0)
+    elif metric == ZERO_ADVANTAGE_OVERALL.name:
+        since = 0
+    if seed is not None and of != TRAINING:
+        seed = source.sampled_by(name, seed, point.step)
+    return link("/completions", run=name, seed=seed, since=since, step=point.step, **filters)
+
+
+def group_words(by: str, group: str) -> str:
     """A group in words.
 
-    >>> _group_words("n,shape_class", "4,right-heavy")
+    >>> group_words("n,shape_class", "4,right-heavy")
     'n = 4, right-heavy'
     """
     columns = by.split(",")

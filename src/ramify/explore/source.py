@@ -98,6 +98,11 @@ class Source:
         found += [Part(name, seed, TRAINING, step) for seed in run.seeds for step in run.rollout_steps(seed)]
         return sorted(found, key=lambda part: (part.set == TRAINING, part.set, part.step, part.seed))
 
+    def sampled_by(self, name: str, seed: int, step: int) -> int:
+        """The seed in whose folder the evaluation completions of a checkpoint are: of a shared base, the smallest."""
+        run = self.run(name)
+        return min(run.seeds) if step == 0 and run.shares_base else seed
+
     def file(self, part: Part) -> Path:
         """The file with the completions of a part."""
         run = self.run(part.run)

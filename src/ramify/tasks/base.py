@@ -211,8 +211,11 @@ class Task(Config, ABC):
         """Structural features of a pattern.
 
         Returns:
-            n, pattern (its text), shape_class (balanced, left-heavy, right-heavy or none), split, depth, lookahead, and
-            what else `STRUCTURE` names.
+            n, pattern (in the normal form of the tables), shape_class (balanced, left-heavy, right-heavy or none),
+            split, depth, lookahead, and what else `STRUCTURE` names.
+
+        Raises:
+            ValueError: not a pattern of the task; also KeyError or RecursionError.
         """
 
     def parts(self, pattern: str) -> tuple[str, ...]:

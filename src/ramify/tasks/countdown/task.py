@@ -161,7 +161,11 @@ class CountdownConfig(CountdownSettings):
         return _same_answer(answer)
 
     def structure(self, pattern: str) -> dict[str, Any]:
-        """The structural features of a pattern, and its numbers of subtractions and divisions."""
+        """The structural features of a pattern, and its numbers of subtractions and divisions.
+
+        >>> CountdownConfig().structure("B*A-C")["pattern"]
+        'A*B-C'
+        """
         return dict(_structure(pattern))
 
     def parts(self, pattern: str) -> tuple[str, ...]:
@@ -226,7 +230,7 @@ def _structure(text: str) -> Mapping[str, Any]:
     _, minus, _, over = found.operators
     named = ("shape_class", "split", "depth", "min_depth", "lookahead", "alternation")
     counted = {"subtractions": minus, "divisions": over, "inverses": minus + over}
-    return {"n": pattern.size, "pattern": text, **{name: getattr(found, name) for name in named}, **counted}
+    return {"n": pattern.size, "pattern": pattern.text, **{name: getattr(found, name) for name in named}, **counted}
 
 
 def _intermediates(numbers: list[int], target: int, pattern: str | None) -> tuple[bool | None, float | None]:

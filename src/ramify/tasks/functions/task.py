@@ -112,7 +112,11 @@ class FunctionsConfig(FunctionsSettings):
         return mistake(puzzle.program, self.prompt, random)
 
     def structure(self, pattern: str) -> dict[str, Any]:
-        """Depth (which is n), shape class, split, lookahead, and numbers of strings and functions."""
+        """Depth (which is n), shape class, split, lookahead, and numbers of strings and functions.
+
+        >>> FunctionsConfig().structure("zip( B, rev(A) )")["pattern"]
+        'zip(A,rev(B))'
+        """
         return dict(_structure(pattern))
 
     def parts(self, pattern: str) -> tuple[str, ...]:
@@ -142,5 +146,6 @@ def _node(name: str, operands: Sequence[Tree]) -> Tree:
 
 @lru_cache(maxsize=1 << 16)
 def _structure(text: str) -> Mapping[str, Any]:
-    found = structure(Program.parse(text))
-    return {"n": found.depth, "pattern": text, **found._asdict()}
+    program = Program.parse(text)
+    found = structure(program)
+    return {"n": found.depth, "pattern": program.pattern.text, **found._asdict()}
