@@ -100,7 +100,7 @@ def test_its_story(known_run: Run) -> None:
     assert [page.index(f"<h2>{heading}</h2>") for heading in headings] == sorted(
         page.index(f"<h2>{heading}</h2>") for heading in headings
     )
-    assert "0.0% [0.0, 10.2] → 50.0%" in page
+    assert '<span class="whole">0.0% [0.0, 10.2]</span> → <span class="whole">50.0%' in page
     assert "clean: 0 puzzles shared" in page
     assert len(set(re.findall(r'aria-label="tree of ([^"]*)"', page))) >= 18
 

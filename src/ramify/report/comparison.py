@@ -18,7 +18,7 @@ from ramify.run import Run
 from ramify.storage import write_text
 
 ONE_LINE = (
-    "One line per run. Bands are 95 % intervals for new puzzles, upright strokes those for the same puzzles, retrained."
+    "One line per run. Bands are 95% intervals for new puzzles, upright strokes those for the same puzzles, retrained."
 )
 """The note of the section on success."""
 

@@ -87,7 +87,7 @@ def line_panel(
 ) -> str:
     """Draw lines over training steps; `label` is for screen readers.
 
-    Bands are 95 % intervals for new puzzles, upright strokes those for the same puzzles, retrained.
+    Bands are 95% intervals for new puzzles, upright strokes those for the same puzzles, retrained.
 
     Args:
         top: upper end of the value axis; slightly above the largest value if None.
@@ -180,7 +180,7 @@ def interval_plot(
 ) -> str:
     """Draw rows of intervals on one axis, with a line at zero.
 
-    Lines are 95 % intervals for new puzzles; short strokes across are the ends of those for the same puzzles,
+    Lines are 95% intervals for new puzzles; short strokes across are the ends of those for the same puzzles,
     retrained. The axis always includes all values; an arrow marks the end of an interval that extends beyond it.
 
     Args:

@@ -97,7 +97,7 @@ def _charted(view: View, name: str, by: str) -> list[Figure]:
             marks.append(Mark(group[:MOST_OF_A_LABEL], "first", [line[0], line[-1]] if len(line) > 1 else line))
     if not marks:
         return []
-    what = view.task.LABELS.get(by, by)
+    what = view.named(by)
     svg = interval_plot(marks[:MOST_GROUPS], f"Success by {what}", view.mean)
     left_out = f"; {len(marks) - MOST_GROUPS} more are in the table" if len(marks) > MOST_GROUPS else ""
     both = f"{view.start} (hollow) and last checkpoint" if view.first != view.last else f"step {view.last}"
@@ -195,7 +195,7 @@ def gaps(view: View) -> list[Figure]:
                 for group in view.groups(f"{shape} gap", name, by):
                     row = view.at_end(f"{shape} gap", name, by, group)
                     if row is not None and row["low"] is not None:
-                        strata.append(Mark(_stratum(by, group), SHAPE_STYLES[shape], [point_of(row)]))
+                        strata.append(Mark(_stratum(view, by, group), SHAPE_STYLES[shape], [point_of(row)]))
     marks = together + strata
     if not any(mark.points for mark in marks):
         return []
@@ -207,17 +207,19 @@ def gaps(view: View) -> list[Figure]:
     return [Figure("shape-gaps", heading, svg, data, legend, wide=True)]
 
 
-_COLUMNS = {"n": "n = {}", "subtractions": "{} −", "divisions": "{} ÷"}
+_COLUMNS = {"n": "n = {}", "subtractions": "{} −", "divisions": "{} ÷", "inverses": "{} − or ÷"}
 
 
-def _stratum(by: str, group: str) -> str:
+def _stratum(view: View, by: str, group: str) -> str:
     """The label of a group by several columns.
 
-    >>> _stratum("n,depth,subtractions,divisions", "4,3,1,0")
-    'n = 4, depth 3, 1 −, 0 ÷'
+    >>> _stratum(View("", pl.DataFrame()), "n,depth,subtractions,inverses", "4,3,1,2")
+    'n = 4, depth 3, 1 −, 2 − or ÷'
     """
     pairs = zip(by.split(","), group.split(","), strict=True)
-    return ", ".join(_COLUMNS.get(column, f"{column} {{}}").format(value) for column, value in pairs)
+    return ", ".join(
+        _COLUMNS[key].format(value) if key in _COLUMNS else f"{view.named(key)} {value}" for key, value in pairs
+    )
 
 
 def seen(view: View) -> list[Figure]:
@@ -305,9 +307,9 @@ def effects(view: View) -> list[Figure]:
                 continue
             if row["low"] is not None:
                 points = [point_of(one) for one in view.rows("effect", "all", by, term)]
-                marks.append(Mark(term + words, SHAPE_STYLES.get(term, "third"), points))
+                marks.append(Mark(view.named(term) + words, SHAPE_STYLES.get(term, "third"), points))
             elif row["status"]:
-                untold.append(f"{term}{words} ({reason(row)})")
+                untold.append(f"{view.named(term)}{words} ({reason(row)})")
     if not marks:
         return []
     both = f"{view.start} (hollow) and last checkpoint" if view.first != view.last else f"step {view.last}"

@@ -54,8 +54,16 @@ class View:
         >>> View("", pl.DataFrame()).alike(("n", "depth", "divisions"))
         'n, depth and number of divisions'
         """
-        *first, last = [self.task.LABELS.get(column, column) for column in columns]
+        *first, last = [self.named(column) for column in columns]
         return f"{', '.join(first)} and {last}" if first else last
+
+    def named(self, column: str) -> str:
+        """A column or a term in words.
+
+        >>> View("", pl.DataFrame()).named("log2 largest")
+        'largest value, doubled'
+        """
+        return self.task.LABELS.get(column, column)
 
     @cached_property
     def seeds(self) -> list[int]:
