@@ -9,7 +9,7 @@ from markupsafe import Markup
 from ramify.analysis.metrics import displayed, metric_of
 from ramify.explore import curves
 from ramify.explore.source import Source
-from ramify.report.figures import Point, Series, line_panel
+from ramify.report.figures import Point, Series, extent, line_panel
 from ramify.tasks.base import SETS
 
 MOST_PANELS = 24
@@ -80,12 +80,11 @@ def panels(
             return link("/completions", run=name, seed=seed, set=where, step=point.step, **curves.behind(by, group))
 
         drawings.append((where if group == "all" else f"{where}, {_group_words(by, group)}", series, lead))
-    every = [point for _, series, _ in drawings for one in series for point in one.points]
-    top = max((end for point in every for end in (point.value, point.high) if end is not None), default=0.0)
+    axis = extent([one for _, series, _ in drawings for one in series])
     return [
         (
             heading,
-            Markup(line_panel(series, f"{displayed(metric)}: {heading}", top, in_percent, lead)),
+            Markup(line_panel(series, f"{displayed(metric)}: {heading}", axis, in_percent, lead)),
             [(one.name, one.style) for one in series],
         )
         for heading, series, lead in drawings

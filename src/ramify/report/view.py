@@ -285,6 +285,18 @@ def tells(row: Row, widest: float) -> bool:
     return bool(row["low"] * row["high"] > 0 or row["high"] - row["low"] <= widest)
 
 
+def is_vague(metric: str, low: float | None, high: float | None) -> bool:
+    """Whether an interval spans at least half of the scale of its metric: too few puzzles to say anything.
+
+    >>> is_vague("mean@4", 0.0, 0.658), is_vague("mean@4 gain", -0.3, 0.4), is_vague("attempts", 0.0, 9.0)
+    (True, False, False)
+    """
+    if low is None or high is None:
+        return False
+    smallest, largest = metric_of(metric).bounds
+    return high - low >= (largest - smallest) / 2
+
+
 def reason(row: Row) -> str:
     """Why a structure effect has no value.
 
