@@ -43,7 +43,7 @@ def test_a_point_of_a_tried_pattern_leads_to_the_completions_that_try_it(known_r
     there = points(source, "attempt rate", "pattern")
     tried = [(value, rows) for value, rows in there if value > 0]
     assert tried
-    attempts = known_run_once.attempts()
+    attempts = known_run_once.attempts().collect()
     for _, rows in tried:
         mine = attempts.join(rows, on=["set", "step", "puzzle_id", "sample"], how="semi")
         shared = mine.group_by("set", "step", "puzzle_id", "sample").agg(pl.col("pattern").unique())["pattern"]

@@ -23,12 +23,11 @@ from ramify.report.figures import (
     Point,
     Series,
     cloud,
-    interval_plot,
     line_panel,
-    stacked_bars,
     track,
 )
 from ramify.report.page import render, view_of
+from ramify.report.rows import interval_plot, stacked_bars
 from ramify.report.svg import standalone
 from ramify.report.terminal import story_text
 from ramify.report.view import View, changes, learned
@@ -100,7 +99,7 @@ def test_its_story(known_run: Run) -> None:
     assert [page.index(f"<h2>{heading}</h2>") for heading in headings] == sorted(
         page.index(f"<h2>{heading}</h2>") for heading in headings
     )
-    assert "0.0% [0.0, 10.2] → 50.0%" in page
+    assert '<span class="whole">0.0% [0.0, 10.2]</span> → <span class="whole">50.0%' in page
     assert "clean: 0 puzzles shared" in page
     assert len(set(re.findall(r'aria-label="tree of ([^"]*)"', page))) >= 18
 
@@ -138,8 +137,9 @@ def test_what_few_puzzles_cannot_tell_is_said_and_no_headline() -> None:
     assert "Not estimated: right-heavy: too few right-heavy puzzles (4)" in told
     assert "none significant" in told
     assert "31.3" not in told
-    heading = sections.effects(view)[0].heading
-    assert heading.endswith("step 0. Not estimated: right-heavy (too few right-heavy puzzles (4))")
+    figure = sections.effects(view)[0]
+    assert figure.heading.endswith("step 0")
+    assert figure.note == "Not estimated: right-heavy (too few right-heavy puzzles (4))."
 
 
 def test_what_was_acquired_is_named(known_run: Run) -> None:

@@ -62,7 +62,7 @@ class Metric:
         shown: where it is shown. "changes": first and last checkpoint in the report; "compare": tests of `ramify
             compare`; "terminal": the summary in the terminal; "figure": a figure of the report; "comparison": a figure
             of several runs.
-        full_scale: whether its figure spans 0 to 1, rather than the range of the values.
+        full_scale: whether its figure, and those of shares beside it, span 0 to 1, not the range of the values.
         shown_as: the name in reports and comparisons, where it differs from the column `metric`.
 
     Raises:

@@ -23,6 +23,7 @@ from ramify.records import Verdict
 from ramify.report.abstract import abstract
 from ramify.report.examples import drawn
 from ramify.report.page import view_of
+from ramify.report.unbroken import unbroken
 from ramify.tasks.base import SHAPE_CLASSES
 
 MOST_CARDS = 120
@@ -63,11 +64,6 @@ def policy() -> str:
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{own}'; connect-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
-
-
-def unbroken(pattern: str) -> str:
-    """A pattern that a browser breaks at no sign."""
-    return pattern.replace("-", "\u2011").replace("/", "\u2060/\u2060")
 
 
 def rendered(template: str, source: Source, title: str, **values: object) -> str:

@@ -12,7 +12,7 @@ from ramify.analysis.derived_metrics import ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERA
 from ramify.analysis.metrics import displayed, metric_of
 from ramify.explore import curves
 from ramify.explore.source import TRAINING, Source
-from ramify.report.figures import Point, Series, line_panel
+from ramify.report.figures import Point, Series, extent, line_panel
 from ramify.tasks.base import SETS
 
 MOST_PANELS = 24
@@ -60,15 +60,17 @@ def panels(
     owners = list(dict.fromkeys((line.run, line.seed) for _, _, lines in drawn for line in lines))[:MOST_LINES]
     styles = dict(zip(owners, STYLES, strict=False))
     in_percent = metric_of(metric).in_percent
-    every = [point for _, _, lines in drawn for line in lines for point in line.points]
-    top = max((end for point in every for end in (point.value, point.high) if end is not None), default=0.0)
-    found = []
+    placed = []
     for where, group, lines in drawn:
         shown = {_label(line, runs): line for line in lines if (line.run, line.seed) in styles}
         series = [Series(label, styles[line.run, line.seed], line.points) for label, line in shown.items()]
+        placed.append((where, group, shown, series))
+    axis = extent([one for *_, series in placed for one in series])
+    found = []
+    for where, group, shown, series in placed:
         lead = partial(_lead, source, metric, where, by, group, shown)
         heading = where if group == "all" else f"{where}, {group_words(by, group)}"
-        svg = Markup(line_panel(series, f"{displayed(metric)}: {heading}", top, in_percent, lead))
+        svg = Markup(line_panel(series, f"{displayed(metric)}: {heading}", axis, in_percent, lead))
         found.append((heading, svg, [(one.name, one.style) for one in series]))
     return found
 

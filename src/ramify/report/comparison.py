@@ -10,15 +10,16 @@ from ramify.analysis.metrics import displayed, metric_of
 from ramify.errors import RunError
 from ramify.report.abstract import abstract
 from ramify.report.figures import intervals
+from ramify.report.lines import LINE_STYLES, Line, Panel, panels
 from ramify.report.page import rendered, view_of
-from ramify.report.sections import LINE_STYLES, Line, panel, success_of
+from ramify.report.sections import success_of
 from ramify.report.story import Section
 from ramify.report.view import Row, View, place, point_of
 from ramify.run import Run
 from ramify.storage import write_text
 
 ONE_LINE = (
-    "One line per run. Bands are 95 % intervals for new puzzles, upright strokes those for the same puzzles, retrained."
+    "One line per run. Bands are 95% intervals for new puzzles, upright strokes those for the same puzzles, retrained."
 )
 """The note of the section on success."""
 
@@ -51,23 +52,26 @@ def render_comparison(runs: Sequence[Run]) -> str:
     conduct = [
         figure
         for metric in views[0].metrics("comparison")
-        for name in ("test", "length")
-        for n in views[0].groups(views[0].mean, name, "n")
-        for figure in panel(
-            f"{metric.slug}-{name}-n{n}",
-            f"{place(name, n)}, {displayed(views[0].name_of(metric, name, 'n', n))}",
-            lines(metric, name, "n", n),
+        for figure in panels(
+            [
+                Panel(
+                    f"{metric.slug}-{name}-n{n}",
+                    f"{place(name, n)}, {displayed(views[0].name_of(metric, name, 'n', n))}",
+                    lines(metric, name, "n", n),
+                )
+                for name in ("test", "length")
+                for n in views[0].groups(views[0].mean, name, "n")
+            ],
             metric.in_percent,
         )
     ]
     gaps = [
-        figure
+        Panel(metric.slug, words, lines(metric, name, "all", "all"))
         for metric, name, words in (
             (SHAPE_GAPS["right-heavy"], "test", "Right-heavy − left-heavy of matched structure"),
             (FORCED_GAPS["right-heavy"], "test", "The same, uniquely solvable puzzles"),
             (TRANSFER, "held_out", "Transfer: held out − matched seen patterns"),
         )
-        for figure in panel(metric.slug, words, lines(metric, name, "all", "all"))
     ]
     found = [
         Section(
@@ -76,7 +80,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
             ONE_LINE,
             success_of(views),
         ),
-        Section("gaps", "Structure gaps and transfer", "", gaps),
+        Section("gaps", "Structure gaps and transfer", "", panels(gaps)),
         Section("conduct", "Attempts and arithmetic", "", conduct),
     ]
     tests, untested = [], []

@@ -1,4 +1,4 @@
-"""Figures as SVG: line panels over training, interval plots, stacked bars, scatter plots.
+"""Figures as SVG: line panels over training, scatter plots, tracks; `rows` has those of rows on one axis.
 
 Each kind is a function from plain data to SVG text; a `Figure` adds the metadata for the page and the export.
 """
@@ -52,7 +52,9 @@ class Figure:
         name: stem of its exported files.
         data: the estimates shown in it.
         legend: names and style classes.
-        wide: whether it spans two columns.
+        wide: whether it takes a row of its own.
+        note: what is not drawn, and why.
+        narrow: the same drawing for narrow screens, if it needs another one.
     """
 
     name: str
@@ -61,9 +63,13 @@ class Figure:
     data: pl.DataFrame
     legend: Sequence[tuple[str, str]] = ()
     wide: bool = False
+    note: str = ""
+    narrow: str = ""
 
 
 WIDTH, HEIGHT = 360, 220
+NARROW, BESIDE, ALONE = 340, 740, 1060
+"""The widths of drawings of rows: on a narrow screen, beside a legend or a note, across the page."""
 CAP = 4
 """Half the length of the strokes that end an interval for the same puzzles, retrained."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 16, 12, 34
@@ -81,28 +87,22 @@ def spoken(value: float, percent: bool) -> str:
 def line_panel(
     series: Sequence[Series],
     label: str,
-    top: float | None = None,
+    axis: tuple[float, float] | None = None,
     percent: bool = True,
     link: Callable[[Series, Point], str] | None = None,
 ) -> str:
     """Draw lines over training steps; `label` is for screen readers.
 
-    Bands are 95 % intervals for new puzzles, upright strokes those for the same puzzles, retrained.
+    Bands are 95% intervals for new puzzles, upright strokes those for the same puzzles, retrained.
 
     Args:
-        top: upper end of the value axis; slightly above the largest value if None.
+        axis: the range of the value axis; that of the values, intervals and 0 if None.
         link: the address to which a point leads.
     """
     everything = [point for one in series for thread in (one.points, *one.threads) for point in thread]
     if not everything:
         return ""
-    ends = [
-        end
-        for point in everything
-        for end in (point.value, point.low, point.high, point.again_low, point.again_high)
-        if end is not None
-    ]
-    marks = ticks(min(0.0, *ends), top if top is not None else max(0.0, *ends))
+    marks = ticks(*(axis or extent(series)))
     last = max(point.step for point in everything) or 1
     x = linear(0, last, _LEFT, WIDTH - _RIGHT)
     y = linear(marks[0], marks[-1], HEIGHT - _BOTTOM, _TOP)
@@ -146,6 +146,18 @@ def line_panel(
     return drawing(WIDTH, HEIGHT, label, parts)
 
 
+def extent(series: Sequence[Series]) -> tuple[float, float]:
+    """The range of all values and intervals, with 0."""
+    everything = [point for one in series for thread in (one.points, *one.threads) for point in thread]
+    ends = [
+        end
+        for point in everything
+        for end in (point.value, point.low, point.high, point.again_low, point.again_high)
+        if end is not None
+    ]
+    return min([0.0, *ends]), max([0.0, *ends])
+
+
 def _path(points: Sequence[Point], x: Scale, y: Scale, style: str) -> str:
     return f'<polyline class="{style}" points="{" ".join(f"{x(p.step)},{y(p.value)}" for p in points)}"/>'
 
@@ -165,80 +177,6 @@ def intervals(point: Point, percent: bool = True) -> str:
         return interval(point, percent)
     again = interval(Point(point.step, point.value, point.again_low, point.again_high), percent)
     return f"{interval(point, percent)}, retrained {again.partition(' ')[2]}"
-
-
-def interval_plot(
-    marks: Sequence[Mark], label: str, axis: str, percent: bool = True, bounds: tuple[float, float] | None = None
-) -> str:
-    """Draw rows of intervals on one axis, with a line at zero.
-
-    Lines are 95 % intervals for new puzzles; short strokes across are the ends of those for the same puzzles,
-    retrained. The axis always includes all values; an arrow marks the end of an interval that extends beyond it.
-
-    Args:
-        axis: label of the axis.
-        bounds: ends of the axis; computed if None.
-    """
-    points = [point for mark in marks for point in mark.points]
-    if not points:
-        return ""
-    row, top, bottom = 22, 6, 36
-    left = 14 + max(len(mark.label) for mark in marks) * 7.2
-    width, height = max(560, left + 260), top + row * len(marks) + bottom
-    low, high = bounds or _reach(points)
-    values = ticks(low, high)
-    low, high = bounds or (values[0], values[-1])
-    x = linear(low, high, left, width - 16)
-    parts = []
-    for value in values:
-        if low <= value <= high:
-            parts.append(line("zero" if value == 0 else "grid", x(value), top, x(value), height - bottom + 4))
-            parts.append(text(x(value), height - bottom + 18, spoken(value, percent)))
-    parts.append(text((left + width) / 2, height - 4, axis))
-    for index, mark in enumerate(marks):
-        middle = top + row * index + row / 2
-        parts.append(text(left - 10, middle + 4, mark.label, "name", "end"))
-        for order, p in enumerate(mark.points):
-            y = middle + (order - (len(mark.points) - 1) / 2) * 8
-            kind = "hollow" if order == 0 and len(mark.points) > 1 else "dot"
-            if p.low is not None and p.high is not None:
-                parts.append(line(f"line {mark.style}", x(p.low), y, x(p.high), y))
-                parts += [text(x(low) - 3, y + 4, "‹", "tick", "end")] if p.low < low else []
-                parts += [text(x(high) + 3, y + 4, "›", "tick", "start")] if p.high > high else []
-            again = [x(end) for end in (p.again_low, p.again_high) if end is not None and low <= end <= high]
-            parts += [line(f"line {mark.style} again", end, y - CAP, end, y + CAP) for end in again]
-            parts.append(dot(f"{kind} {mark.style}", x(p.value), y, 3.6, f"{mark.label}: {intervals(p, percent)}"))
-    return drawing(width, height, label, parts)
-
-
-def _reach(points: Sequence[Point]) -> tuple[float, float]:
-    """The range of an axis with zero, all values, and the ends of most intervals."""
-    ends = sorted(abs(end) for p in points for end in (p.value, p.low, p.high) if end is not None)
-    most = ends[len(ends) // 2] * 6
-    lows = [p.value if p.low is None else max(p.low, min(p.value, -most)) for p in points]
-    highs = [p.value if p.high is None else min(p.high, max(p.value, most)) for p in points]
-    return min(0.0, *lows), max(0.0, *highs)
-
-
-def stacked_bars(rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]], label: str) -> str:
-    """Draw one bar of shares per row; each part is (name, style class, share)."""
-    row, left, width = 30, 112, 460
-    height = row * len(rows) + 26
-    x = linear(0, 1, left, width - 14)
-    parts = []
-    for index, (name, shares) in enumerate(rows):
-        y, at = 4 + index * row, 0.0
-        parts.append(text(left - 10, y + 15, name, "name", "end"))
-        for part, style, share in shares:
-            start, end = x(at), x(at + share)
-            title = f"<title>{escape(name)}: {escape(part)} {share:.1%}</title>"
-            box = f'x="{start}" y="{y}" width="{max(end - start, 0):.1f}" height="20"'
-            parts.append(f'<rect class="bar {style}" {box}>{title}</rect>')
-            if share > 0.09:
-                parts.append(text((start + end) / 2, y + 14, f"{share:.0%}", "on-box" if style == "box" else "on-bar"))
-            at += share
-    parts += [text(x(mark), height - 6, f"{mark:.0%}") for mark in (0, 0.25, 0.5, 0.75, 1)]
-    return drawing(width, height, label, parts)
 
 
 def cloud(points: Sequence[tuple[float, float, str, str]], label: str, axes: tuple[str, str]) -> str:

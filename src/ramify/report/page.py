@@ -17,6 +17,7 @@ from ramify.report.abstract import abstract, details
 from ramify.report.examples import drawn, learned_puzzle, worst_patterns
 from ramify.report.figures import Point, intervals, track
 from ramify.report.story import story
+from ramify.report.unbroken import unbroken
 from ramify.report.view import UNSEEN, Row, View, changes, learned, points_of
 from ramify.run import Run
 from ramify.settings import ExperimentConfig, ImportedSettings, settings_of
@@ -109,7 +110,7 @@ def setting(settings: ExperimentConfig | ImportedSettings, imported: dict[str, A
 
     >>> print(setting(ExperimentConfig.load(overrides=["task.train={3=1440}"])).replace(": ", ":\n"))
     The model (bundled) was trained by GRPO:
-    30 steps of 64 puzzles × 8 samples, 1,440 puzzles of n = 3, reward 1 if correct, 0 for form, else 0.
+    30 steps of 64 puzzles × 8 samples, 1,440 puzzles of n = 3, reward 1 if correct, else 0.
     >>> setting(ExperimentConfig.load(overrides=["train.kind=none"]))
     'The model (bundled) was not trained.'
     """
@@ -172,6 +173,7 @@ def rendered(template: str, **values: object) -> str:
         lstrip_blocks=True,
         loader=jinja2.DictLoader(files),
     )
+    environment.filters["unbroken"] = unbroken
     script = (folder / "page.js").read_text()
     allowed = b64encode(sha256(script.encode()).digest()).decode()
     return environment.get_template(template).render(

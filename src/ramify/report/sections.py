@@ -1,27 +1,17 @@
 """The figures of each section of the report, from one view or from several."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
 from ramify.algebra.drawing import SHAPE_STYLES
 from ramify.analysis.derived_metrics import COVERAGE
-from ramify.report.figures import (
-    Figure,
-    Mark,
-    Point,
-    Series,
-    cloud,
-    interval,
-    interval_plot,
-    line_panel,
-    stacked_bars,
-)
+from ramify.report.figures import ALONE, BESIDE, NARROW, Figure, Mark, Point, cloud, interval
+from ramify.report.lines import LINE_STYLES, Line, Panel, data_of, panels
+from ramify.report.rows import interval_plot, stacked_bars
 from ramify.report.view import SET_NAMES, View, counted, place, point_of, reason
 from ramify.tasks.base import SHAPE_CLASSES
 
-LINE_STYLES = ("first", "second", "third", "fourth", "left", "right")
 METRIC_STYLES = ("first", "second", "third")
 MOST_GROUPS = 60
 """The number of groups in a figure."""
@@ -29,63 +19,22 @@ MOST_OF_A_LABEL = 40
 SUPPORT = (("base only", "fourth"), ("both", "first"), ("trained only", "second"), ("neither", "box"))
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line to draw: a metric of a group of a view, with name and style class."""
-
-    view: View
-    metric: str
-    name: str
-    by: str
-    group: str
-    label: str
-    style: str
-
-
-def data_of(view: View, metrics: Sequence[str], name: str | None, by: str | None = None) -> pl.DataFrame:
-    """The rows behind a figure, including single seeds."""
-    wanted = pl.col("metric").is_in(list(metrics))
-    if name is not None:
-        wanted &= pl.col("set") == name
-    if by is not None:
-        wanted &= pl.col("by") == by
-    return view.estimates.filter(wanted)
-
-
-def panel(
-    name: str, heading: str, lines: Sequence[Line], percent: bool = True, top: float | None = None
-) -> list[Figure]:
-    """A panel of lines as a list; empty if there is nothing to draw."""
-    series, drawn = [], []
-    for one in lines:
-        points = one.view.points(one.metric, one.name, one.by, one.group)
-        if points:
-            threads = one.view.threads(one.metric, one.name, one.by, one.group)
-            series.append(Series(one.label, one.style, points, threads))
-            drawn.append(one)
-    if not series:
-        return []
-    ends = "; ".join(f"{one.name} {interval(one.points[-1], percent)}" for one in series)
-    svg = line_panel(series, f"{heading}: at the last step {ends}", top, percent)
-    rows = [
-        data_of(one.view, [one.metric], one.name, one.by)
-        .filter(pl.col("group") == one.group)
-        .with_columns(run=pl.lit(one.view.name))
-        for one in drawn
-    ]
-    return [Figure(name, heading, svg, pl.concat(rows), [(one.name, one.style) for one in series])]
-
-
 def success(view: View) -> list[Figure]:
     """Success over training for every set and n."""
-    found = []
     metrics = (view.mean, "greedy", view.pass_at_k)
-    for name in view.sets:
-        for n in view.groups(view.mean, name, "n"):
-            lines = [Line(view, m, name, "n", n, m, s) for m, s in zip(metrics, METRIC_STYLES, strict=True)]
-            if name != "skills":
-                found += panel(f"success-{name}-n{n}", place(name, n), lines)
-    return found + [figure for name in view.sets for by in view.task.CHARTED for figure in _charted(view, name, by)]
+    found = [
+        Panel(
+            f"success-{name}-n{n}",
+            place(name, n),
+            [Line(view, m, name, "n", n, m, s) for m, s in zip(metrics, METRIC_STYLES, strict=True)],
+        )
+        for name in view.sets
+        for n in view.groups(view.mean, name, "n")
+        if name != "skills"
+    ]
+    return panels(found) + [
+        figure for name in view.sets for by in view.task.CHARTED for figure in _charted(view, name, by)
+    ]
 
 
 def _charted(view: View, name: str, by: str) -> list[Figure]:
@@ -97,12 +46,39 @@ def _charted(view: View, name: str, by: str) -> list[Figure]:
             marks.append(Mark(group[:MOST_OF_A_LABEL], "first", [line[0], line[-1]] if len(line) > 1 else line))
     if not marks:
         return []
-    what = view.task.LABELS.get(by, by)
-    svg = interval_plot(marks[:MOST_GROUPS], f"Success by {what}", view.mean)
-    left_out = f"; {len(marks) - MOST_GROUPS} more are in the table" if len(marks) > MOST_GROUPS else ""
+    what = view.named(by)
+    left_out = f"{len(marks) - MOST_GROUPS} more are in the table." if len(marks) > MOST_GROUPS else ""
     both = f"{view.start} (hollow) and last checkpoint" if view.first != view.last else f"step {view.last}"
-    heading = f"Success by {what}, {view.described(name)}: {both}{left_out}"
-    return [Figure(f"success-{name}-{by}", heading, svg, data_of(view, [view.mean], name, by), wide=True)]
+    heading = f"Success by {what}, {view.described(name)}: {both}"
+    data = data_of(view, [view.mean], name, by)
+    return rows_figure(f"success-{name}-{by}", heading, marks[:MOST_GROUPS], view.mean, data, note=left_out)
+
+
+def rows_figure(
+    name: str,
+    heading: str,
+    marks: Sequence[Mark],
+    axis: str,
+    data: pl.DataFrame,
+    legend: Sequence[tuple[str, str]] = (),
+    note: str = "",
+    percent: bool = True,
+) -> list[Figure]:
+    """A figure of rows as a list; empty if no row has a point.
+
+    Rows without a point are left out, and so is what no row has of the legend.
+
+    Args:
+        axis: label of the axis.
+    """
+    drawn = [mark for mark in marks if mark.points]
+    if not drawn:
+        return []
+    used = {mark.style for mark in drawn}
+    shown = [(label, style) for label, style in legend if style in used]
+    widths = (BESIDE if shown or note else ALONE, NARROW)
+    wide, narrow = (interval_plot(drawn, heading, axis, percent, width=width) for width in widths)
+    return [Figure(name, heading, wide, data, shown, wide=True, note=note, narrow=narrow)]
 
 
 def success_of(views: Sequence[View]) -> list[Figure]:
@@ -116,55 +92,53 @@ def success_of(views: Sequence[View]) -> list[Figure]:
                     Line(view, view.mean if metric == "mean" else metric, name, "n", n, view.name, style)
                     for view, style in zip(views, LINE_STYLES, strict=False)
                 ]
-                found += panel(f"{what}-{name}-n{n}", f"{place(name, n)}, {what} success", lines)
-    return found
+                found.append(Panel(f"{what}-{name}-n{n}", f"{place(name, n)}, {what} success", lines))
+    return panels(found)
 
 
 def learned_by_shape(view: View) -> list[Figure]:
-    """Acquisition by n and shape class, as intervals over steps."""
-    marks = []
-    timed = _timed(view)
-    for name in ("test", "length"):
-        for group in view.groups("acquisition", name, "n,shape_class"):
-            row = view.at_end("acquisition", name, "n,shape_class", group)
+    """The timing and the acquisition of each n and shape class, as intervals over steps."""
+    when = "When each shape class was acquired"
+    acquired = data_of(view, ["acquisition"], None, "n,shape_class")
+    timing = data_of(view, ["timing", "timing difference", "gain fraction"], None, "n,shape_class")
+    half = "training step at which half of the gain is kept"
+    return [
+        *_by_shape(view, "timing", "timing-by-shape", "When each shape class gains, whatever its size", timing),
+        *_by_shape(view, "acquisition", "acquisition-by-shape", when, acquired, half),
+    ]
+
+
+def _by_shape(
+    view: View, metric: str, name: str, heading: str, data: pl.DataFrame, axis: str = "mean step of the gain"
+) -> list[Figure]:
+    """A step of each n and shape class; classes without one are in the note."""
+    marks, others = [], []
+    for of in ("test", "length"):
+        for group in view.groups(metric, of, "n,shape_class"):
+            row = view.at_end(metric, of, "n,shape_class", group)
             n, shape = group.split(",")
             if row is None or shape not in SHAPE_CLASSES or row["status"] == "unknown":
                 continue
-            label, style = f"n = {n}, {shape}", SHAPE_STYLES[shape]
-            if row["value"] is None:
-                marks.append(Mark(f"{label}: {row['status']}", style, []))
-            else:
+            is_told = row["value"] is not None and (metric == "acquisition" or row["low"] is not None)
+            if is_told:
                 high = row["high"] if row["high"] is not None else view.last
-                marks.append(Mark(label, style, [Point(0, row["value"], row["low"], high)]))
-    if not any(mark.points for mark in marks):
-        return timed
-    svg = interval_plot(
-        marks, "Acquisition step by shape class", "training step at which half of the gain is kept", False
-    )
-    heading = "When each shape class was acquired"
+                marks.append(Mark(f"n = {n}, {shape}", SHAPE_STYLES[shape], [Point(0, row["value"], row["low"], high)]))
+            else:
+                others.append((row["status"] or "no interval", f"n = {n} {shape}"))
     legend = [(shape, SHAPE_STYLES[shape]) for shape in SHAPE_CLASSES]
-    data = data_of(view, ["acquisition"], None, "n,shape_class")
-    return [*timed, Figure("acquisition-by-shape", heading, svg, data, legend, wide=True)]
+    return rows_figure(name, heading, marks, axis, data, legend, _by_reason(others), percent=False)
 
 
-def _timed(view: View) -> list[Figure]:
-    """The mean step of the gain of each shape class, which is independent of the size of the gain."""
-    marks = []
-    for name in ("test", "length"):
-        for group in view.groups("timing", name, "n,shape_class"):
-            row = view.at_end("timing", name, "n,shape_class", group)
-            n, shape = group.split(",")
-            if row is None or shape not in SHAPE_CLASSES:
-                continue
-            points = [] if row["low"] is None else [point_of(row)]
-            note = "" if points else f": {row['status'] or 'no interval'}"
-            marks.append(Mark(f"n = {n}, {shape}{note}", SHAPE_STYLES[shape], points))
-    if not any(mark.points for mark in marks):
-        return []
-    svg = interval_plot(marks, "Mean step of the gain by shape class", "mean step of the gain", False)
-    legend = [(shape, SHAPE_STYLES[shape]) for shape in SHAPE_CLASSES]
-    data = data_of(view, ["timing", "timing difference", "gain fraction"], None, "n,shape_class")
-    return [Figure("timing-by-shape", "When each shape class gains, whatever its size", svg, data, legend, wide=True)]
+def _by_reason(others: Sequence[tuple[str, str]]) -> str:
+    """What is not drawn, by reason.
+
+    >>> _by_reason([("not acquired", "n = 3 left-heavy"), ("not acquired", "n = 4 balanced")])
+    'Not acquired: n = 3 left-heavy; n = 4 balanced.'
+    """
+    reasons: dict[str, list[str]] = {}
+    for status, label in others:
+        reasons.setdefault(status, []).append(label)
+    return " ".join(f"{status[:1].upper()}{status[1:]}: {'; '.join(of)}." for status, of in reasons.items())
 
 
 def shapes(view: View) -> list[Figure]:
@@ -176,48 +150,47 @@ def shapes(view: View) -> list[Figure]:
                 Line(view, view.mean, name, "n,shape_class", f"{n},{shape}", shape, SHAPE_STYLES[shape])
                 for shape in SHAPE_CLASSES
             ]
-            found += panel(f"shapes-{name}-n{n}", f"{place(name, n)}, {view.mean} by shape class", lines)
-    return found + gaps(view)
+            found.append(Panel(f"shapes-{name}-n{n}", f"{place(name, n)}, {view.mean} by shape class", lines))
+    return panels(found) + gaps(view)
 
 
 def gaps(view: View) -> list[Figure]:
     """The right-heavy and balanced gaps by stratum, at the last checkpoint."""
-    together, strata = [], []
+    together, strata, others = [], [], []
     for name, trained in (("test", "trained n"), ("length", "longer n")):
         for shape in ("right-heavy", "balanced"):
             for suffix, words in (("", "all puzzles"), (", forced", "uniquely solvable puzzles")):
                 row = view.at_end(f"{shape} gap{suffix}", name, "all", "all")
-                if row is not None and row["value"] is not None:
-                    points = [] if row["low"] is None else [point_of(row)]
-                    note = counted(row) if points else row["status"] or "no interval"
-                    together.append(Mark(f"{shape}, {trained}, {words}: {note}", SHAPE_STYLES[shape], points))
+                label = f"{shape}, {trained}, {words}"
+                if row is not None and row["low"] is not None:
+                    together.append(Mark(f"{label}: {counted(row)}", SHAPE_STYLES[shape], [point_of(row)]))
+                elif row is not None:
+                    others.append((row["status"] or "no interval", label))
             for by in view.groupings(f"{shape} gap", name) - {"all", "n"}:
                 for group in view.groups(f"{shape} gap", name, by):
                     row = view.at_end(f"{shape} gap", name, by, group)
                     if row is not None and row["low"] is not None:
-                        strata.append(Mark(_stratum(by, group), SHAPE_STYLES[shape], [point_of(row)]))
-    marks = together + strata
-    if not any(mark.points for mark in marks):
-        return []
+                        strata.append(Mark(_stratum(view, by, group), SHAPE_STYLES[shape], [point_of(row)]))
     axis = f"{view.mean}, difference to left-heavy at step {view.last}"
-    svg = interval_plot(marks, "Gaps to left-heavy patterns of matched structure", axis)
     metrics = [f"{shape} gap{suffix}" for shape in ("right-heavy", "balanced") for suffix in ("", ", forced")]
     legend = [("right-heavy − left-heavy", "right"), ("balanced − left-heavy", "balanced")]
     heading, data = "Like with like: the gap to left-heavy patterns", data_of(view, metrics, None)
-    return [Figure("shape-gaps", heading, svg, data, legend, wide=True)]
+    return rows_figure("shape-gaps", heading, together + strata, axis, data, legend, _by_reason(others))
 
 
-_COLUMNS = {"n": "n = {}", "subtractions": "{} −", "divisions": "{} ÷"}
+_COLUMNS = {"n": "n = {}", "subtractions": "{} −", "divisions": "{} ÷", "inverses": "{} − or ÷"}
 
 
-def _stratum(by: str, group: str) -> str:
+def _stratum(view: View, by: str, group: str) -> str:
     """The label of a group by several columns.
 
-    >>> _stratum("n,depth,subtractions,divisions", "4,3,1,0")
-    'n = 4, depth 3, 1 −, 0 ÷'
+    >>> _stratum(View("", pl.DataFrame()), "n,depth,subtractions,inverses", "4,3,1,2")
+    'n = 4, depth 3, 1 −, 2 − or ÷'
     """
     pairs = zip(by.split(","), group.split(","), strict=True)
-    return ", ".join(_COLUMNS.get(column, f"{column} {{}}").format(value) for column, value in pairs)
+    return ", ".join(
+        _COLUMNS[key].format(value) if key in _COLUMNS else f"{view.named(key)} {value}" for key, value in pairs
+    )
 
 
 def seen(view: View) -> list[Figure]:
@@ -228,9 +201,9 @@ def seen(view: View) -> list[Figure]:
             Line(view, view.mean, name, "n", n, words, style)
             for name, words, style in (("test", "seen patterns", "first"), ("held_out", "held-out family", "fourth"))
         ]
-        found += panel(f"seen-n{n}", f"n = {n}, {view.mean}, all patterns", lines)
+        found.append(Panel(f"seen-n{n}", f"n = {n}, {view.mean}, all patterns", lines))
     line = Line(view, "transfer", "held_out", "all", "all", "held out − seen", "fourth")
-    found += panel("transfer", "Gain of held-out minus gain of matched seen patterns", [line])
+    transfer = panels([Panel("transfer", "Gain of held-out minus gain of matched seen patterns", [line])])
     marks = []
     for by in ("all", "n", "pattern"):
         for group in view.groups("transfer", "held_out", by):
@@ -238,28 +211,30 @@ def seen(view: View) -> list[Figure]:
             if row is not None and row["value"] is not None:
                 label = {"all": "all", "n": f"n = {group}"}.get(by, group)
                 marks.append(Mark(label, "fourth", [point_of(row)]))
-    if marks:
-        axis = f"difference in differences of {view.mean} at step {view.last}"
-        svg = interval_plot(marks, "Transfer by pattern", axis)
-        data = data_of(view, ["transfer"], "held_out")
-        found.append(
-            Figure("transfer-by-pattern", "Each held-out pattern against matched seen ones", svg, data, wide=True)
-        )
-    return found
+    axis = f"difference in differences of {view.mean} at step {view.last}"
+    heading, data = "Each held-out pattern against matched seen ones", data_of(view, ["transfer"], "held_out")
+    return [*panels(found), *transfer, *rows_figure("transfer-by-pattern", heading, marks, axis, data)]
 
 
 def beyond(view: View) -> list[Figure]:
     """Figures beyond pass@k: attempts, arithmetic accuracy, coverage and support."""
-    found: list[Figure] = []
     sizes = [(name, n) for name in ("test", "length") for n in view.groups(view.mean, name, "n")]
+    others: list[Figure] = []
+    in_percent: list[Panel] = []
+    top = None
     for metric in view.metrics("figure"):
         lines = []
         for (name, n), style in zip(sizes, LINE_STYLES, strict=False):
             named = view.name_of(metric, name, "n", n)
             suffix = f" (at {metric.number(named)} completions)" if metric is COVERAGE else ""
             lines.append(Line(view, named, name, "n", n, place(name, n) + suffix, style))
-        top = 1.0 if metric.full_scale else None
-        found += panel(metric.slug, metric.label, lines, metric.in_percent, top)
+        panel = Panel(metric.slug, metric.label, lines)
+        if metric.in_percent and not metric.is_signed:
+            in_percent.append(panel)
+            top = 1.0 if metric.full_scale else top
+        else:
+            others += panels([panel], metric.in_percent)
+    found = [*panels(in_percent, top=top), *others]
     bars = []
     for kind in ("support", "pattern support"):
         for name, n in sizes:
@@ -269,9 +244,9 @@ def beyond(view: View) -> list[Figure]:
                 bars.append((f"n = {n}, {what}", [(part, style, row["value"]) for part, style, row in shares if row]))
     if bars:
         metrics = [f"{kind}: {part}" for kind in ("support", "pattern support") for part, _ in SUPPORT]
-        svg = stacked_bars(bars, f"Support at step {view.last}")
+        svg, narrow = (stacked_bars(bars, f"Support at step {view.last}", width) for width in (BESIDE, NARROW))
         heading, data = "Support: who solves within equally many samples", data_of(view, metrics, None, "n")
-        found.append(Figure("support", heading, svg, data, SUPPORT, wide=True))
+        found.append(Figure("support", heading, svg, data, SUPPORT, wide=True, narrow=narrow))
     return found
 
 
@@ -287,12 +262,9 @@ def composition(view: View) -> list[Figure]:
                 points = [point_of(first[0]), point_of(row)] if len(first) > 1 else [point_of(row)]
                 held = ", held out" if name == "held_out" else ""
                 marks.append(Mark(f"n = {n}, {shape}{held}", SHAPE_STYLES[shape], points))
-    if not marks:
-        return []
-    svg = interval_plot(marks, "Composition gap by shape class", "success − product of the parts' successes")
     data = data_of(view, ["composition gap"], None)
     heading = f"Composition gap: {view.start} (hollow) and last checkpoint"
-    return [Figure("composition-gap", heading, svg, data, wide=True)]
+    return rows_figure("composition-gap", heading, marks, "success − product of the parts' successes", data)
 
 
 def effects(view: View) -> list[Figure]:
@@ -305,16 +277,14 @@ def effects(view: View) -> list[Figure]:
                 continue
             if row["low"] is not None:
                 points = [point_of(one) for one in view.rows("effect", "all", by, term)]
-                marks.append(Mark(term + words, SHAPE_STYLES.get(term, "third"), points))
+                marks.append(Mark(view.named(term) + words, SHAPE_STYLES.get(term, "third"), points))
             elif row["status"]:
-                untold.append(f"{term}{words} ({reason(row)})")
-    if not marks:
-        return []
+                untold.append(f"{view.named(term)}{words} ({reason(row)})")
     both = f"{view.start} (hollow) and last checkpoint" if view.first != view.last else f"step {view.last}"
     heading = f"Which features of structure matter: {both}"
-    heading += f". Not estimated: {'; '.join(untold)}" if untold else ""
-    svg = interval_plot(marks, "Structure effects", "log-odds of success", percent=False)
-    return [Figure("effects", heading, svg, data_of(view, ["effect", "effect change"], "all"), wide=True)]
+    note = f"Not estimated: {'; '.join(untold)}." if untold else ""
+    data = data_of(view, ["effect", "effect change"], "all")
+    return rows_figure("effects", heading, marks, "log-odds of success", data, note=note, percent=False)
 
 
 def signal(view: View) -> list[Figure]:
@@ -345,4 +315,5 @@ def signal(view: View) -> list[Figure]:
         Line(view, "zero advantage", "train", "n", n, f"n = {n}", style)
         for n, style in zip(view.groups("zero advantage", "train", "n"), LINE_STYLES, strict=False)
     ]
-    return panel("zero-advantage", "Groups without signal since the checkpoint before", lines, top=1.0) + found
+    shares = Panel("zero-advantage", "Groups without signal since the checkpoint before", lines)
+    return panels([shares], top=1.0) + found

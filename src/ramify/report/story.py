@@ -25,7 +25,7 @@ LEARNED = """The size and the timing of a gain are measured separately. The mean
 class, relative to its own final gain: half of the last step for an even gain. A class with a small final gain is not
 timed. A pattern stands for all equivalent expressions: 43-(14+98) is A-B-C. It is acquired at the first checkpoint
 from which its success stays above half of its gain, if the interval of the gain excludes 0. Not acquired means not
-detected: small gains are detected late or never, so acquisition steps do not give an order. Lines behind dots are 95 %
+detected: small gains are detected late or never, so acquisition steps do not give an order. Lines behind dots are 95%
 intervals."""
 SHAPES = """Puzzles are grouped by the shape of their source pattern. The curves average all patterns of a shape; the
 gaps compare patterns of equal {alike} (balanced patterns: of equal {balanced}). A uniquely

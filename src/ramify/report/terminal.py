@@ -92,8 +92,8 @@ def _gaps(view: View) -> list[str]:
 def _effects(view: View) -> list[str]:
     rows = [row for term in view.groups("effect", "all", "term") if (row := view.at_end("effect", "all", "term", term))]
     clear = [row for row in rows if row["q"] is not None and row["q"] <= FALSE_DISCOVERIES]
-    lines = [f"  {row['group']:<20} {_estimate(row, percent=False)}" for row in clear]
-    untold = [f"{row['group']}: {reason(row)}" for row in rows if row["value"] is None and row["status"]]
+    lines = [f"  {view.named(row['group']):<30} {_estimate(row, percent=False)}" for row in clear]
+    untold = [f"{view.named(row['group'])}: {reason(row)}" for row in rows if row["value"] is None and row["status"]]
     if not lines and len(untold) < len(rows):
         lines = ["  none significant"]
     if untold:

@@ -54,8 +54,16 @@ class View:
         >>> View("", pl.DataFrame()).alike(("n", "depth", "divisions"))
         'n, depth and number of divisions'
         """
-        *first, last = [self.task.LABELS.get(column, column) for column in columns]
+        *first, last = [self.named(column) for column in columns]
         return f"{', '.join(first)} and {last}" if first else last
+
+    def named(self, column: str) -> str:
+        """A column or a term in words.
+
+        >>> View("", pl.DataFrame()).named("log2 largest")
+        'largest value, doubled'
+        """
+        return self.task.LABELS.get(column, column)
 
     @cached_property
     def seeds(self) -> list[int]:
@@ -275,6 +283,18 @@ def tells(row: Row, widest: float) -> bool:
     if row["value"] is None or row["low"] is None:
         return False
     return bool(row["low"] * row["high"] > 0 or row["high"] - row["low"] <= widest)
+
+
+def is_vague(metric: str, low: float | None, high: float | None) -> bool:
+    """Whether an interval spans at least half of the scale of its metric: too few puzzles to say anything.
+
+    >>> is_vague("mean@4", 0.0, 0.658), is_vague("mean@4 gain", -0.3, 0.4), is_vague("attempts", 0.0, 9.0)
+    (True, False, False)
+    """
+    if low is None or high is None:
+        return False
+    smallest, largest = metric_of(metric).bounds
+    return high - low >= (largest - smallest) / 2
 
 
 def reason(row: Row) -> str:

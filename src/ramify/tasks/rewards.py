@@ -39,10 +39,11 @@ class RewardConfig(Config):
     def label(self) -> str:
         """The reward in words.
 
-        >>> REWARDS["paper"].label
-        '1 if correct, 0.1 for form, else 0'
+        >>> REWARDS["paper"].label, RewardConfig().label
+        ('1 if correct, 0.1 if wrong in the right form, else 0', '1 if correct, else 0')
         """
-        return f"{self.correct:g} if correct, {self.form:g} for form, else {self.wrong:g}"
+        form = "" if self.form == self.wrong else f"{self.form:g} if wrong in the right form, "
+        return f"{self.correct:g} if correct, {form}else {self.wrong:g}"
 
     def score(self, grade: Grade) -> float:
         """The reward of a grade."""

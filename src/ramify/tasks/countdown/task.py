@@ -78,12 +78,15 @@ class CountdownConfig(CountdownSettings):
     PROMISES: ClassVar[Mapping[str, str]] = PROMISES
     INTRODUCTION: ClassVar[str] = (
         "Countdown puzzles: use every number once, with + − × ÷, and reach the target (3, 7, 8 → 29: 3 × 7 + 8). A "
-        "solution is an expression tree; its pattern is the tree without the numbers."
+        "solution is an expression tree; its pattern is the tree without the numbers, and n is how many numbers it has."
     )
     LABELS: ClassVar[Mapping[str, str]] = {
         "subtractions": "number of subtractions",
         "divisions": "number of divisions",
         "inverses": "number of subtractions and divisions",
+        "log2 multiplicity": "number of solutions, doubled",
+        "log2 largest": "largest value, doubled",
+        "fractional": "a fraction as a value",
     }
 
     @classmethod
