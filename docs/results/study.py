@@ -24,7 +24,8 @@ from ramify.analysis.compare import Side, compare
 from ramify.analysis.estimate import estimate_cells
 from ramify.analysis.estimators import mean_interval
 from ramify.analysis.metrics import displayed
-from ramify.report.figures import Mark, Point, Series, interval, interval_plot, line_panel
+from ramify.report.figures import Mark, Point, Series, interval, line_panel
+from ramify.report.rows import interval_plot
 from ramify.report.svg import standalone
 from ramify.run import Run
 from ramify.tasks.functions.attempts import first_fault
@@ -745,7 +746,7 @@ def base_curve() -> None:
         mine = rows.filter(pl.col("n") == n).sort("step").select("step", "value", "low", "high")
         series.append(Series(f"n = {n}", style, [Point(*row) for row in mine.iter_rows()]))
     title = "Arithmetic accuracy of the base over pre-training"
-    svg = line_panel(series, title, 1.0).replace(" (0: base)", "")
+    svg = line_panel(series, title, (0.0, 1.0)).replace(" (0: base)", "")
     draw("base-curve", title, svg, [(one.name, one.style) for one in series])
 
 
