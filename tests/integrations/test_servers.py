@@ -1,4 +1,4 @@
-"""`transformers serve` as a server, Ray with two workers, W&B and trackio without a network: each run for real."""
+"""`transformers serve` and llama.cpp, Ray with two workers, W&B and trackio without a network: each run for real."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from others import called, tool
 
-from ramify import Puzzle, Run
+from ramify import ConfigError, Puzzle, Run
 from ramify.models.checkpoints import model_path
+from ramify.models.packaged import gguf_file
 from ramify.sampling.hf import HFSamplerConfig
 from ramify.sampling.openai import OpenAISamplerConfig
 from ramify.tasks.countdown.prompts import PromptConfig
@@ -36,25 +38,56 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     own |= {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
     (folder / "generation_config.json").write_text(json.dumps(own))
     (folder / "chat_template.jinja").write_text("{{ messages[-1]['content'] }}")
+    program = Path(sys.executable).with_name("transformers")
+    with serving(program, "serve", folder, "--device", "cpu", health="health") as url:
+        yield url, str(folder)
+
+
+@pytest.fixture(scope="module")
+def llama_cpp() -> Iterator[str]:
+    """The base URL of llama-cpp-python's server of SmolLM2; `make .venv-llama/ready` builds it with a compiler."""
+    python = tool("llama", "python")
+    try:
+        file = gguf_file("package:smollm2")
+    except ConfigError as error:
+        pytest.skip(str(error))
+    with serving(python, "-m", "llama_cpp.server", "--model", file, health="v1/models") as url:
+        yield url
+
+
+@contextmanager
+def serving(*command: str | Path, health: str) -> Iterator[str]:
+    """The base URL of a server while it runs, once it answers at the path `health`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    program = Path(sys.executable).with_name("transformers")
-    command = [str(program), "serve", str(folder), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+    listening = [*map(str, command), "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(listening, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(240):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/{health}", timeout=5)
                 break
             except (urllib.error.URLError, OSError):
-                assert process.poll() is None, "transformers serve ended"
+                assert process.poll() is None, f"{command} ended"
                 time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}/v1", str(folder)
+        yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_llama_cpp_answers_texts_and_messages(llama_cpp: str, chat: bool) -> None:
+    config = OpenAISamplerConfig.check({"base_url": llama_cpp, "samples": 3, "max_new_tokens": 24, "concurrency": 1})
+    sampler, prompt = config.build("smollm2"), PromptConfig(chat=chat)
+    found = sampler.sample(PUZZLES, prompt, False, "a")
+    assert [(one.puzzle_id, one.sample) for one in found] == [(p.id, k) for p in PUZZLES for k in range(3)]
+    assert len({one.text for one in found}) > 2
+    assert all(one.tokens is None or 0 < one.tokens <= 24 for one in found)
+    greedy = [[one.text for one in sampler.sample(PUZZLES, prompt, True, name)] for name in ("a", "b")]
+    assert greedy[0] == greedy[1]
 
 
 @pytest.mark.parametrize("chat", [False, True])

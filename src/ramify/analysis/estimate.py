@@ -58,7 +58,7 @@ def estimate_cells(cells: pl.DataFrame, task: Task | None = None, more: Sequence
 
     Args:
         cells: the frame of `Run.cells`; rows of other seeds may be appended.
-        task: the task of the puzzles; Countdown if None.
+        task: the task of the puzzles; the default task if None.
         more: as in `estimate`.
 
     Raises:
