@@ -1,85 +1,29 @@
 """The pages of the explorer, each from the query of its address. Every state of a page is in its address."""
 
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from functools import cache
-from hashlib import sha256
-from importlib import resources
+from collections.abc import Collection, Mapping, Sequence
 
-import jinja2
 import polars as pl
-from markupsafe import Markup
 
 from ramify.analysis.metrics import displayed
 from ramify.errors import RunError
 from ramify.explore import curves, structure
 from ramify.explore.completions import PAGE, around, page_of, search
-from ramify.explore.filters import SORTS, Filters
+from ramify.explore.filters import SORTS, Filters, normal_form
 from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, link, panels
 from ramify.explore.progress import progress
 from ramify.explore.puzzle import Column, column, difference
+from ramify.explore.rendering import rendered
 from ramify.explore.source import TRAINING, Part, Source
 from ramify.records import Verdict
 from ramify.report.abstract import abstract
 from ramify.report.examples import drawn
 from ramify.report.page import view_of
-from ramify.report.unbroken import unbroken
 from ramify.tasks.base import SHAPE_CLASSES
 
 MOST_CARDS = 120
 MOST_COLUMNS = 6
 
 Query = Mapping[str, str]
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    loader = jinja2.PackageLoader("ramify.explore", "templates")
-    found = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=loader
-    )
-    found.globals["link"] = link
-    found.globals["unbroken"] = unbroken
-    found.filters["percent"] = lambda share: "–" if share is None else f"{share:.0%}"
-    return found
-
-
-@cache
-def script() -> str:
-    """The script of the pages."""
-    return (resources.files("ramify.explore") / "templates" / "view.js").read_text()
-
-
-@cache
-def _style() -> str:
-    report = (resources.files("ramify.report") / "page.css").read_text()
-    return report + (resources.files("ramify.explore") / "templates" / "view.css").read_text()
-
-
-@cache
-def policy() -> str:
-    """The content security policy: no resource of another site, and no script but that of the pages."""
-    own = b64encode(sha256(script().encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{own}'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    )
-
-
-def rendered(template: str, source: Source, title: str, **values: object) -> str:
-    """A page."""
-    return (
-        _environment()
-        .get_template(template)
-        .render(
-            title=title,
-            source=source,
-            version=source.version(),
-            style=Markup(_style()),
-            script=Markup(script()),
-            **values,
-        )
-    )
 
 
 def problem(source: Source, message: str) -> str:
@@ -148,8 +92,6 @@ def structure_page(source: Source, query: Query) -> str:
     n = _number(query, "n")
     n = n if n in sizes else _usual_size(cells)
     found = structure.patterns(source, name, cells.filter(pl.col("n") == n)) if len(cells) else []
-    order = [*SHAPE_CLASSES, *sorted({cell.shape for cell in found} - {*SHAPE_CLASSES})]
-    classes = [(shape, [cell for cell in found if cell.shape == shape]) for shape in order]
     return rendered(
         "structure.html.jinja",
         source,
@@ -163,48 +105,56 @@ def structure_page(source: Source, query: Query) -> str:
         sets=sorted({part.set for part in source.parts(name)} - {TRAINING}),
         seed=seed,
         seeds=run.seeds,
-        classes=[(shape, cells) for shape, cells in classes if cells],
+        classes=structure.by_shape(found),
+        sampled=None if seed is None else source.sampled_by(name, seed, step),
         most=MOST_CARDS,
     )
 
 
 def pattern_page(source: Source, query: Query) -> str:
-    """A pattern: its curve, its puzzles, its parts and twins, and the patterns used instead."""
+    """A pattern: its curve, its puzzles, its sub-patterns, family and twins, and the patterns used instead."""
     name = query.get("run") or next(iter(source.runs))
-    run, pattern = source.run(name), query.get("pattern", "")
+    run = source.run(name)
     task = run.task
-    try:
-        features = dict(task.structure(pattern))
-    except (ValueError, KeyError, RecursionError):
-        raise RunError(f"{pattern[:80]}: not a pattern of this task") from None
+    pattern = normal_form(task, query.get("pattern", ""))
     steps = _steps(source, name)
-    step = _chosen(query, "step", steps)
-    parts = _parts_at(source, name, step, "", _number(query, "seed"))
-    cells = structure.cells_at(source, parts)
+    step, seed = _chosen(query, "step", steps), _number(query, "seed")
+    cells = structure.cells_at(source, _parts_at(source, name, step, "", seed))
     mine = cells.filter(pl.col("pattern") == pattern) if len(cells) else cells
-    if not len(mine):
+    sets = sorted(mine["set"].unique()) if len(mine) else []
+    if not sets:
         raise RunError(f"{pattern[:80]}: no puzzle of {name} has this source pattern at step {step}")
-    of = str(mine["set"][0])
-    metric = default_metric(source, name)
-    figures = panels(source, [name], metric, of, "pattern", [pattern], "pooled")
-    below = structure.patterns(source, name, cells.filter(pl.col("pattern").is_in(list(task.parts(pattern)))))
-    twins = sorted(task.twins(pattern))
+    of = query.get("set") or sets[0]
+    if of not in sets:
+        raise RunError(f"set = {of[:80]}: no puzzle of it has this source pattern; there are {', '.join(sets)}")
+    mine = mine.filter(pl.col("set") == of)
+    parts = _parts_at(source, name, step, of, seed)
+    figures = panels(source, [name], default_metric(source, name), of, "pattern", [pattern], "pooled")
+    others = cells["pattern"].drop_nulls().unique().to_list()
+
+    def those(wanted: Collection[str]) -> list[structure.PatternCell]:
+        return structure.patterns(source, name, cells.filter(pl.col("pattern").is_in(list(wanted))))
+
     return rendered(
         "pattern.html.jinja",
         source,
         pattern,
         run=name,
         pattern=pattern,
-        features=features,
+        features=task.structure(pattern),
         tree=drawn(task, pattern),
         step=step,
         steps=steps,
+        seed=seed,
+        sampled=None if seed is None else source.sampled_by(name, seed, step),
         set=of,
+        sets=sets,
         cell_of=structure.patterns(source, name, mine)[0],
         puzzles=structure.puzzles_of(source, name, mine)[:MOST_CARDS],
-        parts=below,
-        twins=twins,
-        substitutes=structure.substitutes(source, [part for part in parts if part.set == of], pattern)[:12],
+        parts=those(task.sub_patterns(pattern)),
+        family=those(structure.family(task, pattern, others))[:MOST_CARDS],
+        twins=sorted(task.twins(pattern)),
+        substitutes=structure.substitutes(source, parts, pattern)[:12],
         panels=figures,
     )
 
@@ -223,9 +173,12 @@ def puzzle_page(source: Source, query: Query, at: Sequence[str]) -> str:
     if unknown:
         raise RunError(f"at = {unknown[0][:80]}: no such checkpoint; use RUN:SEED:STEP")
     if not wanted and mine:
-        seed = _number(query, "seed") or mine[0].seed
-        of_seed = [part for part in mine if part.seed == seed] or mine
-        wanted = list(dict.fromkeys((of_seed[0], of_seed[-1])))
+        seed = _number(query, "seed")
+        seed = mine[0].seed if seed is None else seed
+        of_seed = [part for part in mine if part.seed == source.sampled_by(name, seed, part.step)] or mine
+        step = _chosen(query, "step", [part.step for part in of_seed])
+        last = next(part for part in of_seed if part.step == step)
+        wanted = list(dict.fromkeys((of_seed[0], last)))
     columns = [column(source, part, puzzle_id) for part in wanted]
     row = rows.to_dicts()[0]
     compared = difference(*columns) if len(columns) == 2 else None
@@ -242,8 +195,32 @@ def puzzle_page(source: Source, query: Query, at: Sequence[str]) -> str:
         compared=compared,
         available=[(_named(part), part) for part in available if part not in wanted][:500],
         kept=[_named(part) for part in wanted],
+        comparisons=_comparisons(source, of, puzzle_id, wanted, available),
         heading=_heading,
+        named=_named,
     )
+
+
+def _comparisons(
+    source: Source, of: str, puzzle_id: str, wanted: Sequence[Part], available: Sequence[Part]
+) -> list[tuple[str, str]]:
+    """Comparisons of a puzzle by name, with their addresses."""
+
+    def address(parts: Sequence[Part]) -> str:
+        return link("/puzzle", run=parts[0].run, set=of, puzzle=puzzle_id, at=[_named(part) for part in parts])
+
+    if not wanted:
+        return []
+    first = wanted[0]
+    mine = [part for part in available if part.run == first.run]
+    own = [part for part in mine if part.seed == source.sampled_by(first.run, wanted[-1].seed, part.step)]
+    spread = [own[number * (len(own) - 1) // (MOST_COLUMNS - 1)] for number in range(MOST_COLUMNS)] if own else []
+    found = [("this comparison", list(wanted)), ("checkpoints of one seed", list(dict.fromkeys(spread)))]
+    ends = {part.seed: part for part in mine}  # the last step of a seed comes last
+    found.append(("last checkpoint of each seed", [*ends.values()][:MOST_COLUMNS]))
+    ends_of_runs = {part.run: part for part in available}
+    found.append(("last checkpoint of each run", [*ends_of_runs.values()][:MOST_COLUMNS]))
+    return [(words, address(parts)) for number, (words, parts) in enumerate(found) if not number or len(parts) > 1]
 
 
 def completions_page(source: Source, query: Query) -> str:
@@ -298,7 +275,10 @@ def _parts_at(source: Source, name: str, step: int, of: str, seed: int | None) -
     return [
         part
         for part in source.parts(name)
-        if part.step == step and part.set != TRAINING and (not of or part.set == of) and seed in (None, part.seed)
+        if part.step == step
+        and part.set != TRAINING
+        and (not of or part.set == of)
+        and (seed is None or part.seed == source.sampled_by(name, seed, step))
     ]
 
 

@@ -23,6 +23,7 @@ from ramify.errors import RamifyError
 from ramify.explore import pages
 from ramify.explore.completions import export, record, search
 from ramify.explore.filters import Filters
+from ramify.explore.rendering import policy
 from ramify.explore.source import Source
 
 WAIT = 1.0
@@ -88,7 +89,7 @@ class _Guard:
         async def headed(message: Any) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] += [
-                    (b"content-security-policy", pages.policy().encode()),
+                    (b"content-security-policy", policy().encode()),
                     (b"x-content-type-options", b"nosniff"),
                     (b"referrer-policy", b"no-referrer"),
                     (b"cache-control", b"no-store"),

@@ -222,6 +222,17 @@ class Task(Config, ABC):
         """The non-leaf patterns combined at the root of a pattern; the set of skills has puzzles of them."""
         return ()
 
+    def sub_patterns(self, pattern: str) -> frozenset[str]:
+        """The non-leaf patterns within a pattern; by default its parts, their parts, and so on."""
+        found: set[str] = set()
+        waiting = [*self.parts(pattern)]
+        while waiting:
+            part = waiting.pop()
+            if part not in found:
+                found.add(part)
+                waiting += self.parts(part)
+        return frozenset(found)
+
     def twins(self, pattern: str) -> frozenset[str]:
         """Other patterns that solve exactly the same puzzles."""
         return frozenset()
