@@ -126,6 +126,24 @@ def test_controls_work(browser: "playwright.Browser", pages: dict[str, Path]) ->
     page.close()
 
 
+def test_a_figure_is_saved(browser: "playwright.Browser", pages: dict[str, Path]) -> None:
+    """SVG, PNG and CSV, each under the name of its figure; nothing is asked of a network."""
+    page, complaints = opened(browser, pages["report"])
+    files = page.locator("#figure-success-test-n3 .files")
+    kept = {}
+    for kind in ("SVG", "PNG", "CSV"):
+        with page.expect_download() as found:
+            files.get_by_text(kind, exact=True).click()
+        assert found.value.suggested_filename == f"success-test-n3.{kind.lower()}"
+        kept[kind] = Path(found.value.path()).read_bytes()
+    assert kept["SVG"].startswith(b"<svg xmlns=")
+    assert kept["CSV"].startswith(b"metric,set,step")
+    width, height = (int.from_bytes(kept["PNG"][at : at + 4]) for at in (16, 20))
+    assert kept["PNG"].startswith(b"\x89PNG") and width >= 720 and height >= 440
+    assert complaints == []
+    page.close()
+
+
 def test_without_script_everything_is_there(browser: "playwright.Browser", pages: dict[str, Path]) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

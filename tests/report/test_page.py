@@ -1,6 +1,7 @@
 """The page: complete, self-contained, and deaf to what completions say."""
 
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,6 +29,7 @@ from ramify.report.figures import (
 )
 from ramify.report.page import render, view_of
 from ramify.report.rows import interval_plot, stacked_bars
+from ramify.report.story import story
 from ramify.report.svg import standalone
 from ramify.report.terminal import story_text
 from ramify.report.view import View, changes, learned
@@ -74,13 +76,15 @@ def test_only_our_script_may_run(known_run: Run) -> None:
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', render(known_run))
     assert policy is not None
     assert "default-src 'none'" in policy[1]
+    assert "img-src data:;" in policy[1]  # no address of another machine
     assert re.search(r"script-src 'sha256-[\w+/=]+';", policy[1])
     assert "unsafe-inline'; script" not in policy[1].replace("style-src 'unsafe-inline'; script", "")
 
 
 def test_it_needs_no_network(known_run: Run) -> None:
     page = render(known_run)
-    assert not re.search(r"""src=|href=["'](?!#)|https?://|@import|url\(""", page)
+    page = page.replace('href="http://127.0.0.1:7070/', 'href="#')  # the explorer, on the reader's machine
+    assert not re.search(r"""src=|href=["'](?!#|data:)|https?://|@import|url\(""", page)
     assert len(page.encode()) < 1_500_000
 
 
@@ -323,3 +327,18 @@ def test_values_beyond_the_others_are_on_the_axis() -> None:
     svg = interval_plot([*marks, Mark("late", "right", [Point(0, 280.0, 200, 900)])], "x", "step", percent=False)
     assert "300" in svg
     assert svg.count("›") == 1
+
+
+def test_every_figure_has_its_files_and_its_view(known_run: Run) -> None:
+    """The page carries the same files as the export."""
+    page = render(known_run)
+    found = [
+        figure for section in story(view_of(known_run), known_run.certificate()).values() for figure in section.figures
+    ]
+    assert page.count("<figure class=") == len(found) >= 10
+    for figure in found:
+        (part,) = re.findall(rf'id="figure-{re.escape(figure.name)}">.*?</figure>', page, re.DOTALL)
+        files = dict(re.findall(r'download="[^"]*[.](\w+)" href="data:[^;]*;base64,([^"]*)"', part))
+        assert b64decode(files["svg"]).decode() == figure.file
+        assert b64decode(files["csv"]).decode() == figure.data.write_csv()
+        assert 'href="http://127.0.0.1:7070/curves?run=known&amp;' in part

@@ -9,6 +9,7 @@ import typer
 from ramify.cli.app import AsJson, RunFolder, app
 from ramify.console import console, say, warn
 from ramify.errors import RamifyError, require
+from ramify.report.links import PORT
 
 MOST_SHOWN = 1000
 
@@ -17,7 +18,7 @@ MOST_SHOWN = 1000
 def view(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, finished or still growing.")],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)] = 7070,
+    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)] = PORT,
 ) -> None:
     """Serve a local page to explore completions, while a run goes on.
 

@@ -9,7 +9,7 @@ from ramify.errors import RunError
 from ramify.explore import curves, structure
 from ramify.explore.completions import PAGE, around, page_of, search
 from ramify.explore.filters import SORTS, Filters, normal_form
-from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, link, panels
+from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, panels
 from ramify.explore.progress import progress
 from ramify.explore.puzzle import Column, column, difference
 from ramify.explore.rendering import rendered
@@ -17,6 +17,7 @@ from ramify.explore.source import TRAINING, Part, Source
 from ramify.records import Verdict
 from ramify.report.abstract import abstract
 from ramify.report.examples import drawn
+from ramify.report.links import link
 from ramify.report.page import view_of
 from ramify.tasks.base import SHAPE_CLASSES
 

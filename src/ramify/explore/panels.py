@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 import polars as pl
 from markupsafe import Markup
@@ -13,21 +12,12 @@ from ramify.analysis.metrics import displayed, metric_of
 from ramify.explore import curves
 from ramify.explore.source import TRAINING, Source
 from ramify.report.figures import Point, Series, extent, line_panel
+from ramify.report.links import link
 from ramify.tasks.base import SETS
 
 MOST_PANELS = 24
 MOST_LINES = 8
 STYLES = ("first", "second", "third", "fourth", "balanced", "left", "right", "box")
-
-
-def link(path: str, **values: object) -> str:
-    """An address with a query; empty values are left out, and lists repeat their name.
-
-    >>> link("/structure", run="demo", step=0, n=None)
-    '/structure?run=demo&step=0'
-    """
-    query = urlencode({name: value for name, value in values.items() if value not in (None, "", [])}, doseq=True)
-    return f"{path}?{query}" if query else path
 
 
 class Line(NamedTuple):

@@ -8,8 +8,8 @@ from importlib import resources
 import jinja2
 from markupsafe import Markup
 
-from ramify.explore.panels import link
 from ramify.explore.source import Source
+from ramify.report.links import link
 from ramify.report.unbroken import unbroken
 
 

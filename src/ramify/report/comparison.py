@@ -100,6 +100,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
         tests=tests,
         untested=untested,
         difference=_difference,
+        runs=[run.path.resolve().name for run in runs],
         displayed=displayed,
     )
 

@@ -16,6 +16,7 @@ from ramify.errors import RunError
 from ramify.report.abstract import abstract, details
 from ramify.report.examples import drawn, learned_puzzle, worst_patterns
 from ramify.report.figures import Point, intervals, track
+from ramify.report.links import in_view, inside
 from ramify.report.story import story
 from ramify.report.unbroken import unbroken
 from ramify.report.view import UNSEEN, Row, View, changes, learned, points_of
@@ -102,6 +103,7 @@ def render(run: Run) -> str:
         manifest=manifest,
         config=json.dumps(run.config, indent=2),
         digest=run.digest,
+        runs=[run.path.resolve().name],
     )
 
 
@@ -163,7 +165,10 @@ def _acquired_at(row: Row, last: int) -> str:
 
 
 def rendered(template: str, **values: object) -> str:
-    """Render a template with the shared style and script; the page allows no other script."""
+    """Render a template with the shared style and script; the page allows no other script.
+
+    Of images it allows those that it carries itself: the script draws a figure's SVG to make its PNG.
+    """
     folder = resources.files("ramify.report")
     files = {name: (folder / name).read_text() for name in TEMPLATES}
     environment = jinja2.Environment(
@@ -181,5 +186,7 @@ def rendered(template: str, **values: object) -> str:
         allowed=f"sha256-{allowed}",
         style=Markup((folder / "page.css").read_text()),
         markup=Markup,
+        in_view=in_view,
+        inside=inside,
         **values,
     )

@@ -262,7 +262,7 @@ def composition(view: View) -> list[Figure]:
                 points = [point_of(first[0]), point_of(row)] if len(first) > 1 else [point_of(row)]
                 held = ", held out" if name == "held_out" else ""
                 marks.append(Mark(f"n = {n}, {shape}{held}", SHAPE_STYLES[shape], points))
-    data = data_of(view, ["composition gap"], None)
+    data = data_of(view, ["composition gap"], None, "n,shape_class")
     heading = f"Composition gap: {view.start} (hollow) and last checkpoint"
     return rows_figure("composition-gap", heading, marks, "success − product of the parts' successes", data)
 
