@@ -37,6 +37,7 @@ from ramify.stages.generate import generate
 from ramify.stages.score import score
 from ramify.tables import read_table, write_table
 from ramify.tasks.countdown.oracle import Oracle
+from ramify.tasks.functions.task import FunctionsConfig
 
 VOID = ("meta", "br", "line", "circle", "polyline", "polygon", "rect")
 
@@ -325,3 +326,9 @@ def test_values_beyond_the_others_are_on_the_axis() -> None:
     svg = interval_plot([*marks, Mark("late", "right", [Point(0, 280.0, 200, 900)])], "x", "step", percent=False)
     assert "300" in svg
     assert svg.count("›") == 1
+
+
+def test_names_of_metrics_follow_the_task() -> None:
+    views = View("", pl.DataFrame()), View("", pl.DataFrame(), task=FunctionsConfig())
+    assert [view.words("execution gain") for view in views] == ["arithmetic accuracy gain", "execution accuracy gain"]
+    assert [view.words("mean@8") for view in views] == ["mean@8", "mean@8"]

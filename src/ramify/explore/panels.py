@@ -62,13 +62,14 @@ def panels(
     in_percent = metric_of(metric).in_percent
     every = [point for _, _, lines in drawn for line in lines for point in line.points]
     top = max((end for point in every for end in (point.value, point.high) if end is not None), default=0.0)
+    words = displayed(metric, source.run(runs[0]).task.LABELS)
     found = []
     for where, group, lines in drawn:
         shown = {_label(line, runs): line for line in lines if (line.run, line.seed) in styles}
         series = [Series(label, styles[line.run, line.seed], line.points) for label, line in shown.items()]
         lead = partial(_lead, source, metric, where, by, group, shown)
         heading = where if group == "all" else f"{where}, {group_words(by, group)}"
-        svg = Markup(line_panel(series, f"{displayed(metric)}: {heading}", top, in_percent, lead))
+        svg = Markup(line_panel(series, f"{words}: {heading}", top, in_percent, lead))
         found.append((heading, svg, [(one.name, one.style) for one in series]))
     return found
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from ramify.analysis.compare import Side, compare
 from ramify.analysis.derived_metrics import FORCED_GAPS, SHAPE_GAPS, TRANSFER
 from ramify.analysis.metric_record import Metric
-from ramify.analysis.metrics import displayed, metric_of
+from ramify.analysis.metrics import metric_of
 from ramify.errors import RunError
 from ramify.report.abstract import abstract
 from ramify.report.figures import intervals
@@ -55,7 +55,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
         for n in views[0].groups(views[0].mean, name, "n")
         for figure in panel(
             f"{metric.slug}-{name}-n{n}",
-            f"{place(name, n)}, {displayed(views[0].name_of(metric, name, 'n', n))}",
+            f"{place(name, n)}, {views[0].words(views[0].name_of(metric, name, 'n', n))}",
             lines(metric, name, "n", n),
             metric.in_percent,
         )
@@ -77,7 +77,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
             success_of(views),
         ),
         Section("gaps", "Structure gaps and transfer", "", gaps),
-        Section("conduct", "Attempts and arithmetic", "", conduct),
+        Section("conduct", "Attempts and stated values", "", conduct),
     ]
     tests, untested = [], []
     for run, view in zip(runs[1:], views[1:], strict=True):
@@ -96,7 +96,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
         tests=tests,
         untested=untested,
         difference=_difference,
-        displayed=displayed,
+        displayed=views[0].words,
     )
 
 

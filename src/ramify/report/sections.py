@@ -229,7 +229,7 @@ def seen(view: View) -> list[Figure]:
 
 
 def beyond(view: View) -> list[Figure]:
-    """Figures beyond pass@k: attempts, arithmetic accuracy, coverage and support."""
+    """Figures beyond pass@k: attempts, their stated values, coverage and support."""
     found: list[Figure] = []
     sizes = [(name, n) for name in ("test", "length") for n in view.groups(view.mean, name, "n")]
     for metric in view.metrics("figure"):
@@ -239,7 +239,9 @@ def beyond(view: View) -> list[Figure]:
             suffix = f" (at {metric.number(named)} completions)" if metric is COVERAGE else ""
             lines.append(Line(view, named, name, "n", n, place(name, n) + suffix, style))
         top = 1.0 if metric.full_scale else None
-        found += panel(metric.slug, metric.label, lines, metric.in_percent, top)
+        words = view.words(metric.name)
+        heading = metric.label if words == metric.name else f"{words.capitalize()}: {metric.label}"
+        found += panel(metric.slug, heading, lines, metric.in_percent, top)
     bars = []
     for kind in ("support", "pattern support"):
         for name, n in sizes:
