@@ -1,8 +1,9 @@
 """The verbs that look at completions: view in a browser, show in a terminal."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,7 +36,9 @@ def view(
 def show(
     folder: RunFolder,
     pattern: Annotated[str, typer.Option(help="The source pattern of the puzzles.")] = "",
-    step: Annotated[int | None, typer.Option(help="The checkpoint; by default the last one.")] = None,
+    step: Annotated[
+        list[int] | None, typer.Option(help="The checkpoint; by default the last one. Repeat it to compare several.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The training seed.")] = None,
     of: Annotated[str, typer.Option("--set", help="The puzzle set; train for training completions.")] = "",
     n: Annotated[int | None, typer.Option("-n", help="The size of the puzzles.")] = None,
@@ -45,6 +48,9 @@ def show(
     verdict: Annotated[str, typer.Option(help="The verdict, such as 'wrong value'.")] = "",
     text: Annotated[str, typer.Option(help="Words in the completion.")] = "",
     wrong: Annotated[bool, typer.Option("--wrong", help="Only wrong answers.")] = False,
+    greedy: Annotated[
+        bool | None, typer.Option("--greedy/--sampled", help="Only at temperature 0, or only sampled ones.")
+    ] = None,
     miscalculated: Annotated[bool, typer.Option("--miscalculated", help="Only with a wrong stated value.")] = False,
     sort: Annotated[str, typer.Option(help="tokens, attempts, n or verdict; -tokens for the largest first.")] = "",
     limit: Annotated[int, typer.Option(help="The number of completions shown.", min=1, max=MOST_SHOWN)] = 5,
@@ -62,19 +68,25 @@ def show(
     steps = [part.step for part in source.parts(name) if (part.set == TRAINING) == (of == TRAINING)]
     if not steps:
         raise RamifyError(f"{folder}: no completions; sample some with ramify sample")
-    values = {"run": name, "seed": seed, "set": of, "step": max(steps) if step is None else step, "n": n}
-    values |= {"pattern": pattern, "shape_class": shape, "puzzle": puzzle, "uses": uses, "text": text}
-    values |= {"verdict": verdict}
-    values |= {"wrong": "yes" if wrong else "", "miscalculated": "yes" if miscalculated else "", "sort": sort}
+    yes = {True: "yes", False: "no", None: ""}
+    values = {"run": name, "seed": seed, "set": of, "n": n, "pattern": pattern, "shape_class": shape, "puzzle": puzzle}
+    values |= {"uses": uses, "text": text, "verdict": verdict, "sort": sort, "wrong": yes[wrong or None]}
+    values |= {"miscalculated": yes[miscalculated or None], "greedy": yes[greedy]}
     filters = Filters.read({key: "" if value is None else str(value) for key, value in values.items()})
-    matches = search(source, filters)
-    for part, reason in matches.unread:
-        warn(f"warning: {part.set} at step {part.step}, seed {part.seed}: {reason}")
-    rows = rows_of(source, matches, 0, limit)
+    found: list[dict[str, Any]] = []
+    totals = []
+    for at in step or [max(steps)]:
+        matches = search(source, replace(filters, step=at))
+        for part, reason in matches.unread:
+            warn(f"warning: {part.set} at step {part.step}, seed {part.seed}: {reason}")
+        rows = rows_of(source, matches, 0, limit)
+        found += rows.iter_rows(named=True)
+        totals.append(len(matches.found))
     if as_json:
-        found = [record(row) for row in rows.iter_rows(named=True)]
-        say(json.dumps({"completions": found, "total": len(matches.found)}, ensure_ascii=False))
+        say(json.dumps({"completions": [*map(record, found)], "total": sum(totals)}, ensure_ascii=False))
         return
-    for row in rows.iter_rows(named=True):
+    for row in found:
         console.print(completion_text(source, row), soft_wrap=True, highlight=False)
-    say(f"{len(rows)} of {len(matches.found):,} completions")
+    if step and len(step) > 1:
+        say(", ".join(f"step {at}: {total:,} completions" for at, total in zip(step, totals, strict=True)))
+    say(f"{len(found)} of {sum(totals):,} completions")
