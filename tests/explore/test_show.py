@@ -71,4 +71,13 @@ def test_a_puzzle_is_compared_at_two_checkpoints(known_run_once: Run) -> None:
     puzzle = known_run_once.puzzles("test")["puzzle_id"][0]
     printed = shown(str(known_run_once.path), "--puzzle", puzzle, "--step", "0", "--step", "4", "--set", "test")
     assert "test at step 0, seed 1, sample 0" in printed and "test at step 4, seed 1, sample 0: correct" in printed
-    assert "step 0: 5 completions, step 4: 5 completions" in printed and "10 of 10 completions" in printed
+    assert "at step 0: 5 completions, " in printed and "10 of 10 completions" in printed
+
+
+def test_a_puzzle_is_compared_in_two_runs(known_run_once: Run, known_run: Run) -> None:
+    puzzle = known_run.puzzles("test")["puzzle_id"][0]
+    paths = str(known_run_once.path), str(known_run.path)
+    printed = shown(*paths, "--puzzle", puzzle, "--set", "test", "--greedy")
+    names = [run.path.name for run in (known_run_once, known_run)]
+    assert all(f"{name}: {puzzle}, test at step 4, seed 1, temperature 0: correct" in printed for name in names)
+    assert "2 of 2 completions" in printed

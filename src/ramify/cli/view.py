@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ramify.cli.app import AsJson, RunFolder, app
+from ramify.cli.app import AsJson, app
 from ramify.console import console, say, warn
 from ramify.errors import RamifyError, require
 
@@ -34,7 +34,7 @@ def view(
 
 @app.command()
 def show(
-    folder: RunFolder,
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run folder, or several to compare.")],
     pattern: Annotated[str, typer.Option(help="The source pattern of the puzzles.")] = "",
     step: Annotated[
         list[int] | None, typer.Option(help="The checkpoint; by default the last one. Repeat it to compare several.")
@@ -63,30 +63,30 @@ def show(
     from ramify.explore.text import completion_text
     from ramify.run import Run
 
-    source = Source([Run(folder)])
-    name = next(iter(source.runs))
-    steps = [part.step for part in source.parts(name) if (part.set == TRAINING) == (of == TRAINING)]
-    if not steps:
-        raise RamifyError(f"{folder}: no completions; sample some with ramify sample")
+    source = Source([Run(folder) for folder in folders])
     yes = {True: "yes", False: "no", None: ""}
-    values = {"run": name, "seed": seed, "set": of, "n": n, "pattern": pattern, "shape_class": shape, "puzzle": puzzle}
+    values = {"seed": seed, "set": of, "n": n, "pattern": pattern, "shape_class": shape, "puzzle": puzzle}
     values |= {"uses": uses, "text": text, "verdict": verdict, "sort": sort, "wrong": yes[wrong or None]}
     values |= {"miscalculated": yes[miscalculated or None], "greedy": yes[greedy]}
     filters = Filters.read({key: "" if value is None else str(value) for key, value in values.items()})
     found: list[dict[str, Any]] = []
-    totals = []
-    for at in step or [max(steps)]:
-        matches = search(source, replace(filters, step=at))
-        for part, reason in matches.unread:
-            warn(f"warning: {part.set} at step {part.step}, seed {part.seed}: {reason}")
-        rows = rows_of(source, matches, 0, limit)
-        found += rows.iter_rows(named=True)
-        totals.append(len(matches.found))
+    totals: dict[str, int] = {}
+    for name, run in source.runs.items():
+        steps = [part.step for part in source.parts(name) if (part.set == TRAINING) == (of == TRAINING)]
+        if not steps:
+            raise RamifyError(f"{run.path}: no completions; sample some with ramify sample")
+        for at in step or [max(steps)]:
+            matches = search(source, replace(filters, run=name, step=at))
+            for part, reason in matches.unread:
+                warn(f"warning: {part.set} at step {part.step}, seed {part.seed}: {reason}")
+            found += rows_of(source, matches, 0, limit).iter_rows(named=True)
+            totals[f"{name} at step {at}"] = len(matches.found)
+    total = sum(totals.values())
     if as_json:
-        say(json.dumps({"completions": [*map(record, found)], "total": sum(totals)}, ensure_ascii=False))
+        say(json.dumps({"completions": [*map(record, found)], "total": total}, ensure_ascii=False))
         return
     for row in found:
         console.print(completion_text(source, row), soft_wrap=True, highlight=False)
-    if step and len(step) > 1:
-        say(", ".join(f"step {at}: {total:,} completions" for at, total in zip(step, totals, strict=True)))
-    say(f"{len(found)} of {sum(totals):,} completions")
+    if len(totals) > 1:
+        say(", ".join(f"{place}: {count:,} completions" for place, count in totals.items()))
+    say(f"{len(found)} of {total:,} completions")
