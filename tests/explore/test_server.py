@@ -1,6 +1,8 @@
 """The server: pages, files, events, and who may read them."""
 
 import json
+import re
+from html import unescape
 from io import BytesIO
 from urllib.parse import quote
 
@@ -103,3 +105,45 @@ def test_beyond_this_machine_a_token_is_needed(known_run_once: Run) -> None:
     entered = client.get("/structure?token=secret&step=4")
     assert entered.status_code == 303 and entered.headers["location"] == "/structure?step=4"
     assert client.get("/structure?step=4").status_code == 200
+
+
+def test_a_typed_pattern_is_read_in_normal_form(client: "starlette.TestClient", known_run_once: Run) -> None:
+    found = client.get("/completions", params={"pattern": "z*y-x", "set": "test"}).text
+    wanted = known_run_once.samples().filter((pl.col("pattern") == "A*B-C") & (pl.col("set") == "test"))
+    assert len(wanted) > 0 and f"<h1>{len(wanted)} completions</h1>" in found
+    assert "z*y\u2011x</code> is <code>A*B\u2011C" in found
+    assert client.get("/pattern", params={"pattern": "z*y-x"}).status_code == 200
+    bad = client.get("/completions", params={"pattern": "A-*B"})
+    assert bad.status_code == 404 and "pattern = A-*B: not a pattern of this task" in bad.text
+
+
+def test_a_condition_of_a_link_stays_in_the_form(client: "starlette.TestClient") -> None:
+    text = client.get("/completions?where=depth%3D2&step=4&since=0&solving=A-B*C").text
+    for field in ('name="where" value="depth=2" checked', 'name="since" value="0"', 'name="solving" value="A-B*C"'):
+        assert field in text
+    assert client.get("/completions?where=depth").status_code == 404
+    assert "cannot be grouped by colour" in client.get("/completions?where=colour%3Dred").text
+
+
+def test_one_page_can_be_copied(client: "starlette.TestClient", known_run_once: Run) -> None:
+    total = len(known_run_once.samples())
+    pages = [client.get(f"/completions.jsonl?page={number}").text.splitlines() for number in range(1, total // 50 + 2)]
+    assert [len(lines) for lines in pages[:2]] == [50, 50] and sum(map(len, pages)) == total
+    assert [line for lines in pages for line in lines] == client.get("/completions.jsonl").text.splitlines()
+
+
+def test_the_family_of_a_pattern_contains_it(client: "starlette.TestClient", known_run_once: Run) -> None:
+    text = client.get("/pattern", params={"pattern": "A-B", "set": "skills"}).text
+    family = text[text.index("Its family") : text.index("What correct answers use")]
+    assert "(A\u2011B)*C" in family and "A*B*C" not in family and "A+B+C" not in family
+
+
+def test_every_sample_of_a_comparison_has_an_address(client: "starlette.TestClient", known_run_once: Run) -> None:
+    one, name = puzzle(known_run_once), known_run_once.path.name
+    text = client.get(f"/puzzle?set=test&puzzle={quote(one['puzzle_id'])}").text
+    ids = re.findall(r'<article[^>]* id="([^"]+)"', text)
+    assert len(ids) == len(set(ids)) == 10 and f"{name}:1:4:-1" in ids
+    address = unescape(re.search(r'<a href="([^"]+)">Address of this comparison', text)[1])
+    assert re.findall(r'<article[^>]* id="([^"]+)"', client.get(address).text) == ids
+    row = client.get("/completions?set=test&step=4").text
+    assert f"#{quote(f'{name}:1:4:')}" in row

@@ -38,6 +38,7 @@ from ramify.stages.generate import generate
 from ramify.stages.score import score
 from ramify.tables import read_table, write_table
 from ramify.tasks.countdown.oracle import Oracle
+from ramify.tasks.functions.task import FunctionsConfig
 
 VOID = ("meta", "br", "line", "circle", "polyline", "polygon", "rect")
 
@@ -342,3 +343,9 @@ def test_every_figure_has_its_files_and_its_view(known_run: Run) -> None:
         assert b64decode(files["svg"]).decode() == figure.file
         assert b64decode(files["csv"]).decode() == figure.data.write_csv()
         assert 'href="http://127.0.0.1:7070/curves?run=known&amp;' in part
+
+
+def test_names_of_metrics_follow_the_task() -> None:
+    views = View("", pl.DataFrame()), View("", pl.DataFrame(), task=FunctionsConfig())
+    assert [view.words("execution gain") for view in views] == ["arithmetic accuracy gain", "execution accuracy gain"]
+    assert [view.words("mean@8") for view in views] == ["mean@8", "mean@8"]

@@ -1,6 +1,7 @@
 """The pages of the explorer, each from the query of its address. Every state of a page is in its address."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -8,7 +9,7 @@ from ramify.analysis.metrics import displayed
 from ramify.errors import RunError
 from ramify.explore import curves, structure
 from ramify.explore.completions import PAGE, around, page_of, search
-from ramify.explore.filters import SORTS, Filters, normal_form
+from ramify.explore.filters import PATTERNS, SORTS, Filters, normal_form
 from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, panels
 from ramify.explore.progress import progress
 from ramify.explore.puzzle import Column, column, difference
@@ -19,7 +20,6 @@ from ramify.report.abstract import abstract
 from ramify.report.examples import drawn
 from ramify.report.links import link
 from ramify.report.page import view_of
-from ramify.tasks.base import SHAPE_CLASSES
 
 MOST_CARDS = 120
 MOST_COLUMNS = 6
@@ -59,7 +59,8 @@ def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Seque
     seeds = query.get("seeds", "pooled")
     figures = panels(source, chosen, metric, of, by, groups, seeds)
     members = of_metric.filter((pl.col("by") == by) & (pl.col("group") != "all"))["group"].unique()
-    metrics = sorted(table["metric"].unique(), key=lambda name: (name != metric, displayed(name)))
+    labels = source.run(chosen[0]).task.LABELS
+    metrics = sorted(table["metric"].unique(), key=lambda name: (name != metric, displayed(name, labels)))
     return rendered(
         "curves.html.jinja",
         source,
@@ -67,7 +68,7 @@ def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Seque
         run=chosen[0],
         chosen=chosen,
         metric=metric,
-        metrics=[(name, displayed(name)) for name in metrics],
+        metrics=[(name, displayed(name, labels)) for name in metrics],
         set=of,
         sets=sorted(of_metric["set"].unique()),
         by=by,
@@ -86,11 +87,11 @@ def structure_page(source: Source, query: Query) -> str:
     run = source.run(name)
     steps = _steps(source, name)
     step = _chosen(query, "step", steps)
-    of, seed = query.get("set", ""), _number(query, "seed")
+    of, seed = query.get("set", ""), number_of(query, "seed")
     parts = _parts_at(source, name, step, of, seed)
     cells = structure.cells_at(source, parts)
     sizes = sorted(cells["n"].unique()) if len(cells) else []
-    n = _number(query, "n")
+    n = number_of(query, "n")
     n = n if n in sizes else _usual_size(cells)
     found = structure.patterns(source, name, cells.filter(pl.col("n") == n)) if len(cells) else []
     return rendered(
@@ -119,7 +120,7 @@ def pattern_page(source: Source, query: Query) -> str:
     task = run.task
     pattern = normal_form(task, query.get("pattern", ""))
     steps = _steps(source, name)
-    step, seed = _chosen(query, "step", steps), _number(query, "seed")
+    step, seed = _chosen(query, "step", steps), number_of(query, "seed")
     cells = structure.cells_at(source, _parts_at(source, name, step, "", seed))
     mine = cells.filter(pl.col("pattern") == pattern) if len(cells) else cells
     sets = sorted(mine["set"].unique()) if len(mine) else []
@@ -174,7 +175,7 @@ def puzzle_page(source: Source, query: Query, at: Sequence[str]) -> str:
     if unknown:
         raise RunError(f"at = {unknown[0][:80]}: no such checkpoint; use RUN:SEED:STEP")
     if not wanted and mine:
-        seed = _number(query, "seed")
+        seed = number_of(query, "seed")
         seed = mine[0].seed if seed is None else seed
         of_seed = [part for part in mine if part.seed == source.sampled_by(name, seed, part.step)] or mine
         step = _chosen(query, "step", [part.step for part in of_seed])
@@ -227,20 +228,23 @@ def _comparisons(
 def completions_page(source: Source, query: Query) -> str:
     """The completions that meet some filters."""
     filters = Filters.read(query)
-    number = max(1, _number(query, "page") or 1)
+    number = max(1, number_of(query, "page") or 1)
     matches = search(source, filters)
     rows = page_of(source, matches, number)
     last = max(1, -(-len(matches.found) // PAGE))
     shown = [{**row, "around": around(row["text"] or "", filters.text)} for row in rows.iter_rows(named=True)]
     run = filters.run or next(iter(source.runs))
+    first = matches.parts[matches.found["part"][0]].run if len(matches.found) else None
+    meant = filters.normal(source.run(first).task) if first else filters
+    pairs = [(getattr(filters, name), getattr(meant, name)) for name in PATTERNS]
     parts = [part for name in source.runs for part in source.parts(name)]
     choices = {
         "run": list(source.runs),
         "set": sorted({part.set for part in parts}),
         "step": sorted({part.step for part in parts}),
         "seed": sorted({part.seed for part in parts}),
-        "n": _sizes(source),
-        "shape_class": [*SHAPE_CLASSES],
+        "n": _of_puzzles(source, "n"),
+        "shape_class": _of_puzzles(source, "shape_class"),
         "verdict": [*Verdict],
         "hit": ["yes", "no"],
         "miscalculated": ["yes", "no"],
@@ -260,6 +264,7 @@ def completions_page(source: Source, query: Query) -> str:
         last=last,
         choices=choices,
         unread=matches.unread,
+        normalised=[(typed, normal) for typed, normal in pairs if typed != normal],
         searched=len(matches.parts),
         tasks={name: one.task for name, one in source.runs.items()},
     )
@@ -292,15 +297,18 @@ def _usual_size(cells: pl.DataFrame) -> int | None:
     return int(max(few, key=lambda pair: pair[1])[0])
 
 
-def _sizes(source: Source) -> list[int]:
-    found: set[int] = set()
-    for name in source.runs:
-        for of in {part.set for part in source.parts(name)}:
-            found |= set(source.puzzles(name, of)["n"].unique())
-    return sorted(found)
+def _of_puzzles(source: Source, column: str) -> list[Any]:
+    """The values of a column of puzzles."""
+    places = {(part.run, part.set) for name in source.runs for part in source.parts(name)}
+    return sorted({value for place in places for value in source.puzzles(*place)[column].drop_nulls().unique()})
 
 
-def _number(query: Query, name: str) -> int | None:
+def number_of(query: Query, name: str) -> int | None:
+    """A number of a query; None if it is not there.
+
+    Raises:
+        RunError: it is not a number.
+    """
     text = query.get(name, "")
     if not text:
         return None
@@ -311,7 +319,7 @@ def _number(query: Query, name: str) -> int | None:
 
 def _chosen(query: Query, name: str, known: Sequence[int]) -> int:
     """A number of the query that is known; the last one by default."""
-    number = _number(query, name)
+    number = number_of(query, name)
     if number is None:
         return known[-1]
     if number not in known:

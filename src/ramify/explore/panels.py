@@ -50,6 +50,7 @@ def panels(
     owners = list(dict.fromkeys((line.run, line.seed) for _, _, lines in drawn for line in lines))[:MOST_LINES]
     styles = dict(zip(owners, STYLES, strict=False))
     in_percent = metric_of(metric).in_percent
+    words = displayed(metric, source.run(runs[0]).task.LABELS)
     placed = []
     for where, group, lines in drawn:
         shown = {_label(line, runs): line for line in lines if (line.run, line.seed) in styles}
@@ -60,7 +61,7 @@ def panels(
     for where, group, shown, series in placed:
         lead = partial(_lead, source, metric, where, by, group, shown)
         heading = where if group == "all" else f"{where}, {group_words(by, group)}"
-        svg = Markup(line_panel(series, f"{displayed(metric)}: {heading}", axis, in_percent, lead))
+        svg = Markup(line_panel(series, f"{words}: {heading}", axis, in_percent, lead))
         found.append((heading, svg, [(one.name, one.style) for one in series]))
     return found
 

@@ -7,6 +7,7 @@ import io
 import ipaddress
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from starlette.routing import Route
 
 from ramify.errors import RamifyError
 from ramify.explore import pages
-from ramify.explore.completions import export, record, search
+from ramify.explore.completions import PAGE, export, record, search
 from ramify.explore.filters import Filters
 from ramify.explore.rendering import policy
 from ramify.explore.source import Source
@@ -147,11 +148,16 @@ async def _events(source: Source, wait: float, request: Request) -> Response:
 
 
 async def _download(source: Source, kind: str, request: Request) -> Response:
-    """The completions that meet the filters, as a file."""
+    """The completions that meet the filters as a file, or one page of them."""
+    query = dict(request.query_params)
     try:
-        matches = await run_in_threadpool(search, source, Filters.read(dict(request.query_params)))
+        matches = await run_in_threadpool(search, source, Filters.read(query))
+        page = pages.number_of(query, "page")
     except RamifyError as error:
         return PlainTextResponse(f"{error}\n", 404)
+    if page is not None:
+        shown = matches.found.slice(max(0, page - 1) * PAGE, PAGE)
+        matches = replace(matches, found=shown)
     headers = {"content-disposition": f'attachment; filename="completions.{kind}"'}
     if kind == "parquet":
         if len(matches.found) > MOST_PARQUET:

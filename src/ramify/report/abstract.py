@@ -23,6 +23,8 @@ from ramify.report.view import (
     tells,
 )
 
+EXECUTION = "execution"
+"""The metric of the values that attempts state."""
 _VERBS = {"rose": "rose", "fell": "fell", "no clear change": "did not change clearly", "no interval": "has no interval"}
 _SETS = {
     "test": "unseen puzzles of trained patterns",
@@ -192,15 +194,15 @@ def _limits(view: View) -> list[str]:
     if accuracy:
         row = accuracy[1]
         change = f"by {100 * abs(row['value']):.1f} points " if excludes_zero(row) else ""
-        found.append(f"Arithmetic accuracy {_VERBS[_verdict(row)]} {change}on the largest puzzles.")
+        found.append(f"{view.words(EXECUTION).capitalize()} {_VERBS[_verdict(row)]} {change}on the largest puzzles.")
     return found
 
 
 def _accuracy(view: View) -> tuple[str, Row] | None:
-    """The largest n and its change of arithmetic accuracy, of the longer puzzles where there are some."""
+    """The largest n and its change of the accuracy of stated values, of the longer puzzles where there are some."""
     for name in ("length", "test"):
-        sizes = view.groups("execution" + GAIN, name, "n")
-        if sizes and (row := view.at_end("execution" + GAIN, name, "n", sizes[-1])) and tells(row, POINTS):
+        sizes = view.groups(EXECUTION + GAIN, name, "n")
+        if sizes and (row := view.at_end(EXECUTION + GAIN, name, "n", sizes[-1])) and tells(row, POINTS):
             return sizes[-1], row
     return None
 
@@ -263,7 +265,7 @@ def _limits_with_intervals(view: View) -> list[str]:
         found.append(f"Correct answers by a pattern other than the source: {interval(substitution[-1])}.")
     accuracy = _accuracy(view)
     if accuracy:
-        found.append(f"Change of arithmetic accuracy at n = {accuracy[0]}: {points_of(accuracy[1])}.")
+        found.append(f"Change of {view.words(EXECUTION)} at n = {accuracy[0]}: {points_of(accuracy[1])}.")
     return found
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from ramify.analysis.compare import Side, compare
 from ramify.analysis.derived_metrics import FORCED_GAPS, SHAPE_GAPS, TRANSFER
 from ramify.analysis.metric_record import Metric
-from ramify.analysis.metrics import displayed, metric_of
+from ramify.analysis.metrics import metric_of
 from ramify.errors import RunError
 from ramify.report.abstract import abstract
 from ramify.report.figures import intervals
@@ -56,7 +56,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
             [
                 Panel(
                     f"{metric.slug}-{name}-n{n}",
-                    f"{place(name, n)}, {displayed(views[0].name_of(metric, name, 'n', n))}",
+                    f"{place(name, n)}, {views[0].words(views[0].name_of(metric, name, 'n', n))}",
                     lines(metric, name, "n", n),
                 )
                 for name in ("test", "length")
@@ -81,7 +81,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
             success_of(views),
         ),
         Section("gaps", "Structure gaps and transfer", "", panels(gaps)),
-        Section("conduct", "Attempts and arithmetic", "", conduct),
+        Section("conduct", "Attempts and stated values", "", conduct),
     ]
     tests, untested = [], []
     for run, view in zip(runs[1:], views[1:], strict=True):
@@ -101,7 +101,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
         untested=untested,
         difference=_difference,
         runs=[run.path.resolve().name for run in runs],
-        displayed=displayed,
+        displayed=views[0].words,
     )
 
 

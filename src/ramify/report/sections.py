@@ -217,7 +217,7 @@ def seen(view: View) -> list[Figure]:
 
 
 def beyond(view: View) -> list[Figure]:
-    """Figures beyond pass@k: attempts, arithmetic accuracy, coverage and support."""
+    """Figures beyond pass@k: attempts, their stated values, coverage and support."""
     sizes = [(name, n) for name in ("test", "length") for n in view.groups(view.mean, name, "n")]
     others: list[Figure] = []
     in_percent: list[Panel] = []
@@ -228,7 +228,9 @@ def beyond(view: View) -> list[Figure]:
             named = view.name_of(metric, name, "n", n)
             suffix = f" (at {metric.number(named)} completions)" if metric is COVERAGE else ""
             lines.append(Line(view, named, name, "n", n, place(name, n) + suffix, style))
-        panel = Panel(metric.slug, metric.label, lines)
+        words = view.words(metric.name)
+        heading = metric.label if words == metric.name else f"{words.capitalize()}: {metric.label}"
+        panel = Panel(metric.slug, heading, lines)
         if metric.in_percent and not metric.is_signed:
             in_percent.append(panel)
             top = 1.0 if metric.full_scale else top

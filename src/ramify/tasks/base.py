@@ -86,7 +86,7 @@ class Task(Config, ABC):
         GROUPINGS: groupings of estimates besides all, n and pattern.
         PROMISES: descriptions of the counts in a certificate.
         INTRODUCTION: the task in one or two sentences, for the report.
-        LABELS: names of columns and terms for readers, where they differ.
+        LABELS: names of columns, terms and metrics for readers, where they differ.
         GIVEN: whether a puzzle states its pattern, so that patterns are not chosen.
         CHARTED: groupings of which the report has a figure of success.
         ANSWER: the form of an answer that is not between tags, for messages.
