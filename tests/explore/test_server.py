@@ -11,6 +11,9 @@ import pytest
 
 from ramify import Run
 from ramify.explore.source import Source
+from ramify.report.links import in_view
+from ramify.report.page import view_of
+from ramify.report.story import story
 
 starlette = pytest.importorskip("starlette.testclient")
 server = pytest.importorskip("ramify.explore.server")
@@ -41,6 +44,15 @@ def test_every_view_answers(client: "starlette.TestClient", known_run_once: Run)
         assert words in answer.text
         policy = answer.headers["content-security-policy"]
         assert "default-src 'none'" in policy and "unsafe-eval" not in policy
+
+
+def test_the_links_of_a_report_lead_to_curves(client: "starlette.TestClient", known_run_once: Run) -> None:
+    name = known_run_once.path.name
+    for section in story(view_of(known_run_once), None).values():
+        for figure in section.figures:
+            answer = client.get(in_view([name], figure.data))
+            assert answer.status_code == 200, figure.name
+            assert "<polyline" in answer.text, figure.name
 
 
 def test_hostile_completions_are_escaped(client: "starlette.TestClient", known_run_once: Run) -> None:

@@ -18,6 +18,7 @@ from ramify.experiment import open_run
 from ramify.report import sections
 from ramify.report.abstract import abstract, details
 from ramify.report.comparison import render_comparison
+from ramify.report.examples import how
 from ramify.report.export import export_figures
 from ramify.report.figures import (
     Mark,
@@ -27,6 +28,7 @@ from ramify.report.figures import (
     line_panel,
     track,
 )
+from ramify.report.learned import learned_of
 from ramify.report.page import render, view_of
 from ramify.report.rows import interval_plot, stacked_bars
 from ramify.report.story import story
@@ -349,3 +351,39 @@ def test_names_of_metrics_follow_the_task() -> None:
     views = View("", pl.DataFrame()), View("", pl.DataFrame(), task=FunctionsConfig())
     assert [view.words("execution gain") for view in views] == ["arithmetic accuracy gain", "execution accuracy gain"]
     assert [view.words("mean@8") for view in views] == ["mean@8", "mean@8"]
+
+
+def test_equal_patterns_are_one_line(known_run: Run) -> None:
+    """Nine patterns that stay at 0% are one line that names them; of three, each is a card."""
+    view = view_of(known_run)
+    texts = sorted(view.groups(view.mean, "test", "pattern"))[:9]
+    for still in (texts, texts[:3]):
+        zero = (pl.col("metric") == view.mean) & (pl.col("by") == "pattern") & pl.col("group").is_in(still)
+        estimates = view.estimates.with_columns(value=pl.when(zero).then(0.0).otherwise("value"))
+        size = learned_of(View("v", estimates), 3)
+        folded = [(line, sorted(of)) for line, of in size.folded]
+        assert folded == ([("not acquired, 0% → 0%", texts)] if len(still) == 9 else [])
+        assert len(size.cards) == size.total - (9 if folded else 0)
+        assert {card.text for card in size.cards} | {text for _, of in folded for text in of} >= set(texts)
+    write_table(view.estimates.with_columns(value=pl.when(zero).then(0.0).otherwise("value")), known_run.estimates_file)
+    assert "patterns, in order of acquisition" in render(known_run)
+
+
+def test_a_gain_that_few_puzzles_cannot_tell_is_no_number(known_run: Run) -> None:
+    view = view_of(known_run)
+    gain = (pl.col("metric") == f"{view.mean} gain") & (pl.col("by") == "pattern")
+    ends = {"low": -0.6, "high": 0.6, "value": 0.0}
+    wide = view.estimates.with_columns(**{k: pl.when(gain).then(v).otherwise(k) for k, v in ends.items()})
+    assert {card.gain for card in learned_of(View("v", wide), 3).cards} == {
+        f"too few puzzles ({n}) to say" for n in (2, 4)
+    }
+
+
+def test_what_an_example_says_of_too_few_puzzles(known_run: Run) -> None:
+    """0.0% [0.0, 79.3] is no finding."""
+    view = view_of(known_run)
+    rate = (pl.col("metric") == "attempt rate") & (pl.col("by") == "pattern")
+    low, high = (pl.when(rate).then(end).otherwise(name) for end, name in ((0.0, "low"), (0.793, "high")))
+    told = how(View("v", view.estimates.with_columns(low=low, high=high)), "test", "A*B+C")
+    assert re.search(r"success 50.0% \[[0-9., ]+\]; tried in: too few puzzles \(2\) to say", told)
+    assert "79.3" not in told
