@@ -11,6 +11,7 @@ import pytest
 
 from ramify import Run
 from ramify.explore.source import Source
+from ramify.tables import write_table
 
 starlette = pytest.importorskip("starlette.testclient")
 server = pytest.importorskip("ramify.explore.server")
@@ -147,3 +148,16 @@ def test_every_sample_of_a_comparison_has_an_address(client: "starlette.TestClie
     assert re.findall(r'<article[^>]* id="([^"]+)"', client.get(address).text) == ids
     row = client.get("/completions?set=test&step=4").text
     assert f"#{quote(f'{name}:1:4:')}" in row
+
+
+def test_a_puzzle_is_compared_with_runs_that_asked_it(known_run_once: Run, known_run: Run) -> None:
+    kept = known_run.puzzles("test").slice(1)
+    write_table(kept, known_run.puzzles_file("test"), known_run.task.puzzle_schema())
+    first, second = known_run_once.puzzles("test")["puzzle_id"][:2]
+    other = known_run.path.name
+    app = server.application(Source([known_run_once, known_run]))
+    client = starlette.TestClient(app, base_url="http://127.0.0.1")
+    assert "last checkpoint of each run" in client.get("/puzzle", params={"set": "test", "puzzle": second}).text
+    assert "last checkpoint of each run" not in client.get("/puzzle", params={"set": "test", "puzzle": first}).text
+    answer = client.get("/puzzle", params={"set": "test", "puzzle": first, "at": f"{other}:1:4"})
+    assert answer.status_code == 404 and "no such checkpoint of this puzzle" in answer.text

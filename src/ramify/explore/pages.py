@@ -1,6 +1,7 @@
 """The pages of the explorer, each from the query of its address. Every state of a page is in its address."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import polars as pl
@@ -10,7 +11,7 @@ from ramify.errors import RunError
 from ramify.explore import curves, structure
 from ramify.explore.completions import PAGE, around, page_of, search
 from ramify.explore.filters import PATTERNS, SORTS, Filters, normal_form
-from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, link, panels
+from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, link, own_metric, panels
 from ramify.explore.progress import progress
 from ramify.explore.puzzle import Column, column, difference
 from ramify.explore.rendering import rendered
@@ -50,11 +51,16 @@ def overview(source: Source, query: Query) -> str:
 def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Sequence[str]) -> str:
     """A metric of any set and grouping over training, several runs or seeds laid over each other."""
     chosen = list(runs) or [next(iter(source.runs))]
-    table = pl.concat([curves.rows(source, name).select("metric", "set", "by", "group") for name in chosen]).unique()
+    tables = {name: curves.rows(source, name).select("metric", "set", "by", "group").unique() for name in chosen}
+    table = pl.concat(tables.values()).unique()
     metric = query.get("metric") or default_metric(source, chosen[0])
     of_metric = table.filter(pl.col("metric") == metric)
     of = query.get("set", "")
     by = query.get("by") or "n"
+    having = {
+        name: one.filter((pl.col("metric") == own_metric(one, metric)) & (pl.col("by") == by))
+        for name, one in tables.items()
+    }
     seeds = query.get("seeds", "pooled")
     figures = panels(source, chosen, metric, of, by, groups, seeds)
     members = of_metric.filter((pl.col("by") == by) & (pl.col("group") != "all"))["group"].unique()
@@ -76,6 +82,7 @@ def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Seque
         group=groups[0] if len(groups) == 1 else "",
         seeds=seeds,
         panels=figures,
+        without=[name for name, one in having.items() if figures and one.is_empty()],
         most=MOST_PANELS,
     )
 
@@ -167,12 +174,14 @@ def puzzle_page(source: Source, query: Query, at: Sequence[str]) -> str:
     rows = source.puzzles(name, of).filter(pl.col("puzzle_id") == puzzle_id)
     if not len(rows):
         raise RunError(f"{puzzle_id[:80]}: no such puzzle in the set {of} of {name}")
-    available = [part for each in source.runs for part in source.parts(each) if part.set == of]
+    asked = {part.run for each in source.runs for part in source.parts(each) if part.set == of}
+    asked = {each for each in asked if puzzle_id in source.puzzles(each, of)["puzzle_id"]}
+    available = [part for each in source.runs if each in asked for part in source.parts(each) if part.set == of]
     mine = [part for part in available if part.run == name]
     wanted = [_part(text, of) for text in at][:MOST_COLUMNS]
     unknown = [text for text, part in zip(at, wanted, strict=False) if part not in available]
     if unknown:
-        raise RunError(f"at = {unknown[0][:80]}: no such checkpoint; use RUN:SEED:STEP")
+        raise RunError(f"at = {unknown[0][:80]}: no such checkpoint of this puzzle; use RUN:SEED:STEP")
     if not wanted and mine:
         seed = number_of(query, "seed")
         seed = mine[0].seed if seed is None else seed
@@ -233,8 +242,7 @@ def completions_page(source: Source, query: Query) -> str:
     last = max(1, -(-len(matches.found) // PAGE))
     shown = [{**row, "around": around(row["text"] or "", filters.text)} for row in rows.iter_rows(named=True)]
     run = filters.run or next(iter(source.runs))
-    first = matches.parts[matches.found["part"][0]].run if len(matches.found) else None
-    meant = filters.normal(source.run(first).task) if first else filters
+    meant = _meant(source, filters)
     pairs = [(getattr(filters, name), getattr(meant, name)) for name in PATTERNS]
     parts = [part for name in source.runs for part in source.parts(name)]
     choices = {
@@ -294,6 +302,14 @@ def _usual_size(cells: pl.DataFrame) -> int | None:
     counts = cells.group_by("n").agg(pl.col("pattern").n_unique()).sort("n").rows()
     few = [pair for pair in counts if pair[1] <= MOST_CARDS] or counts[:1]
     return int(max(few, key=lambda pair: pair[1])[0])
+
+
+def _meant(source: Source, filters: Filters) -> Filters:
+    """The filters in the normal form of the first run whose task has their patterns."""
+    for name in [filters.run] if filters.run else source.runs:
+        with suppress(RunError):
+            return filters.normal(source.run(name).task)
+    return filters
 
 
 def _of_puzzles(source: Source, column: str) -> list[Any]:
