@@ -74,7 +74,7 @@ def test_the_worst_right_heavy_pattern_is_two_clicks_away(page: "playwright.Page
     page.get_by_role("row", name="right-heavy").get_by_role("link", name="its wrong completions").click()
     page.wait_for_url("**/completions?**wrong=yes**")
     rows = page.locator("tbody tr")
-    assert rows.count() and set(page.locator("td:nth-child(3) span").all_inner_texts()) == {"right-heavy"}
+    assert rows.count() and set(page.locator("td:nth-child(3) span.small").all_inner_texts()) == {"right-heavy"}
     assert len(set(page.locator("td:nth-child(3) code").all_inner_texts())) == 1
     assert "correct" not in page.locator("td .tag").all_inner_texts()
 

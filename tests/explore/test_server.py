@@ -14,6 +14,7 @@ from ramify.explore.source import Source
 from ramify.report.links import in_view
 from ramify.report.page import view_of
 from ramify.report.story import story
+from ramify.tables import write_table
 
 starlette = pytest.importorskip("starlette.testclient")
 server = pytest.importorskip("ramify.explore.server")
@@ -121,7 +122,7 @@ def test_beyond_this_machine_a_token_is_needed(known_run_once: Run) -> None:
 
 def test_a_typed_pattern_is_read_in_normal_form(client: "starlette.TestClient", known_run_once: Run) -> None:
     found = client.get("/completions", params={"pattern": "z*y-x", "set": "test"}).text
-    wanted = known_run_once.samples().filter((pl.col("pattern") == "A*B-C") & (pl.col("set") == "test"))
+    wanted = known_run_once.completions().collect().filter((pl.col("pattern") == "A*B-C") & (pl.col("set") == "test"))
     assert len(wanted) > 0 and f"<h1>{len(wanted)} completions</h1>" in found
     assert "z*y\u2011x</code> is <code>A*B\u2011C" in found
     assert client.get("/pattern", params={"pattern": "z*y-x"}).status_code == 200
@@ -138,7 +139,7 @@ def test_a_condition_of_a_link_stays_in_the_form(client: "starlette.TestClient")
 
 
 def test_one_page_can_be_copied(client: "starlette.TestClient", known_run_once: Run) -> None:
-    total = len(known_run_once.samples())
+    total = known_run_once.completions().select("seed").collect().height
     pages = [client.get(f"/completions.jsonl?page={number}").text.splitlines() for number in range(1, total // 50 + 2)]
     assert [len(lines) for lines in pages[:2]] == [50, 50] and sum(map(len, pages)) == total
     assert [line for lines in pages for line in lines] == client.get("/completions.jsonl").text.splitlines()
@@ -159,3 +160,16 @@ def test_every_sample_of_a_comparison_has_an_address(client: "starlette.TestClie
     assert re.findall(r'<article[^>]* id="([^"]+)"', client.get(address).text) == ids
     row = client.get("/completions?set=test&step=4").text
     assert f"#{quote(f'{name}:1:4:')}" in row
+
+
+def test_a_puzzle_is_compared_with_runs_that_asked_it(known_run_once: Run, known_run: Run) -> None:
+    kept = known_run.puzzles("test").slice(1)
+    write_table(kept, known_run.puzzles_file("test"), known_run.task.puzzle_schema())
+    first, second = known_run_once.puzzles("test")["puzzle_id"][:2]
+    other = known_run.path.name
+    app = server.application(Source([known_run_once, known_run]))
+    client = starlette.TestClient(app, base_url="http://127.0.0.1")
+    assert "last checkpoint of each run" in client.get("/puzzle", params={"set": "test", "puzzle": second}).text
+    assert "last checkpoint of each run" not in client.get("/puzzle", params={"set": "test", "puzzle": first}).text
+    answer = client.get("/puzzle", params={"set": "test", "puzzle": first, "at": f"{other}:1:4"})
+    assert answer.status_code == 404 and "no such checkpoint of this puzzle" in answer.text

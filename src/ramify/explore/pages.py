@@ -1,6 +1,7 @@
 """The pages of the explorer, each from the query of its address. Every state of a page is in its address."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any
 
 import polars as pl
@@ -10,21 +11,17 @@ from ramify.errors import RunError
 from ramify.explore import curves, structure
 from ramify.explore.completions import PAGE, around, page_of, search
 from ramify.explore.filters import PATTERNS, SORTS, Filters, normal_form
-from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, panels
+from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, own_metric, panels
 from ramify.explore.progress import progress
-from ramify.explore.puzzle import Column, column, difference
+from ramify.explore.query import Query, chosen_of, number_of
 from ramify.explore.rendering import rendered
 from ramify.explore.source import TRAINING, Part, Source
 from ramify.records import Verdict
 from ramify.report.abstract import abstract
 from ramify.report.examples import drawn
-from ramify.report.links import link
 from ramify.report.page import view_of
 
 MOST_CARDS = 120
-MOST_COLUMNS = 6
-
-Query = Mapping[str, str]
 
 
 def problem(source: Source, message: str) -> str:
@@ -51,11 +48,16 @@ def overview(source: Source, query: Query) -> str:
 def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Sequence[str]) -> str:
     """A metric of any set and grouping over training, several runs or seeds laid over each other."""
     chosen = list(runs) or [next(iter(source.runs))]
-    table = pl.concat([curves.rows(source, name).select("metric", "set", "by", "group") for name in chosen]).unique()
+    tables = {name: curves.rows(source, name).select("metric", "set", "by", "group").unique() for name in chosen}
+    table = pl.concat(tables.values()).unique()
     metric = query.get("metric") or default_metric(source, chosen[0])
     of_metric = table.filter(pl.col("metric") == metric)
     of = query.get("set", "")
     by = query.get("by") or "n"
+    having = {
+        name: one.filter((pl.col("metric") == own_metric(one, metric)) & (pl.col("by") == by))
+        for name, one in tables.items()
+    }
     seeds = query.get("seeds", "pooled")
     figures = panels(source, chosen, metric, of, by, groups, seeds)
     members = of_metric.filter((pl.col("by") == by) & (pl.col("group") != "all"))["group"].unique()
@@ -77,6 +79,7 @@ def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Seque
         group=groups[0] if len(groups) == 1 else "",
         seeds=seeds,
         panels=figures,
+        without=[name for name, one in having.items() if figures and one.is_empty()],
         most=MOST_PANELS,
     )
 
@@ -86,7 +89,7 @@ def structure_page(source: Source, query: Query) -> str:
     name = query.get("run") or next(iter(source.runs))
     run = source.run(name)
     steps = _steps(source, name)
-    step = _chosen(query, "step", steps)
+    step = chosen_of(query, "step", steps)
     of, seed = query.get("set", ""), number_of(query, "seed")
     parts = _parts_at(source, name, step, of, seed)
     cells = structure.cells_at(source, parts)
@@ -120,7 +123,7 @@ def pattern_page(source: Source, query: Query) -> str:
     task = run.task
     pattern = normal_form(task, query.get("pattern", ""))
     steps = _steps(source, name)
-    step, seed = _chosen(query, "step", steps), number_of(query, "seed")
+    step, seed = chosen_of(query, "step", steps), number_of(query, "seed")
     cells = structure.cells_at(source, _parts_at(source, name, step, "", seed))
     mine = cells.filter(pl.col("pattern") == pattern) if len(cells) else cells
     sets = sorted(mine["set"].unique()) if len(mine) else []
@@ -161,70 +164,6 @@ def pattern_page(source: Source, query: Query) -> str:
     )
 
 
-def puzzle_page(source: Source, query: Query, at: Sequence[str]) -> str:
-    """All samples of a puzzle at several checkpoints, of one run or of several, side by side."""
-    name = query.get("run") or next(iter(source.runs))
-    run, of, puzzle_id = source.run(name), query.get("set", "test"), query.get("puzzle", "")
-    rows = source.puzzles(name, of).filter(pl.col("puzzle_id") == puzzle_id)
-    if not len(rows):
-        raise RunError(f"{puzzle_id[:80]}: no such puzzle in the set {of} of {name}")
-    available = [part for each in source.runs for part in source.parts(each) if part.set == of]
-    mine = [part for part in available if part.run == name]
-    wanted = [_part(text, of) for text in at][:MOST_COLUMNS]
-    unknown = [text for text, part in zip(at, wanted, strict=False) if part not in available]
-    if unknown:
-        raise RunError(f"at = {unknown[0][:80]}: no such checkpoint; use RUN:SEED:STEP")
-    if not wanted and mine:
-        seed = number_of(query, "seed")
-        seed = mine[0].seed if seed is None else seed
-        of_seed = [part for part in mine if part.seed == source.sampled_by(name, seed, part.step)] or mine
-        step = _chosen(query, "step", [part.step for part in of_seed])
-        last = next(part for part in of_seed if part.step == step)
-        wanted = list(dict.fromkeys((of_seed[0], last)))
-    columns = [column(source, part, puzzle_id) for part in wanted]
-    row = rows.to_dicts()[0]
-    compared = difference(*columns) if len(columns) == 2 else None
-    return rendered(
-        "puzzle.html.jinja",
-        source,
-        run.task.describe(row),
-        run=name,
-        set=of,
-        puzzle=puzzle_id,
-        described=run.task.describe(row),
-        row=row,
-        columns=columns,
-        compared=compared,
-        available=[(_named(part), part) for part in available if part not in wanted][:500],
-        kept=[_named(part) for part in wanted],
-        comparisons=_comparisons(source, of, puzzle_id, wanted, available),
-        heading=_heading,
-        named=_named,
-    )
-
-
-def _comparisons(
-    source: Source, of: str, puzzle_id: str, wanted: Sequence[Part], available: Sequence[Part]
-) -> list[tuple[str, str]]:
-    """Comparisons of a puzzle by name, with their addresses."""
-
-    def address(parts: Sequence[Part]) -> str:
-        return link("/puzzle", run=parts[0].run, set=of, puzzle=puzzle_id, at=[_named(part) for part in parts])
-
-    if not wanted:
-        return []
-    first = wanted[0]
-    mine = [part for part in available if part.run == first.run]
-    own = [part for part in mine if part.seed == source.sampled_by(first.run, wanted[-1].seed, part.step)]
-    spread = [own[number * (len(own) - 1) // (MOST_COLUMNS - 1)] for number in range(MOST_COLUMNS)] if own else []
-    found = [("this comparison", list(wanted)), ("checkpoints of one seed", list(dict.fromkeys(spread)))]
-    ends = {part.seed: part for part in mine}  # the last step of a seed comes last
-    found.append(("last checkpoint of each seed", [*ends.values()][:MOST_COLUMNS]))
-    ends_of_runs = {part.run: part for part in available}
-    found.append(("last checkpoint of each run", [*ends_of_runs.values()][:MOST_COLUMNS]))
-    return [(words, address(parts)) for number, (words, parts) in enumerate(found) if not number or len(parts) > 1]
-
-
 def completions_page(source: Source, query: Query) -> str:
     """The completions that meet some filters."""
     filters = Filters.read(query)
@@ -234,8 +173,7 @@ def completions_page(source: Source, query: Query) -> str:
     last = max(1, -(-len(matches.found) // PAGE))
     shown = [{**row, "around": around(row["text"] or "", filters.text)} for row in rows.iter_rows(named=True)]
     run = filters.run or next(iter(source.runs))
-    first = matches.parts[matches.found["part"][0]].run if len(matches.found) else None
-    meant = filters.normal(source.run(first).task) if first else filters
+    meant = _meant(source, filters)
     pairs = [(getattr(filters, name), getattr(meant, name)) for name in PATTERNS]
     parts = [part for name in source.runs for part in source.parts(name)]
     choices = {
@@ -297,47 +235,15 @@ def _usual_size(cells: pl.DataFrame) -> int | None:
     return int(max(few, key=lambda pair: pair[1])[0])
 
 
+def _meant(source: Source, filters: Filters) -> Filters:
+    """The filters in the normal form of the first run whose task has their patterns."""
+    for name in [filters.run] if filters.run else source.runs:
+        with suppress(RunError):
+            return filters.normal(source.run(name).task)
+    return filters
+
+
 def _of_puzzles(source: Source, column: str) -> list[Any]:
     """The values of a column of puzzles."""
     places = {(part.run, part.set) for name in source.runs for part in source.parts(name)}
     return sorted({value for place in places for value in source.puzzles(*place)[column].drop_nulls().unique()})
-
-
-def number_of(query: Query, name: str) -> int | None:
-    """A number of a query; None if it is not there.
-
-    Raises:
-        RunError: it is not a number.
-    """
-    text = query.get(name, "")
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise RunError(f"{name} = {text[:40]}: not a number")
-    return int(text)
-
-
-def _chosen(query: Query, name: str, known: Sequence[int]) -> int:
-    """A number of the query that is known; the last one by default."""
-    number = number_of(query, name)
-    if number is None:
-        return known[-1]
-    if number not in known:
-        raise RunError(f"{name} = {number}: there are {', '.join(map(str, known))}")
-    return number
-
-
-def _part(text: str, of: str) -> Part:
-    name, _, rest = text.rpartition(":")[0].rpartition(":")
-    step = text.rpartition(":")[2]
-    if not (rest.isascii() and rest.isdigit() and step.isascii() and step.isdigit()):
-        raise RunError(f"at = {text[:80]}: use RUN:SEED:STEP")
-    return Part(name, int(rest), of, int(step))
-
-
-def _named(part: Part) -> str:
-    return f"{part.run}:{part.seed}:{part.step}"
-
-
-def _heading(one: Column) -> str:
-    return f"{one.part.run}, seed {one.part.seed}, {'base' if one.part.step == 0 else f'step {one.part.step}'}"

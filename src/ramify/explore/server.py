@@ -24,6 +24,8 @@ from ramify.errors import RamifyError
 from ramify.explore import pages
 from ramify.explore.completions import PAGE, export, record, search
 from ramify.explore.filters import Filters
+from ramify.explore.puzzle_page import puzzle_page
+from ramify.explore.query import number_of
 from ramify.explore.rendering import policy
 from ramify.explore.source import Source
 
@@ -122,7 +124,7 @@ async def _page(source: Source, build: Callable[..., str] | None, request: Reque
     if request.url.path == "/curves":
         build = partial(pages.curves_page, runs=several("run"), groups=several("group"))
     elif request.url.path == "/puzzle":
-        build = partial(pages.puzzle_page, at=several("at"))
+        build = partial(puzzle_page, at=several("at"))
     assert build is not None
     try:
         return HTMLResponse(await run_in_threadpool(build, source, query))
@@ -152,7 +154,7 @@ async def _download(source: Source, kind: str, request: Request) -> Response:
     query = dict(request.query_params)
     try:
         matches = await run_in_threadpool(search, source, Filters.read(query))
-        page = pages.number_of(query, "page")
+        page = number_of(query, "page")
     except RamifyError as error:
         return PlainTextResponse(f"{error}\n", 404)
     if page is not None:

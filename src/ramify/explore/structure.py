@@ -118,14 +118,16 @@ def by_shape(found: list[PatternCell]) -> list[ShapeCell]:
 
 
 def family(task: Task, pattern: str, others: Collection[str]) -> list[str]:
-    """The patterns among others that have a pattern, or a twin of it, among their sub-patterns.
+    """The patterns among others that have a pattern, or a twin of it, among their sub-patterns, and twins of these.
 
     >>> from ramify.tasks.registry import default_task
-    >>> family(default_task(), "A-B", ["A-B", "A-B*C", "A*B+C", "(A-B)*C"])
-    ['A-B*C', '(A-B)*C']
+    >>> family(default_task(), "A-B", ["A-B", "A-B*C", "(A-B)*C+D", "A-(B-C)*D"])
+    ['(A-B)*C+D', 'A-(B-C)*D']
     """
     wanted = {pattern, *task.twins(pattern)}
-    return [other for other in others if other not in wanted and not wanted.isdisjoint(task.sub_patterns(other))]
+    members = {other for other in others if not wanted.isdisjoint(task.sub_patterns(other))}
+    members |= {other for other in others if not members.isdisjoint(task.twins(other))}
+    return [other for other in others if other in members - wanted]
 
 
 def puzzles_of(source: Source, name: str, found: pl.DataFrame) -> list[PuzzleCell]:
