@@ -207,6 +207,12 @@ def test_several_runs_side_by_side(known_run: Run) -> None:
     assert tags.open == tags.crossed == []
     assert "Differences at the last checkpoint" in page
     assert page.count("<figure") >= 6
+    summary = page.partition('id="answer"')[2].partition("</section>")[0]
+    assert summary.count("</b>: Success on unseen puzzles of trained patterns rose from") == 2
+    assert summary.count("<figure") == 1
+    assert page.count('class="png"') == page.count("<figure") == page.count('.csv" href="data:text/csv;')
+    of_success = re.findall(r'id="figure-(?:sampled|greedy)-[^"]*">.*?</figure>', page, re.DOTALL)
+    assert len({tuple(re.findall(r'text-anchor="end">([^<]*%)<', part)) for part in of_success}) == 1
 
 
 def test_every_figure_is_exported(known_run: Run, tmp_path: Path) -> None:
