@@ -16,7 +16,7 @@ from ramify.analysis.rows import adjusted, rows
 from ramify.errors import RunError
 from ramify.experiment import open_run
 from ramify.report import sections
-from ramify.report.abstract import abstract, details
+from ramify.report.abstract import abstract, details, further, headline
 from ramify.report.comparison import render_comparison
 from ramify.report.examples import how
 from ramify.report.export import export_figures
@@ -117,12 +117,13 @@ def test_the_abstract_states_the_findings(known_run: Run) -> None:
     success, acquired, limits = abstract(view)
     assert success.startswith("Success on unseen puzzles of trained patterns rose from 0.0% to 50.0%. It also rose on")
     assert success.endswith("Greedy success rose.")
-    assert acquired.startswith("Corrected for multiple comparisons, none of the 17 trained patterns of the smallest")
+    assert acquired.startswith("None of the 17 trained patterns of the smallest size improved clearly, after a corr")
     assert "earliest" not in acquired
     assert "Arithmetic accuracy rose by 50.0 points on the largest puzzles." in limits
     with_intervals = " ".join(details(view))
     assert "Success rose (base → step 4, mean@4): n = 3 0.0% [0.0, 10.2] → 50.0% [41.1, 58.9]; n = 4" in with_intervals
-    assert "17 not acquired. At a false discovery rate of 5% over 17 patterns, 0 gained and 0 lost." in with_intervals
+    assert "each tested alone: 17 not acquired. By the stricter tests" in with_intervals
+    assert "17 patterns): 0 gained and 0 lost." in with_intervals
 
 
 def test_a_sentence_of_the_abstract_has_at_most_two_numbers(known_run: Run) -> None:
@@ -159,7 +160,7 @@ def test_what_was_acquired_is_named(known_run: Run) -> None:
     write_table(estimates, known_run.estimates_file)
     _, acquired, _ = abstract(view_of(known_run))
     assert "The earliest acquisitions, by step 4: A*B+C and A+B+C." in acquired
-    assert "each by its own interval: 2 acquired, 15 not acquired." in " ".join(details(view_of(known_run)))
+    assert "each tested alone: 2 acquired, 15 not acquired." in " ".join(details(view_of(known_run)))
     assert [row["group"] for row in learned(view_of(known_run), 3)][:2] == ["A*B+C", "A+B+C"]
     assert render(known_run).index('"tree of A*B+C"') < render(known_run).index('"tree of A/B/C"')
 
@@ -207,6 +208,12 @@ def test_several_runs_side_by_side(known_run: Run) -> None:
     assert tags.open == tags.crossed == []
     assert "Differences at the last checkpoint" in page
     assert page.count("<figure") >= 6
+    summary = page.partition('id="answer"')[2].partition("</section>")[0]
+    assert summary.count("</b>: Success on unseen puzzles of trained patterns rose from") == 2
+    assert summary.count("<figure") == 1
+    assert page.count('class="png"') == page.count("<figure") == page.count('.csv" href="data:text/csv;')
+    of_success = re.findall(r'id="figure-(?:sampled|greedy)-[^"]*">.*?</figure>', page, re.DOTALL)
+    assert len({tuple(re.findall(r'text-anchor="end">([^<]*%)<', part)) for part in of_success}) == 1
 
 
 def test_every_figure_is_exported(known_run: Run, tmp_path: Path) -> None:
@@ -277,8 +284,9 @@ def test_what_fell_is_not_called_a_gain(tmp_path: Path) -> None:
     run = with_oracle(tmp_path, {1: [0, 9]}, lambda puzzle, step, seed: 0.95 if step == 0 else 0.0, samples=16)
     success, acquired, _ = abstract(view_of(run))
     assert "unseen puzzles of trained patterns fell from 9" in success
-    assert "none of the 17 trained patterns of the smallest size improved. Success fell on 1" in acquired
-    assert re.search(r"17 lost again[.] .*, 0 gained and 1[67] lost", " ".join(details(view_of(run))))
+    assert acquired.startswith("None of the 17 trained patterns of the smallest size improved clearly")
+    assert acquired.endswith("Success fell on 17 of them.")
+    assert re.search(r"17 lost again[.] .*: 0 gained and 1[67] lost", " ".join(details(view_of(run))))
 
 
 @pytest.mark.slow
@@ -385,5 +393,17 @@ def test_what_an_example_says_of_too_few_puzzles(known_run: Run) -> None:
     rate = (pl.col("metric") == "attempt rate") & (pl.col("by") == "pattern")
     low, high = (pl.when(rate).then(end).otherwise(name) for end, name in ((0.0, "low"), (0.793, "high")))
     told = how(View("v", view.estimates.with_columns(low=low, high=high)), "test", "A*B+C")
-    assert re.search(r"success 50.0% \[[0-9., ]+\]; tried in: too few puzzles \(2\) to say", told)
-    assert "79.3" not in told
+    assert "tried in: too few puzzles (34) to say" in told
+    assert "hit by its tries where it can 100.0% [51.0, 100.0]" in told and "79.3" not in told
+
+
+def test_the_first_screen_is_three_sentences_and_a_picture(known_run: Run) -> None:
+    view = view_of(known_run)
+    first = headline(view)
+    assert [sentence.count(". ") for sentence in first] == [0, 0, 0]
+    told = " ".join([*first, *further(view)])
+    assert sorted(told.split()) == sorted(" ".join(abstract(view)).split())  # nothing is lost
+    summary = render(known_run).partition('id="answer"')[2].partition("</section>")[0]
+    assert summary.count("<li>") - summary.count("<li><svg") == 3
+    assert summary.count("<figure") == 1
+    assert 'id="figure-overview"' in summary

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from ramify.errors import RunError
-from ramify.report.abstract import abstract, details
+from ramify.report.abstract import details, further, headline
 from ramify.report.examples import learned_puzzle, worst_patterns
 from ramify.report.figures import intervals
 from ramify.report.learned import learned_of
@@ -63,7 +63,8 @@ def render(run: Run) -> str:
         "page.html.jinja",
         view=view,
         introduction=run.task.INTRODUCTION,
-        abstract=abstract(view),
+        headline=headline(view),
+        further=further(view),
         details=details(view),
         setting=setting(settings_of(run), run.imported()),
         sections=story(view, certificate),

@@ -19,6 +19,17 @@ MOST_OF_A_LABEL = 40
 SUPPORT = (("base only", "fourth"), ("both", "first"), ("trained only", "second"), ("neither", "box"))
 
 
+def overview(view: View) -> list[Figure]:
+    """One picture of the run: sampled success of each size, trained and longer."""
+    shown = [name for name in ("test", "length") if name in view.sets] or view.sets
+    sizes = [(name, n) for name in shown for n in view.groups(view.mean, name, "n")]
+    lines = [
+        Line(view, view.mean, name, "n", n, place(name, n), style)
+        for (name, n), style in zip(sizes, LINE_STYLES, strict=False)
+    ]
+    return panels([Panel("overview", "Share of samples that are correct, over training", lines)])
+
+
 def success(view: View) -> list[Figure]:
     """Success over training for every set and n."""
     metrics = (view.mean, "greedy", view.pass_at_k)

@@ -64,6 +64,7 @@ def story(view: View, certificate: dict[str, Any] | None) -> dict[str, Section]:
     shapes = SHAPES.format(alike=strata["right-heavy"], balanced=strata["balanced"])
     seen = SEEN.format(held=held, alike=view.alike(view.task.MATCHED_BY))
     found = [
+        Section("overview", "Overview", "", sections.overview(view)),
         Section("success", "Success over training", SUCCESS.format(asked=asked), sections.success(view)),
         Section("learned", "What was learned, and when", LEARNED, sections.learned_by_shape(view)),
         Section("shapes", "Right-heavy against left-heavy", shapes, sections.shapes(view)),
