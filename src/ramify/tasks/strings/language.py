@@ -120,8 +120,8 @@ def structure(pattern: str) -> dict[str, Any]:
     """The fields of `functions.structure.Structure`, and further columns.
 
     Returns:
-        Also n (the depth), pattern in its normal form, outer (the outermost function), and pair: it with the first of its operands that is
-        a call, or "none".
+        Also n (the depth), pattern in its normal form, outer (the outermost function), and pair: it with the first of
+        its operands that is a call, or "none".
 
     >>> found = structure("func_7(func_1(func_2(A)),B)")
     >>> found["n"], found["functions"], found["split"], found["outer"], found["pair"]
