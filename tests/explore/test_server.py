@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html import unescape
 from io import BytesIO
 from urllib.parse import quote
@@ -173,3 +174,15 @@ def test_a_puzzle_is_compared_with_runs_that_asked_it(known_run_once: Run, known
     assert "last checkpoint of each run" not in client.get("/puzzle", params={"set": "test", "puzzle": first}).text
     answer = client.get("/puzzle", params={"set": "test", "puzzle": first, "at": f"{other}:1:4"})
     assert answer.status_code == 404 and "no such checkpoint of this puzzle" in answer.text
+
+
+def test_a_line_alone_in_its_panel_is_named_if_there_are_others(known_run_once: Run, known_run: Run) -> None:
+    shutil.rmtree(known_run.completions_file(1, "length", 4).parent)
+    known_run.estimates_file.unlink()
+    names = [run.path.name for run in (known_run_once, known_run)]
+    app = server.application(Source([known_run_once, known_run]))
+    client = starlette.TestClient(app, base_url="http://127.0.0.1")
+    text = client.get("/curves", params={"run": names, "by": "all"}).text
+    length = next(figure for figure in text.split("<figure")[1:] if "<h3>length</h3>" in figure)
+    assert f"</svg>{names[0]}, seed 1</li>" in length and names[1] not in length
+    assert 'class="legend"' not in client.get("/curves", params={"run": names[:1], "by": "all"}).text
