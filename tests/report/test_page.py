@@ -377,6 +377,15 @@ def test_equal_patterns_are_one_line(known_run: Run) -> None:
     assert "patterns, in order of acquisition" in render(known_run)
 
 
+def test_the_legend_names_the_shapes_that_are_there(known_run: Run) -> None:
+    """Without a pattern of four numbers there is none that is balanced."""
+    view = view_of(known_run)
+    small = View("v", view.estimates.filter(~pl.col("group").str.contains("D")))
+    assert [size.shapes for n in small.shaped_sizes if (size := learned_of(small, n)).total] == [
+        {"left-heavy", "right-heavy"}
+    ]
+
+
 def test_a_gain_that_few_puzzles_cannot_tell_is_no_number(known_run: Run) -> None:
     view = view_of(known_run)
     gain = (pl.col("metric") == f"{view.mean} gain") & (pl.col("by") == "pattern")
@@ -393,7 +402,7 @@ def test_what_an_example_says_of_too_few_puzzles(known_run: Run) -> None:
     rate = (pl.col("metric") == "attempt rate") & (pl.col("by") == "pattern")
     low, high = (pl.when(rate).then(end).otherwise(name) for end, name in ((0.0, "low"), (0.793, "high")))
     told = how(View("v", view.estimates.with_columns(low=low, high=high)), "test", "A*B+C")
-    assert "tried in: too few puzzles (34) to say" in told
+    assert told.startswith("Success: too few") and "tried in: too few puzzles (34) to say" in told
     assert "hit by its tries where it can 100.0% [51.0, 100.0]" in told and "79.3" not in told
 
 

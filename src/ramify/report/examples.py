@@ -101,7 +101,8 @@ def how(view: View, name: str, text: str) -> str:
             parts.append(f"{words}: too few puzzles ({row['n']}) to say")
         else:
             parts.append(f"{words} {interval(point_of(row))}")
-    return "; ".join(parts)
+    told = "; ".join(parts)
+    return told[:1].upper() + told[1:]
 
 
 def _example(

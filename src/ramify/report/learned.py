@@ -50,6 +50,11 @@ class Size:
     cards: Sequence[Learned]
     folded: Sequence[tuple[str, Sequence[str]]]
 
+    @property
+    def shapes(self) -> set[str]:
+        """The shape classes of the cards."""
+        return {card.shape for card in self.cards}
+
 
 def learned_of(view: View, n: int) -> Size:
     """The patterns of an n in the order of acquisition, seen and held out.

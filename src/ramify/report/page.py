@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ramify.errors import RunError
 from ramify.report.abstract import details, further, headline
 from ramify.report.examples import learned_puzzle, worst_patterns
-from ramify.report.figures import intervals
+from ramify.report.figures import SHAPE_STYLES, intervals
 from ramify.report.learned import learned_of
 from ramify.report.links import in_view, inside
 from ramify.report.story import story
@@ -22,6 +22,7 @@ from ramify.report.view import UNSEEN, View, changes
 from ramify.run import Run
 from ramify.settings import ExperimentConfig, ImportedSettings, settings_of
 from ramify.storage import write_text
+from ramify.tasks.base import SHAPE_CLASSES
 from ramify.train.existing import CheckpointsConfig
 
 TEMPLATES = ("base.html.jinja", "page.html.jinja", "comparison.html.jinja", "figures.html.jinja")
@@ -69,6 +70,7 @@ def render(run: Run) -> str:
         setting=setting(settings_of(run), run.imported()),
         sections=story(view, certificate),
         order=order,
+        shapes=[(shape, SHAPE_STYLES[shape]) for shape in SHAPE_CLASSES if any(shape in size.shapes for size in order)],
         imported=run.imported(),
         changes=changes(view),
         intervals=intervals,
