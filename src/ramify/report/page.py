@@ -10,10 +10,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ramify.algebra.drawing import SHAPE_STYLES
 from ramify.errors import RunError
 from ramify.report.abstract import details, further, headline
 from ramify.report.examples import learned_puzzle, worst_patterns
-from ramify.report.figures import SHAPE_STYLES, intervals
+from ramify.report.figures import intervals
 from ramify.report.learned import learned_of
 from ramify.report.links import in_view, inside
 from ramify.report.story import story
