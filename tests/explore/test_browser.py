@@ -102,6 +102,18 @@ def test_two_checkpoints_of_a_puzzle_stand_side_by_side(page: "playwright.Page")
     assert "Patterns tried" in page.locator(".difference").inner_text()
 
 
+def test_a_point_of_a_curve_is_reached_with_the_keyboard(page: "playwright.Page") -> None:
+    page.goto("/curves?by=n&set=test")
+    point = page.locator("svg a[aria-label*='step 4']").first
+    page.locator("button", has_text="Show").focus()
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if point.evaluate("point => point === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/completions?**step=4**")
+
+
 def test_the_step_slider_changes_the_address(page: "playwright.Page") -> None:
     page.goto("/structure?n=3&step=4")
     slider = page.locator(".stepper input")

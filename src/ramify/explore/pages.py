@@ -9,7 +9,7 @@ import polars as pl
 from ramify.analysis.metrics import displayed
 from ramify.errors import RunError
 from ramify.explore import curves, structure
-from ramify.explore.completions import PAGE, around, page_of, search
+from ramify.explore.completions import NONE, PAGE, around, page_of, search
 from ramify.explore.filters import PATTERNS, SORTS, Filters, normal_form
 from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, own_metric, panels
 from ramify.explore.progress import progress
@@ -168,7 +168,11 @@ def completions_page(source: Source, query: Query) -> str:
     """The completions that meet some filters."""
     filters = Filters.read(query)
     number = max(1, number_of(query, "page") or 1)
-    matches = search(source, filters)
+    message = ""
+    try:
+        matches = search(source, filters)
+    except RunError as error:  # the form keeps what was typed
+        message, matches = str(error), NONE
     rows = page_of(source, matches, number)
     last = max(1, -(-len(matches.found) // PAGE))
     shown = [{**row, "around": around(row["text"] or "", filters.text)} for row in rows.iter_rows(named=True)]
@@ -202,6 +206,7 @@ def completions_page(source: Source, query: Query) -> str:
         last=last,
         choices=choices,
         unread=matches.unread,
+        message=message,
         normalised=[(typed, normal) for typed, normal in pairs if typed != normal],
         searched=len(matches.parts),
         tasks={name: one.task for name, one in source.runs.items()},
