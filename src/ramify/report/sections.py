@@ -186,7 +186,11 @@ def gaps(view: View) -> list[Figure]:
     metrics = [f"{shape} gap{suffix}" for shape in ("right-heavy", "balanced") for suffix in ("", ", forced")]
     legend = [("right-heavy − left-heavy", "right"), ("balanced − left-heavy", "balanced")]
     heading, data = "Like with like: the gap to left-heavy patterns", data_of(view, metrics, None)
-    return rows_figure("shape-gaps", heading, together + strata, axis, data, legend, _by_reason(others))
+    overall = pl.col("by") == "all"
+    return [
+        *rows_figure("shape-gaps", heading, together, axis, data.filter(overall), legend, _by_reason(others)),
+        *rows_figure("shape-gaps-by-stratum", f"{heading}, by stratum", strata, axis, data.filter(~overall), legend),
+    ]
 
 
 _COLUMNS = {"n": "n = {}", "subtractions": "{} −", "divisions": "{} ÷", "inverses": "{} − or ÷"}

@@ -289,12 +289,17 @@ def tells(row: Row, widest: float) -> bool:
 def is_vague(metric: str, low: float | None, high: float | None) -> bool:
     """Whether an interval spans at least half of the scale of its metric: too few puzzles to say anything.
 
+    The interval of a difference that excludes 0 says something, however wide it is.
+
     >>> is_vague("mean@4", 0.0, 0.658), is_vague("mean@4 gain", -0.3, 0.4), is_vague("attempts", 0.0, 9.0)
     (True, False, False)
     """
     if low is None or high is None:
         return False
-    smallest, largest = metric_of(metric).bounds
+    record = metric_of(metric)
+    if record.is_signed and (low > 0 or high < 0):
+        return False
+    smallest, largest = record.bounds
     return high - low >= (largest - smallest) / 2
 
 
