@@ -9,13 +9,14 @@ from ramify.analysis.derived_metrics import COVERAGE
 from ramify.report.figures import ALONE, BESIDE, NARROW, Figure, Mark, Point, cloud, interval
 from ramify.report.lines import LINE_STYLES, Line, Panel, data_of, panels
 from ramify.report.rows import interval_plot, stacked_bars
-from ramify.report.view import SET_NAMES, View, counted, place, point_of, reason
+from ramify.report.view import SET_NAMES, View, counted, is_vague, place, point_of, reason
 from ramify.tasks.base import SHAPE_CLASSES
 
 METRIC_STYLES = ("first", "second", "third")
 MOST_GROUPS = 60
 """The number of groups in a figure."""
 MOST_OF_A_LABEL = 40
+TOO_FEW = "too few puzzles to say"
 SUPPORT = (("base only", "fourth"), ("both", "first"), ("trained only", "second"), ("neither", "box"))
 
 
@@ -87,7 +88,7 @@ def rows_figure(
         return []
     used = {mark.style for mark in drawn}
     shown = [(label, style) for label, style in legend if style in used]
-    widths = (BESIDE if shown or note else ALONE, NARROW)
+    widths = (BESIDE if note else ALONE, NARROW)
     wide, narrow = (interval_plot(drawn, heading, axis, percent, width=width) for width in widths)
     return [Figure(name, heading, wide, data, shown, wide=True, note=note, narrow=narrow)]
 
@@ -167,21 +168,28 @@ def shapes(view: View) -> list[Figure]:
 
 def gaps(view: View) -> list[Figure]:
     """The right-heavy and balanced gaps by stratum, at the last checkpoint."""
-    together, strata, others = [], [], []
+    together, strata, others, vague = [], [], [], []
     for name, trained in (("test", "trained n"), ("length", "longer n")):
         for shape in ("right-heavy", "balanced"):
             for suffix, words in (("", "all puzzles"), (", forced", "uniquely solvable puzzles")):
                 row = view.at_end(f"{shape} gap{suffix}", name, "all", "all")
                 label = f"{shape}, {trained}, {words}"
-                if row is not None and row["low"] is not None:
+                if row is not None and is_vague(row["metric"], row["low"], row["high"]):
+                    others.append((TOO_FEW, f"{label} ({row['n']})"))
+                elif row is not None and row["low"] is not None:
                     together.append(Mark(f"{label}: {counted(row)}", SHAPE_STYLES[shape], [point_of(row)]))
                 elif row is not None:
                     others.append((row["status"] or "no interval", label))
             for by in view.groupings(f"{shape} gap", name) - {"all", "n"}:
                 for group in view.groups(f"{shape} gap", name, by):
                     row = view.at_end(f"{shape} gap", name, by, group)
-                    if row is not None and row["low"] is not None:
-                        strata.append(Mark(_stratum(view, by, group), SHAPE_STYLES[shape], [point_of(row)]))
+                    if row is None or row["low"] is None:
+                        continue
+                    label = _stratum(view, by, group)
+                    if is_vague(row["metric"], row["low"], row["high"]):
+                        vague.append((TOO_FEW, f"{shape}, {label} ({row['n']})"))
+                    else:
+                        strata.append(Mark(label, SHAPE_STYLES[shape], [point_of(row)]))
     axis = f"{view.mean}, difference to left-heavy at step {view.last}"
     metrics = [f"{shape} gap{suffix}" for shape in ("right-heavy", "balanced") for suffix in ("", ", forced")]
     legend = [("right-heavy − left-heavy", "right"), ("balanced − left-heavy", "balanced")]
@@ -189,7 +197,15 @@ def gaps(view: View) -> list[Figure]:
     overall = pl.col("by") == "all"
     return [
         *rows_figure("shape-gaps", heading, together, axis, data.filter(overall), legend, _by_reason(others)),
-        *rows_figure("shape-gaps-by-stratum", f"{heading}, by stratum", strata, axis, data.filter(~overall), legend),
+        *rows_figure(
+            "shape-gaps-by-stratum",
+            f"{heading}, by stratum",
+            strata,
+            axis,
+            data.filter(~overall),
+            legend,
+            _by_reason(vague),
+        ),
     ]
 
 
@@ -219,16 +235,23 @@ def seen(view: View) -> list[Figure]:
         found.append(Panel(f"seen-n{n}", f"n = {n}, {view.mean}, all patterns", lines))
     line = Line(view, "transfer", "held_out", "all", "all", "held out − seen", "fourth")
     transfer = panels([Panel("transfer", "Gain of held-out minus gain of matched seen patterns", [line])])
-    marks = []
+    marks, vague = [], []
     for by in ("all", "n", "pattern"):
         for group in view.groups("transfer", "held_out", by):
             row = view.at_end("transfer", "held_out", by, group)
             if row is not None and row["value"] is not None:
                 label = {"all": "all", "n": f"n = {group}"}.get(by, group)
-                marks.append(Mark(label, "fourth", [point_of(row)]))
+                if is_vague("transfer", row["low"], row["high"]):
+                    vague.append((TOO_FEW, f"{label} ({row['n']})"))
+                else:
+                    marks.append(Mark(label, "fourth", [point_of(row)]))
     axis = f"difference in differences of {view.mean} at step {view.last}"
     heading, data = "Each held-out pattern against matched seen ones", data_of(view, ["transfer"], "held_out")
-    return [*panels(found), *transfer, *rows_figure("transfer-by-pattern", heading, marks, axis, data)]
+    return [
+        *panels(found),
+        *transfer,
+        *rows_figure("transfer-by-pattern", heading, marks, axis, data, note=_by_reason(vague)),
+    ]
 
 
 def beyond(view: View) -> list[Figure]:
@@ -261,7 +284,7 @@ def beyond(view: View) -> list[Figure]:
                 bars.append((f"n = {n}, {what}", [(part, style, row["value"]) for part, style, row in shares if row]))
     if bars:
         metrics = [f"{kind}: {part}" for kind in ("support", "pattern support") for part, _ in SUPPORT]
-        svg, narrow = (stacked_bars(bars, f"Support at step {view.last}", width) for width in (BESIDE, NARROW))
+        svg, narrow = (stacked_bars(bars, f"Support at step {view.last}", width) for width in (ALONE, NARROW))
         heading, data = "Support: who solves within equally many samples", data_of(view, metrics, None, "n")
         found.append(Figure("support", heading, svg, data, SUPPORT, wide=True, narrow=narrow))
     return found
