@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from html import escape
 from textwrap import wrap
 
-from ramify.report.figures import CAP, NARROW, Mark, Point, intervals, spoken
+import polars as pl
+
+from ramify.report.figures import ALONE, BESIDE, CAP, NARROW, Figure, Mark, Point, intervals, spoken
 from ramify.report.svg import Scale, dot, drawing, line, linear, text, ticks
 
 MOST_LEFT = 300
@@ -109,3 +111,42 @@ def stacked_bars(rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]], l
             at += share
     parts += [text(x(mark), height - 6, f"{mark:.0%}") for mark in (0, 0.25, 0.5, 0.75, 1)]
     return drawing(width, height, label, parts)
+
+
+def rows_figure(
+    name: str,
+    heading: str,
+    marks: Sequence[Mark],
+    axis: str,
+    data: pl.DataFrame,
+    legend: Sequence[tuple[str, str]] = (),
+    note: str = "",
+    percent: bool = True,
+) -> list[Figure]:
+    """A figure of rows as a list; empty if no row has a point.
+
+    Rows without a point are left out, and so is what no row has of the legend.
+
+    Args:
+        axis: label of the axis.
+    """
+    drawn = [mark for mark in marks if mark.points]
+    if not drawn:
+        return []
+    used = {mark.style for mark in drawn}
+    shown = [(label, style) for label, style in legend if style in used]
+    widths = (BESIDE if note else ALONE, NARROW)
+    wide, narrow = (interval_plot(drawn, heading, axis, percent, width=width) for width in widths)
+    return [Figure(name, heading, wide, data, shown, wide=True, note=note, narrow=narrow)]
+
+
+def by_reason(others: Sequence[tuple[str, str]]) -> str:
+    """What is not drawn, by reason.
+
+    >>> by_reason([("not acquired", "n = 3 left-heavy"), ("not acquired", "n = 4 balanced")])
+    'Not acquired: n = 3 left-heavy; n = 4 balanced.'
+    """
+    reasons: dict[str, list[str]] = {}
+    for status, label in others:
+        reasons.setdefault(status, []).append(label)
+    return " ".join(f"{status[:1].upper()}{status[1:]}: {'; '.join(of)}." for status, of in reasons.items())

@@ -6,17 +6,17 @@ import polars as pl
 
 from ramify.algebra.drawing import SHAPE_STYLES
 from ramify.analysis.derived_metrics import COVERAGE
-from ramify.report.figures import ALONE, BESIDE, NARROW, Figure, Mark, Point, cloud, interval
+from ramify.report.contrasts import gaps
+from ramify.report.figures import ALONE, NARROW, Figure, Mark, Point, cloud, interval
 from ramify.report.lines import LINE_STYLES, Line, Panel, data_of, panels
-from ramify.report.rows import interval_plot, stacked_bars
-from ramify.report.view import SET_NAMES, View, counted, is_vague, place, point_of, reason
+from ramify.report.rows import by_reason, rows_figure, stacked_bars
+from ramify.report.view import SET_NAMES, View, place, point_of, reason
 from ramify.tasks.base import SHAPE_CLASSES
 
 METRIC_STYLES = ("first", "second", "third")
 MOST_GROUPS = 60
 """The number of groups in a figure."""
 MOST_OF_A_LABEL = 40
-TOO_FEW = "too few puzzles to say"
 SUPPORT = (("base only", "fourth"), ("both", "first"), ("trained only", "second"), ("neither", "box"))
 
 
@@ -66,33 +66,6 @@ def _charted(view: View, name: str, by: str) -> list[Figure]:
     return rows_figure(f"success-{name}-{by}", heading, marks[:MOST_GROUPS], view.mean, data, note=left_out)
 
 
-def rows_figure(
-    name: str,
-    heading: str,
-    marks: Sequence[Mark],
-    axis: str,
-    data: pl.DataFrame,
-    legend: Sequence[tuple[str, str]] = (),
-    note: str = "",
-    percent: bool = True,
-) -> list[Figure]:
-    """A figure of rows as a list; empty if no row has a point.
-
-    Rows without a point are left out, and so is what no row has of the legend.
-
-    Args:
-        axis: label of the axis.
-    """
-    drawn = [mark for mark in marks if mark.points]
-    if not drawn:
-        return []
-    used = {mark.style for mark in drawn}
-    shown = [(label, style) for label, style in legend if style in used]
-    widths = (BESIDE if note else ALONE, NARROW)
-    wide, narrow = (interval_plot(drawn, heading, axis, percent, width=width) for width in widths)
-    return [Figure(name, heading, wide, data, shown, wide=True, note=note, narrow=narrow)]
-
-
 def success_of(views: Sequence[View]) -> list[Figure]:
     """Success over training for several runs, one line per run."""
     found = []
@@ -138,19 +111,7 @@ def _by_shape(
             else:
                 others.append((row["status"] or "no interval", f"n = {n} {shape}"))
     legend = [(shape, SHAPE_STYLES[shape]) for shape in SHAPE_CLASSES]
-    return rows_figure(name, heading, marks, axis, data, legend, _by_reason(others), percent=False)
-
-
-def _by_reason(others: Sequence[tuple[str, str]]) -> str:
-    """What is not drawn, by reason.
-
-    >>> _by_reason([("not acquired", "n = 3 left-heavy"), ("not acquired", "n = 4 balanced")])
-    'Not acquired: n = 3 left-heavy; n = 4 balanced.'
-    """
-    reasons: dict[str, list[str]] = {}
-    for status, label in others:
-        reasons.setdefault(status, []).append(label)
-    return " ".join(f"{status[:1].upper()}{status[1:]}: {'; '.join(of)}." for status, of in reasons.items())
+    return rows_figure(name, heading, marks, axis, data, legend, by_reason(others), percent=False)
 
 
 def shapes(view: View) -> list[Figure]:
@@ -164,94 +125,6 @@ def shapes(view: View) -> list[Figure]:
             ]
             found.append(Panel(f"shapes-{name}-n{n}", f"{place(name, n)}, {view.mean} by shape class", lines))
     return panels(found) + gaps(view)
-
-
-def gaps(view: View) -> list[Figure]:
-    """The right-heavy and balanced gaps by stratum, at the last checkpoint."""
-    together, strata, others, vague = [], [], [], []
-    for name, trained in (("test", "trained n"), ("length", "longer n")):
-        for shape in ("right-heavy", "balanced"):
-            for suffix, words in (("", "all puzzles"), (", forced", "uniquely solvable puzzles")):
-                row = view.at_end(f"{shape} gap{suffix}", name, "all", "all")
-                label = f"{shape}, {trained}, {words}"
-                if row is not None and is_vague(row["metric"], row["low"], row["high"]):
-                    others.append((TOO_FEW, f"{label} ({row['n']})"))
-                elif row is not None and row["low"] is not None:
-                    together.append(Mark(f"{label}: {counted(row)}", SHAPE_STYLES[shape], [point_of(row)]))
-                elif row is not None:
-                    others.append((row["status"] or "no interval", label))
-            for by in view.groupings(f"{shape} gap", name) - {"all", "n"}:
-                for group in view.groups(f"{shape} gap", name, by):
-                    row = view.at_end(f"{shape} gap", name, by, group)
-                    if row is None or row["low"] is None:
-                        continue
-                    label = _stratum(view, by, group)
-                    if is_vague(row["metric"], row["low"], row["high"]):
-                        vague.append((TOO_FEW, f"{shape}, {label} ({row['n']})"))
-                    else:
-                        strata.append(Mark(label, SHAPE_STYLES[shape], [point_of(row)]))
-    axis = f"{view.mean}, difference to left-heavy at step {view.last}"
-    metrics = [f"{shape} gap{suffix}" for shape in ("right-heavy", "balanced") for suffix in ("", ", forced")]
-    legend = [("right-heavy − left-heavy", "right"), ("balanced − left-heavy", "balanced")]
-    heading, data = "Like with like: the gap to left-heavy patterns", data_of(view, metrics, None)
-    overall = pl.col("by") == "all"
-    return [
-        *rows_figure("shape-gaps", heading, together, axis, data.filter(overall), legend, _by_reason(others)),
-        *rows_figure(
-            "shape-gaps-by-stratum",
-            f"{heading}, by stratum",
-            strata,
-            axis,
-            data.filter(~overall),
-            legend,
-            _by_reason(vague),
-        ),
-    ]
-
-
-_COLUMNS = {"n": "n = {}", "subtractions": "{} −", "divisions": "{} ÷", "inverses": "{} − or ÷"}
-
-
-def _stratum(view: View, by: str, group: str) -> str:
-    """The label of a group by several columns.
-
-    >>> _stratum(View("", pl.DataFrame()), "n,depth,subtractions,inverses", "4,3,1,2")
-    'n = 4, depth 3, 1 −, 2 − or ÷'
-    """
-    pairs = zip(by.split(","), group.split(","), strict=True)
-    return ", ".join(
-        _COLUMNS[key].format(value) if key in _COLUMNS else f"{view.named(key)} {value}" for key, value in pairs
-    )
-
-
-def seen(view: View) -> list[Figure]:
-    """Seen against held-out patterns over training, and the transfer of each held-out pattern."""
-    found = []
-    for n in view.groups(view.mean, "held_out", "n"):
-        lines = [
-            Line(view, view.mean, name, "n", n, words, style)
-            for name, words, style in (("test", "seen patterns", "first"), ("held_out", "held-out family", "fourth"))
-        ]
-        found.append(Panel(f"seen-n{n}", f"n = {n}, {view.mean}, all patterns", lines))
-    line = Line(view, "transfer", "held_out", "all", "all", "held out − seen", "fourth")
-    transfer = panels([Panel("transfer", "Gain of held-out minus gain of matched seen patterns", [line])])
-    marks, vague = [], []
-    for by in ("all", "n", "pattern"):
-        for group in view.groups("transfer", "held_out", by):
-            row = view.at_end("transfer", "held_out", by, group)
-            if row is not None and row["value"] is not None:
-                label = {"all": "all", "n": f"n = {group}"}.get(by, group)
-                if is_vague("transfer", row["low"], row["high"]):
-                    vague.append((TOO_FEW, f"{label} ({row['n']})"))
-                else:
-                    marks.append(Mark(label, "fourth", [point_of(row)]))
-    axis = f"difference in differences of {view.mean} at step {view.last}"
-    heading, data = "Each held-out pattern against matched seen ones", data_of(view, ["transfer"], "held_out")
-    return [
-        *panels(found),
-        *transfer,
-        *rows_figure("transfer-by-pattern", heading, marks, axis, data, note=_by_reason(vague)),
-    ]
 
 
 def beyond(view: View) -> list[Figure]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ramify.report import sections
+from ramify.report import contrasts, sections
 from ramify.report.abstract import EXECUTION
 from ramify.report.figures import Figure
 from ramify.report.view import UNSEEN, View
@@ -68,7 +68,7 @@ def story(view: View, certificate: dict[str, Any] | None) -> dict[str, Section]:
         Section("success", "Success over training", SUCCESS.format(asked=asked), sections.success(view)),
         Section("learned", "What was learned, and when", LEARNED, sections.learned_by_shape(view)),
         Section("shapes", "Right-heavy against left-heavy", shapes, sections.shapes(view)),
-        Section("seen", "Seen against held out", seen, sections.seen(view)),
+        Section("seen", "Seen against held out", seen, contrasts.seen(view)),
         Section("beyond", "Beyond pass@k", BEYOND.format(accuracy=view.words(EXECUTION)), sections.beyond(view)),
         Section(
             "effects",
