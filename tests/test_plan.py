@@ -54,6 +54,7 @@ def test_what_cannot_be_planned(known_run: Run, tmp_path: Path) -> None:
         plan(str(known_run.path), [], 0.04, None, silent)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     """Small enough to ask the bundled model; nothing is left behind."""
     pytest.importorskip("torch")

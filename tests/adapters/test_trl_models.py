@@ -42,7 +42,7 @@ def diagnosis_of(folder: Path, kind: str) -> tuple[Diagnosis, Path]:
     return Diagnosis(folder / "run", model, folder / "out", task, sampler), model
 
 
-@pytest.mark.parametrize("kind", ["qwen", "gpt2"])
+@pytest.mark.parametrize("kind", [pytest.param("qwen", marks=pytest.mark.slow), "gpt2"])
 def test_a_diagnosis_with_messages_or_text_and_two_rewards(tmp_path: Path, kind: str) -> None:
     from trl import GRPOTrainer
 
@@ -74,7 +74,7 @@ def test_a_diagnosis_with_messages_or_text_and_two_rewards(tmp_path: Path, kind:
     assert max(rewards) > 0
 
 
-@pytest.mark.parametrize("kind", ["qwen", "gpt2"])
+@pytest.mark.parametrize("kind", [pytest.param("qwen", marks=pytest.mark.slow), "gpt2"])
 def test_a_diagnosis_of_online_dpo(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
     from transformers import AutoTokenizer

@@ -37,6 +37,7 @@ def code(language: str) -> str:
     return next(text for kind, text in METHOD if kind == language)
 
 
+@pytest.mark.slow
 def test_the_page_adds_a_metric(known_run: Run, tmp_path: Path) -> None:
     project = tomllib.loads(code("toml"))["project"]
     ((name, value),) = project["entry-points"]["ramify.metrics"].items()

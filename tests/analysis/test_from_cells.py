@@ -7,7 +7,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from ramify import Run, RunError
-from ramify.analysis.estimate import estimate, estimate_cells
+from ramify.analysis.estimate import estimate_cells
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "results" / "estimates"
 KEYS = ["metric", "set", "step", "seed", "by", "group"]
@@ -19,7 +19,7 @@ def without_attempts(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def test_they_are_those_of_the_run(known_run: Run) -> None:
-    found, whole = estimate_cells(known_run.cells(), known_run.task), estimate(known_run)
+    found, whole = estimate_cells(known_run.cells(), known_run.task), known_run.estimates()
     assert len(found) > 500
     assert_frame_equal(without_attempts(found), without_attempts(whole))
     assert without_attempts(found).height == found.height

@@ -26,6 +26,7 @@ def run(folder: Path, *more: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_page_adds_a_sampler(tmp_path: Path) -> None:
     code, said = run(install(PAGE, tmp_path))
     assert code == 0, said

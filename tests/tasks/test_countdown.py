@@ -109,6 +109,7 @@ def test_prompts() -> None:
 SMALL = {"train": {3: 60}, "test": {3: 30}, "length": {4: 20}, "held_out": {}, "hold_out": ()}
 
 
+@pytest.mark.slow
 def test_counts_can_be_for_each_pattern() -> None:
     sets, certificate = make_puzzles(CountdownConfig(**{**SMALL, "per_pattern": True, "train": {3: 3}, "test": {3: 1}}))
     counts = Counter(entry.puzzle.pattern for entry in sets["train"])

@@ -47,6 +47,7 @@ def test_copies_beside_checkpoints_do_not_count(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_names_seeds_and_the_base(tmp_path: Path) -> None:
     names = {50: str(model_path("bundled-naive"))}
     run = run_all(ExperimentConfig.check(settings(names=names, base=True)), tmp_path, silent)
