@@ -49,6 +49,14 @@ SHAPES = ("left-heavy", "right-heavy", "balanced", "none")
 LONG = "study-200"
 GROUPINGS = ("all", "n", "n,shape_class", "n,divisions", "n,depth", "n,lookahead", "term")
 """The groupings that are kept of it; those by success follow from its cells."""
+SMOLLM2 = {
+    "as published": ("smollm2-warm-up", 0),
+    "after SFT": ("smollm2", 0),
+    "12 steps of GRPO": ("smollm2", 12),
+    "24 steps of GRPO": ("smollm2", 24),
+}
+"""The models of the run of a language model: their table and step."""
+SMOLLM2_SIZES = [("n = 2", "test", "2"), ("n = 3", "test", "3"), ("n = 4, never trained", "length", "4")]
 COMPARED = {"sft": "study-sft", "rft": "study-rft", "right-heavy": "study-right-heavy"}
 
 
@@ -458,6 +466,26 @@ def long_timing() -> str:
     return table(["n = 4", "mean step of the gain"], rows)
 
 
+def smollm2_success() -> str:
+    """Success of a language model by n, after each stage."""
+    rows = []
+    for title, name, n in SMOLLM2_SIZES:
+        points = [find(estimates(run), "mean@4", name, "n", n, step, 1) for run, step in SMOLLM2.values()]
+        gain = find(estimates("smollm2"), "mean@4 gain", name, "n", n, 24, 1)
+        rows.append([title, *map(cell, points), cell(gain)])
+    return table(["mean@4", *SMOLLM2, "gain by GRPO"], rows)
+
+
+def smollm2_conduct() -> str:
+    """The behaviour of a language model after each stage."""
+    rows = []
+    for metric, percent in (("pass@4", True), ("execution", True), ("attempts", False), ("truncated", True)):
+        for title, name, n in SMOLLM2_SIZES:
+            points = [find(estimates(run), metric, name, "n", n, step, 1) for run, step in SMOLLM2.values()]
+            rows.append([f"{displayed(metric)}, {title.split(',')[0]}", *(cell(point, percent) for point in points)])
+    return table(["", *SMOLLM2], rows)
+
+
 def functions_depth() -> str:
     """Success by depth, of the base and after RL on either set."""
     frames = [estimates(run) for run in FUNCTIONS.values()]
@@ -593,6 +621,7 @@ MADE = (
     *(large_k, support, unseen_by_pass),
     *(more_right_heavy, signal),
     *(long_length, long_shape, long_gaps, long_conduct, long_timing),
+    *(smollm2_success, smollm2_conduct),
     *(functions_depth, functions_difference, functions_shape, functions_shape_gap),
     *(functions_held_out, functions_factors, functions_faults, functions_signal),
 )
@@ -620,6 +649,10 @@ def collect(runs: Path) -> None:
         small = long.estimates().filter(pl.col("by").is_in(GROUPINGS))
         small.write_parquet(ESTIMATES / f"{LONG}.parquet", compression_level=19)
         long.cells().write_parquet(ESTIMATES / f"{LONG}-cells.parquet", compression_level=19)
+    if (runs / "smollm2").is_dir():
+        for name, folder in (("smollm2", runs / "smollm2"), ("smollm2-warm-up", runs / "smollm2" / "warm-up")):
+            kept = Run(folder).estimates().filter(pl.col("by").is_in(GROUPINGS))
+            kept.write_parquet(ESTIMATES / f"{name}.parquet", compression_level=19)
     if all((runs / name).is_dir() for name in FUNCTIONS.values()):
         collect_functions(*(Run(runs / name) for name in FUNCTIONS.values()))
     compared = {*COMPARED.values(), "study-grpo"}
@@ -726,6 +759,18 @@ def functions_figure() -> None:
     draw("functions", title, line_panel(lines, title), [(one.name, one.style) for one in lines])
 
 
+def smollm2_figure() -> None:
+    """Success of a language model by n, after each stage."""
+    marks = []
+    for (title, name, n), style in zip(SMOLLM2_SIZES, ("first", "second", "third"), strict=True):
+        for stage, (run, step) in SMOLLM2.items():
+            point = find(estimates(run), "mean@4", name, "n", n, step, 1)
+            if point is not None:
+                marks.append(Mark(f"{title.split(',')[0]}, {stage}", style, [point]))
+    title = "SmolLM2-135M: mean@4 by n, after each stage"
+    draw("smollm2", title, interval_plot(marks, title, "mean@4"), [])
+
+
 def learning_curve() -> None:
     """The loss of both base models in pre-training, from the second hundred steps on."""
     series = []
@@ -768,6 +813,7 @@ def main() -> None:
             page.write_text(filled(text))
     figures()
     functions_figure()
+    smollm2_figure()
     learning_curve()
     base_curve()
 

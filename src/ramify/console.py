@@ -6,7 +6,7 @@ All output passes through this module, so text from files or servers cannot cont
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -246,8 +246,8 @@ def _many(count: int, word: str) -> str:
     return f"{count:,} {word}{'s' * (count != 1)}"
 
 
-def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:
-    """Print the comparison of two runs or checkpoints as a table."""
+def print_comparison(found: "pl.DataFrame", title: str, by: str, labels: Mapping[str, str]) -> None:
+    """Print the comparison of two runs or checkpoints as a table; `labels` are those of the task."""
     from ramify.analysis.metrics import displayed
 
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -256,9 +256,8 @@ def print_comparison(found: "pl.DataFrame", title: str, by: str) -> None:
     for row in found.filter(found["value"].is_not_null()).iter_rows(named=True):
         ends = "" if row["low"] is None else f"[{row['low']:+.3f}, {row['high']:+.3f}]"
         tests = ["" if row[name] is None else f"{row[name]:.3g}" for name in ("p", "q")]
-        table.add_row(
-            row["set"], row["group"], displayed(row["metric"]), f"{row['value']:+.3f}", ends, *tests, str(row["n"])
-        )
+        metric = displayed(row["metric"], labels)
+        table.add_row(row["set"], row["group"], metric, f"{row['value']:+.3f}", ends, *tests, str(row["n"]))
     console.print(table)
 
 

@@ -1,5 +1,6 @@
 """The explorer in a real browser: from a curve to a tree, two checkpoints of a puzzle, a run that is being written."""
 
+import json
 import shutil
 import threading
 import time
@@ -66,6 +67,27 @@ def test_a_point_of_a_curve_leads_to_its_completions_and_their_trees(page: "play
     assert page.locator("mark.hit").first.is_visible()
 
 
+def test_the_worst_right_heavy_pattern_is_two_clicks_away(page: "playwright.Page") -> None:
+    page.goto("/")
+    page.get_by_role("link", name="Structure").click()
+    page.wait_for_url("**/structure?**")
+    page.get_by_role("row", name="right-heavy").get_by_role("link", name="its wrong completions").click()
+    page.wait_for_url("**/completions?**wrong=yes**")
+    rows = page.locator("tbody tr")
+    assert rows.count() and set(page.locator("td:nth-child(3) span.small").all_inner_texts()) == {"right-heavy"}
+    assert len(set(page.locator("td:nth-child(3) code").all_inner_texts())) == 1
+    assert "correct" not in page.locator("td .tag").all_inner_texts()
+
+
+def test_a_page_of_completions_is_copied(page: "playwright.Page") -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/completions?step=4&set=skills&verdict=correct")
+    page.get_by_role("button", name="Copy this page as jsonl").click()
+    page.get_by_text("copied", exact=True).wait_for()
+    rows = [json.loads(line) for line in page.evaluate("navigator.clipboard.readText()").splitlines()]
+    assert len(rows) == page.locator("tbody tr").count() > 0 and {row["verdict"] for row in rows} == {"correct"}
+
+
 def test_two_checkpoints_of_a_puzzle_stand_side_by_side(page: "playwright.Page") -> None:
     page.goto("/structure?n=3&step=4")
     page.locator(".patterns a.plain").first.click()
@@ -78,6 +100,18 @@ def test_two_checkpoints_of_a_puzzle_stand_side_by_side(page: "playwright.Page")
     assert first and second and first["y"] == second["y"] and second["x"] >= first["x"] + first["width"]
     assert "0 of 4 correct" in columns.nth(0).inner_text() and "2 of 4 correct" in columns.nth(1).inner_text()
     assert "Patterns tried" in page.locator(".difference").inner_text()
+
+
+def test_a_point_of_a_curve_is_reached_with_the_keyboard(page: "playwright.Page") -> None:
+    page.goto("/curves?by=n&set=test")
+    point = page.locator("svg a[aria-label*='step 4']").first
+    page.locator("button", has_text="Show").focus()
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if point.evaluate("point => point === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/completions?**step=4**")
 
 
 def test_the_step_slider_changes_the_address(page: "playwright.Page") -> None:
@@ -109,7 +143,7 @@ def test_hostile_completions_are_text(page: "playwright.Page") -> None:
 @pytest.mark.parametrize("width", [400, 800, 1600])
 def test_no_view_scrolls_sideways(page: "playwright.Page", width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    for path in ("/", "/curves", "/structure", "/completions"):
+    for path in ("/", "/curves", "/structure", "/pattern?pattern=A-B&set=skills", "/completions"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
     page.locator("tbody tr a").first.click()

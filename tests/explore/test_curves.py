@@ -78,6 +78,14 @@ def test_a_checkpoint_without_an_estimate_of_all_seeds_shows_each_seed(known_run
     assert "seed 1, step 8" in svg and [label for label, _ in legend] == ["seed 1"]
 
 
+def test_runs_with_other_numbers_of_samples_are_laid_over_each_other(known_run_once: Run, known_run: Run) -> None:
+    estimates = known_run.estimates().with_columns(pl.col("metric").str.replace("^mean@4", "mean@8"))
+    write_table(estimates, known_run.estimates_file, ESTIMATES)
+    names = [run.path.name for run in (known_run_once, known_run)]
+    found = panels(Source([known_run_once, known_run]), names, "mean@4", "test", "all", [], "pooled")
+    assert [label for label, _ in found[0][2]] == [f"{names[0]}, seed 1", f"{names[1]}, seed 1, mean@8"]
+
+
 def test_a_share_without_signal_leads_to_the_steps_since_the_checkpoint_before(known_run: Run) -> None:
     puzzle = known_run.puzzles("train").row(0, named=True)
     for step in (1, 2, 3, 4):

@@ -126,6 +126,55 @@ def test_controls_work(browser: "playwright.Browser", pages: dict[str, Path]) ->
     page.close()
 
 
+def test_a_figure_is_saved(browser: "playwright.Browser", pages: dict[str, Path]) -> None:
+    """SVG, PNG and CSV, each under the name of its figure; nothing is asked of a network."""
+    page, complaints = opened(browser, pages["report"])
+    files = page.locator("#figure-success-test-n3 .files")
+    kept = {}
+    for kind in ("SVG", "PNG", "CSV"):
+        with page.expect_download() as found:
+            files.get_by_text(kind, exact=True).click()
+        assert found.value.suggested_filename == f"success-test-n3.{kind.lower()}"
+        kept[kind] = Path(found.value.path()).read_bytes()
+    assert kept["SVG"].startswith(b"<svg xmlns=")
+    assert kept["CSV"].startswith(b"metric,set,step")
+    width, height = (int.from_bytes(kept["PNG"][at : at + 4]) for at in (16, 20))
+    assert kept["PNG"].startswith(b"\x89PNG") and width >= 720 and height >= 440
+    assert complaints == []
+    page.close()
+
+
+def test_values_appear_near_a_point(browser: "playwright.Browser", pages: dict[str, Path]) -> None:
+    page, _ = opened(browser, pages["report"])
+    point = page.locator("#figure-success-test-n3 .drawing .dot").first
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    assert box is not None
+    near = [box["x"] + box["width"] / 2 + 5, box["y"] + box["height"] / 2 - 5]  # its radius is below 3
+    title = page.evaluate("([x, y]) => document.elementFromPoint(x, y).querySelector('title')?.textContent", near)
+    assert "step 0: 0.0% [" in str(title)
+    page.close()
+
+
+@pytest.mark.parametrize("width", [400, 760, 1280])
+def test_rows_of_figures_leave_no_gap(browser: "playwright.Browser", pages: dict[str, Path], width: int) -> None:
+    """The last figure of each row ends where the section ends."""
+    page, _ = opened(browser, pages["report"], width)
+    gaps = page.evaluate(
+        """() => [...document.querySelectorAll(".figures")].flatMap((figures) => {
+      const rows = {};
+      for (const one of figures.children) {
+        const box = one.getBoundingClientRect();
+        rows[box.top] = Math.max(rows[box.top] ?? 0, box.right);
+      }
+      const end = figures.getBoundingClientRect().right;
+      return Object.values(rows).filter((right) => end - right > 1);
+    })"""
+    )
+    assert gaps == []
+    page.close()
+
+
 def test_without_script_everything_is_there(browser: "playwright.Browser", pages: dict[str, Path]) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

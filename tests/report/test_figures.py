@@ -37,7 +37,7 @@ def ticks_of(svg: str) -> list[str]:
 
 
 def test_panels_side_by_side_have_one_axis() -> None:
-    low, high = panels(of(view({"3": (0.1, 0.15), "4": (0.4, 0.8)}), "3", "4"))
+    low, high = panels(of(view({"3": (0.1, 0.15), "4": (0.6, 0.8)}), "3", "4"))
     assert ticks_of(low.svg) == ticks_of(high.svg)
     assert ticks_of(low.svg)[-1] == "80%"
 
@@ -59,6 +59,18 @@ def test_a_band_as_wide_as_the_scale_is_too_few_puzzles() -> None:
     assert drawn.note == "Too few puzzles to say: mean@4 (2)."
     assert set(drawn.data["group"]) == {"3", "4"}  # the table has both
     assert panels(of(one, "4")) == []
+
+
+def test_a_band_that_fills_the_plot_is_too_few_puzzles() -> None:
+    """0 to 40% says something beside values of 60%, and nothing where all values are below 5%."""
+    for group, low, high in (("3", 0.02, 0.04), ("5", 0.6, 0.7)):
+        found = panels(of(view({group: (low, high), "4": (0.0, 0.4)}), group, "4"))
+        assert [figure.heading for figure in found] == (["n = 3"] if group == "3" else ["n = 5", "n = 4"])
+
+
+def test_a_narrow_band_is_drawn_though_all_values_are_small() -> None:
+    (figure,) = panels(of(view({"3": (0.0, 0.04)}), "3"))
+    assert figure.svg.count("<polygon") == 1
 
 
 def test_rows_without_a_step_are_named_and_not_drawn() -> None:

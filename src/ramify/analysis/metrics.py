@@ -5,8 +5,9 @@ expressions over the columns of `ramify.frames.CELLS`. To add a metric, write a 
 an entry point in another package, see docs/adding-a-metric.md.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -180,7 +181,7 @@ METRICS = (
     Metric("hit given attempted", "Hit, if one is tried", "share", SHARE, _BOTH, _COARSE, compute=hit_given_attempted),
     Metric("correct given hit", "Correct, if one hits", "share", SHARE, _BOTH, _COARSE, compute=correct_given_hit),
     Metric(
-        "execution", "Arithmetic accuracy: attempts whose stated values are right", "share", SHARE, _BOTH, _COARSE,
+        "execution", "attempts whose stated values are right", "share", SHARE, _BOTH, _COARSE,
         compute=execution, shown=("changes", "compare", "terminal", "figure", "comparison"), full_scale=True,
         shown_as="arithmetic accuracy",
     ),
@@ -248,12 +249,20 @@ def metric_of(name: str) -> Metric:
     return found or Metric(name, name, "share", UNBOUNDED, every, every)
 
 
-def displayed(name: str) -> str:
+def displayed(name: str, labels: Mapping[str, str] = MappingProxyType({})) -> str:
     """The name of a metric in reports and comparisons.
+
+    Args:
+        labels: those of a task, which come first; see `Task.LABELS`.
 
     >>> displayed("execution gain"), displayed("mean@8")
     ('arithmetic accuracy gain', 'mean@8')
+    >>> displayed("execution gain", {"execution": "execution accuracy"})
+    'execution accuracy gain'
     """
+    metric = name.removesuffix(GAIN)
+    if metric in labels:
+        return labels[metric] + name[len(metric) :]
     return metric_of(name).shown_as or name
 
 

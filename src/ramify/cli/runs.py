@@ -203,7 +203,7 @@ def compare(
         say(found.write_json())
         return
     names = [f"{one.run.path.name} at step {one.step}" for one in sides]
-    print_comparison(found, f"{names[1]} minus {names[0]}", by)
+    print_comparison(found, f"{names[1]} minus {names[0]}", by, sides[0].run.task.LABELS)
 
 
 @app.command()

@@ -1,14 +1,16 @@
 """The verbs that look at completions: view in a browser, show in a terminal."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ramify.cli.app import AsJson, RunFolder, app
+from ramify.cli.app import AsJson, app
 from ramify.console import console, say, warn
 from ramify.errors import RamifyError, require
+from ramify.report.links import PORT
 
 MOST_SHOWN = 1000
 
@@ -17,7 +19,7 @@ MOST_SHOWN = 1000
 def view(
     folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, finished or still growing.")],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)] = 7070,
+    port: Annotated[int, typer.Option(help="The port; 0 for any that is free.", min=0, max=65535)] = PORT,
 ) -> None:
     """Serve a local page to explore completions, while a run goes on.
 
@@ -33,9 +35,11 @@ def view(
 
 @app.command()
 def show(
-    folder: RunFolder,
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="A run folder, or several to compare.")],
     pattern: Annotated[str, typer.Option(help="The source pattern of the puzzles.")] = "",
-    step: Annotated[int | None, typer.Option(help="The checkpoint; by default the last one.")] = None,
+    step: Annotated[
+        list[int] | None, typer.Option(help="The checkpoint; by default the last one. Repeat it to compare several.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The training seed.")] = None,
     of: Annotated[str, typer.Option("--set", help="The puzzle set; train for training completions.")] = "",
     n: Annotated[int | None, typer.Option("-n", help="The size of the puzzles.")] = None,
@@ -45,6 +49,9 @@ def show(
     verdict: Annotated[str, typer.Option(help="The verdict, such as 'wrong value'.")] = "",
     text: Annotated[str, typer.Option(help="Words in the completion.")] = "",
     wrong: Annotated[bool, typer.Option("--wrong", help="Only wrong answers.")] = False,
+    greedy: Annotated[
+        bool | None, typer.Option("--greedy/--sampled", help="Only at temperature 0, or only sampled ones.")
+    ] = None,
     miscalculated: Annotated[bool, typer.Option("--miscalculated", help="Only with a wrong stated value.")] = False,
     sort: Annotated[str, typer.Option(help="tokens, attempts, n or verdict; -tokens for the largest first.")] = "",
     limit: Annotated[int, typer.Option(help="The number of completions shown.", min=1, max=MOST_SHOWN)] = 5,
@@ -57,24 +64,30 @@ def show(
     from ramify.explore.text import completion_text
     from ramify.run import Run
 
-    source = Source([Run(folder)])
-    name = next(iter(source.runs))
-    steps = [part.step for part in source.parts(name) if (part.set == TRAINING) == (of == TRAINING)]
-    if not steps:
-        raise RamifyError(f"{folder}: no completions; sample some with ramify sample")
-    values = {"run": name, "seed": seed, "set": of, "step": max(steps) if step is None else step, "n": n}
-    values |= {"pattern": pattern, "shape_class": shape, "puzzle": puzzle, "uses": uses, "text": text}
-    values |= {"verdict": verdict}
-    values |= {"wrong": "yes" if wrong else "", "miscalculated": "yes" if miscalculated else "", "sort": sort}
+    source = Source([Run(folder) for folder in folders])
+    yes = {True: "yes", False: "no", None: ""}
+    values = {"seed": seed, "set": of, "n": n, "pattern": pattern, "shape_class": shape, "puzzle": puzzle}
+    values |= {"uses": uses, "text": text, "verdict": verdict, "sort": sort, "wrong": yes[wrong or None]}
+    values |= {"miscalculated": yes[miscalculated or None], "greedy": yes[greedy]}
     filters = Filters.read({key: "" if value is None else str(value) for key, value in values.items()})
-    matches = search(source, filters)
-    for part, reason in matches.unread:
-        warn(f"warning: {part.set} at step {part.step}, seed {part.seed}: {reason}")
-    rows = rows_of(source, matches, 0, limit)
+    found: list[dict[str, Any]] = []
+    totals: dict[str, int] = {}
+    for name, run in source.runs.items():
+        steps = [part.step for part in source.parts(name) if (part.set == TRAINING) == (of == TRAINING)]
+        if not steps:
+            raise RamifyError(f"{run.path}: no completions; sample some with ramify sample")
+        for at in step or [max(steps)]:
+            matches = search(source, replace(filters, run=name, step=at))
+            for part, reason in matches.unread:
+                warn(f"warning: {part.set} at step {part.step}, seed {part.seed}: {reason}")
+            found += rows_of(source, matches, 0, limit).iter_rows(named=True)
+            totals[f"{name} at step {at}"] = len(matches.found)
+    total = sum(totals.values())
     if as_json:
-        found = [record(row) for row in rows.iter_rows(named=True)]
-        say(json.dumps({"completions": found, "total": len(matches.found)}, ensure_ascii=False))
+        say(json.dumps({"completions": [*map(record, found)], "total": total}, ensure_ascii=False))
         return
-    for row in rows.iter_rows(named=True):
+    for row in found:
         console.print(completion_text(source, row), soft_wrap=True, highlight=False)
-    say(f"{len(rows)} of {len(matches.found):,} completions")
+    if len(totals) > 1:
+        say(", ".join(f"{place}: {count:,} completions" for place, count in totals.items()))
+    say(f"{len(found)} of {total:,} completions")

@@ -32,6 +32,10 @@ class Matches:
     unread: Sequence[tuple[Part, str]]
 
 
+NONE = Matches([], pl.DataFrame(schema={"part": pl.UInt32, "row": pl.UInt32}), [])
+"""No completions."""
+
+
 def search(source: Source, filters: Filters) -> Matches:
     """All completions that meet the filters.
 
@@ -48,7 +52,7 @@ def search(source: Source, filters: Filters) -> Matches:
 
 def _search(source: Source, filters: Filters, parts: Sequence[Part]) -> Matches:
     column = filters.sort.removeprefix("-")
-    frames = [pl.DataFrame(schema={"part": pl.UInt32, "row": pl.UInt32})]
+    frames = [NONE.found]
     unread: list[tuple[Part, str]] = []
     normal = _normal(source, filters, dict.fromkeys(part.run for part in parts))
     for number, part in enumerate(parts):

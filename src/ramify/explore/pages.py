@@ -1,85 +1,27 @@
 """The pages of the explorer, each from the query of its address. Every state of a page is in its address."""
 
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from functools import cache
-from hashlib import sha256
-from importlib import resources
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import Any
 
-import jinja2
 import polars as pl
-from markupsafe import Markup
 
 from ramify.analysis.metrics import displayed
 from ramify.errors import RunError
 from ramify.explore import curves, structure
-from ramify.explore.completions import PAGE, around, page_of, search
-from ramify.explore.filters import SORTS, Filters
-from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, link, panels
+from ramify.explore.completions import NONE, PAGE, around, page_of, search
+from ramify.explore.filters import PATTERNS, SORTS, Filters, normal_form
+from ramify.explore.panels import MOST_PANELS, by_value, default_metric, group_words, own_metric, panels
 from ramify.explore.progress import progress
-from ramify.explore.puzzle import Column, column, difference
+from ramify.explore.query import Query, chosen_of, number_of
+from ramify.explore.rendering import rendered
 from ramify.explore.source import TRAINING, Part, Source
 from ramify.records import Verdict
 from ramify.report.abstract import abstract
 from ramify.report.examples import drawn
 from ramify.report.page import view_of
-from ramify.report.unbroken import unbroken
-from ramify.tasks.base import SHAPE_CLASSES
 
 MOST_CARDS = 120
-MOST_COLUMNS = 6
-
-Query = Mapping[str, str]
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    loader = jinja2.PackageLoader("ramify.explore", "templates")
-    found = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=loader
-    )
-    found.globals["link"] = link
-    found.globals["unbroken"] = unbroken
-    found.filters["percent"] = lambda share: "–" if share is None else f"{share:.0%}"
-    return found
-
-
-@cache
-def script() -> str:
-    """The script of the pages."""
-    return (resources.files("ramify.explore") / "templates" / "view.js").read_text()
-
-
-@cache
-def _style() -> str:
-    report = (resources.files("ramify.report") / "page.css").read_text()
-    return report + (resources.files("ramify.explore") / "templates" / "view.css").read_text()
-
-
-@cache
-def policy() -> str:
-    """The content security policy: no resource of another site, and no script but that of the pages."""
-    own = b64encode(sha256(script().encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{own}'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    )
-
-
-def rendered(template: str, source: Source, title: str, **values: object) -> str:
-    """A page."""
-    return (
-        _environment()
-        .get_template(template)
-        .render(
-            title=title,
-            source=source,
-            version=source.version(),
-            style=Markup(_style()),
-            script=Markup(script()),
-            **values,
-        )
-    )
 
 
 def problem(source: Source, message: str) -> str:
@@ -106,15 +48,21 @@ def overview(source: Source, query: Query) -> str:
 def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Sequence[str]) -> str:
     """A metric of any set and grouping over training, several runs or seeds laid over each other."""
     chosen = list(runs) or [next(iter(source.runs))]
-    table = pl.concat([curves.rows(source, name).select("metric", "set", "by", "group") for name in chosen]).unique()
+    tables = {name: curves.rows(source, name).select("metric", "set", "by", "group").unique() for name in chosen}
+    table = pl.concat(tables.values()).unique()
     metric = query.get("metric") or default_metric(source, chosen[0])
     of_metric = table.filter(pl.col("metric") == metric)
     of = query.get("set", "")
     by = query.get("by") or "n"
+    having = {
+        name: one.filter((pl.col("metric") == own_metric(one, metric)) & (pl.col("by") == by))
+        for name, one in tables.items()
+    }
     seeds = query.get("seeds", "pooled")
     figures = panels(source, chosen, metric, of, by, groups, seeds)
     members = of_metric.filter((pl.col("by") == by) & (pl.col("group") != "all"))["group"].unique()
-    metrics = sorted(table["metric"].unique(), key=lambda name: (name != metric, displayed(name)))
+    labels = source.run(chosen[0]).task.LABELS
+    metrics = sorted(table["metric"].unique(), key=lambda name: (name != metric, displayed(name, labels)))
     return rendered(
         "curves.html.jinja",
         source,
@@ -122,7 +70,7 @@ def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Seque
         run=chosen[0],
         chosen=chosen,
         metric=metric,
-        metrics=[(name, displayed(name)) for name in metrics],
+        metrics=[(name, displayed(name, labels)) for name in metrics],
         set=of,
         sets=sorted(of_metric["set"].unique()),
         by=by,
@@ -131,6 +79,7 @@ def curves_page(source: Source, query: Query, runs: Sequence[str], groups: Seque
         group=groups[0] if len(groups) == 1 else "",
         seeds=seeds,
         panels=figures,
+        without=[name for name, one in having.items() if figures and one.is_empty()],
         most=MOST_PANELS,
     )
 
@@ -140,16 +89,14 @@ def structure_page(source: Source, query: Query) -> str:
     name = query.get("run") or next(iter(source.runs))
     run = source.run(name)
     steps = _steps(source, name)
-    step = _chosen(query, "step", steps)
-    of, seed = query.get("set", ""), _number(query, "seed")
+    step = chosen_of(query, "step", steps)
+    of, seed = query.get("set", ""), number_of(query, "seed")
     parts = _parts_at(source, name, step, of, seed)
     cells = structure.cells_at(source, parts)
     sizes = sorted(cells["n"].unique()) if len(cells) else []
-    n = _number(query, "n")
+    n = number_of(query, "n")
     n = n if n in sizes else _usual_size(cells)
     found = structure.patterns(source, name, cells.filter(pl.col("n") == n)) if len(cells) else []
-    order = [*SHAPE_CLASSES, *sorted({cell.shape for cell in found} - {*SHAPE_CLASSES})]
-    classes = [(shape, [cell for cell in found if cell.shape == shape]) for shape in order]
     return rendered(
         "structure.html.jinja",
         source,
@@ -163,106 +110,83 @@ def structure_page(source: Source, query: Query) -> str:
         sets=sorted({part.set for part in source.parts(name)} - {TRAINING}),
         seed=seed,
         seeds=run.seeds,
-        classes=[(shape, cells) for shape, cells in classes if cells],
+        classes=structure.by_shape(found),
+        sampled=None if seed is None else source.sampled_by(name, seed, step),
         most=MOST_CARDS,
     )
 
 
 def pattern_page(source: Source, query: Query) -> str:
-    """A pattern: its curve, its puzzles, its parts and twins, and the patterns used instead."""
+    """A pattern: its curve, its puzzles, its sub-patterns, family and twins, and the patterns used instead."""
     name = query.get("run") or next(iter(source.runs))
-    run, pattern = source.run(name), query.get("pattern", "")
+    run = source.run(name)
     task = run.task
-    try:
-        features = dict(task.structure(pattern))
-    except (ValueError, KeyError, RecursionError):
-        raise RunError(f"{pattern[:80]}: not a pattern of this task") from None
+    pattern = normal_form(task, query.get("pattern", ""))
     steps = _steps(source, name)
-    step = _chosen(query, "step", steps)
-    parts = _parts_at(source, name, step, "", _number(query, "seed"))
-    cells = structure.cells_at(source, parts)
+    step, seed = chosen_of(query, "step", steps), number_of(query, "seed")
+    cells = structure.cells_at(source, _parts_at(source, name, step, "", seed))
     mine = cells.filter(pl.col("pattern") == pattern) if len(cells) else cells
-    if not len(mine):
+    sets = sorted(mine["set"].unique()) if len(mine) else []
+    if not sets:
         raise RunError(f"{pattern[:80]}: no puzzle of {name} has this source pattern at step {step}")
-    of = str(mine["set"][0])
-    metric = default_metric(source, name)
-    figures = panels(source, [name], metric, of, "pattern", [pattern], "pooled")
-    below = structure.patterns(source, name, cells.filter(pl.col("pattern").is_in(list(task.parts(pattern)))))
-    twins = sorted(task.twins(pattern))
+    of = query.get("set") or sets[0]
+    if of not in sets:
+        raise RunError(f"set = {of[:80]}: no puzzle of it has this source pattern; there are {', '.join(sets)}")
+    mine = mine.filter(pl.col("set") == of)
+    parts = _parts_at(source, name, step, of, seed)
+    figures = panels(source, [name], default_metric(source, name), of, "pattern", [pattern], "pooled")
+    others = cells["pattern"].drop_nulls().unique().to_list()
+
+    def those(wanted: Collection[str]) -> list[structure.PatternCell]:
+        return structure.patterns(source, name, cells.filter(pl.col("pattern").is_in(list(wanted))))
+
     return rendered(
         "pattern.html.jinja",
         source,
         pattern,
         run=name,
         pattern=pattern,
-        features=features,
+        features=task.structure(pattern),
         tree=drawn(task, pattern),
         step=step,
         steps=steps,
+        seed=seed,
+        sampled=None if seed is None else source.sampled_by(name, seed, step),
         set=of,
+        sets=sets,
         cell_of=structure.patterns(source, name, mine)[0],
         puzzles=structure.puzzles_of(source, name, mine)[:MOST_CARDS],
-        parts=below,
-        twins=twins,
-        substitutes=structure.substitutes(source, [part for part in parts if part.set == of], pattern)[:12],
+        parts=those(task.sub_patterns(pattern)),
+        family=those(structure.family(task, pattern, others))[:MOST_CARDS],
+        twins=sorted(task.twins(pattern)),
+        substitutes=structure.substitutes(source, parts, pattern)[:12],
         panels=figures,
-    )
-
-
-def puzzle_page(source: Source, query: Query, at: Sequence[str]) -> str:
-    """All samples of a puzzle at several checkpoints, of one run or of several, side by side."""
-    name = query.get("run") or next(iter(source.runs))
-    run, of, puzzle_id = source.run(name), query.get("set", "test"), query.get("puzzle", "")
-    rows = source.puzzles(name, of).filter(pl.col("puzzle_id") == puzzle_id)
-    if not len(rows):
-        raise RunError(f"{puzzle_id[:80]}: no such puzzle in the set {of} of {name}")
-    available = [part for each in source.runs for part in source.parts(each) if part.set == of]
-    mine = [part for part in available if part.run == name]
-    wanted = [_part(text, of) for text in at][:MOST_COLUMNS]
-    unknown = [text for text, part in zip(at, wanted, strict=False) if part not in available]
-    if unknown:
-        raise RunError(f"at = {unknown[0][:80]}: no such checkpoint; use RUN:SEED:STEP")
-    if not wanted and mine:
-        seed = _number(query, "seed") or mine[0].seed
-        of_seed = [part for part in mine if part.seed == seed] or mine
-        wanted = list(dict.fromkeys((of_seed[0], of_seed[-1])))
-    columns = [column(source, part, puzzle_id) for part in wanted]
-    row = rows.to_dicts()[0]
-    compared = difference(*columns) if len(columns) == 2 else None
-    return rendered(
-        "puzzle.html.jinja",
-        source,
-        run.task.describe(row),
-        run=name,
-        set=of,
-        puzzle=puzzle_id,
-        described=run.task.describe(row),
-        row=row,
-        columns=columns,
-        compared=compared,
-        available=[(_named(part), part) for part in available if part not in wanted][:500],
-        kept=[_named(part) for part in wanted],
-        heading=_heading,
     )
 
 
 def completions_page(source: Source, query: Query) -> str:
     """The completions that meet some filters."""
     filters = Filters.read(query)
-    number = max(1, _number(query, "page") or 1)
-    matches = search(source, filters)
+    number = max(1, number_of(query, "page") or 1)
+    message = ""
+    try:
+        matches = search(source, filters)
+    except RunError as error:  # the form keeps what was typed
+        message, matches = str(error), NONE
     rows = page_of(source, matches, number)
     last = max(1, -(-len(matches.found) // PAGE))
     shown = [{**row, "around": around(row["text"] or "", filters.text)} for row in rows.iter_rows(named=True)]
     run = filters.run or next(iter(source.runs))
+    meant = _meant(source, filters)
+    pairs = [(getattr(filters, name), getattr(meant, name)) for name in PATTERNS]
     parts = [part for name in source.runs for part in source.parts(name)]
     choices = {
         "run": list(source.runs),
         "set": sorted({part.set for part in parts}),
         "step": sorted({part.step for part in parts}),
         "seed": sorted({part.seed for part in parts}),
-        "n": _sizes(source),
-        "shape_class": [*SHAPE_CLASSES],
+        "n": _of_puzzles(source, "n"),
+        "shape_class": _of_puzzles(source, "shape_class"),
         "verdict": [*Verdict],
         "hit": ["yes", "no"],
         "miscalculated": ["yes", "no"],
@@ -282,6 +206,8 @@ def completions_page(source: Source, query: Query) -> str:
         last=last,
         choices=choices,
         unread=matches.unread,
+        message=message,
+        normalised=[(typed, normal) for typed, normal in pairs if typed != normal],
         searched=len(matches.parts),
         tasks={name: one.task for name, one in source.runs.items()},
     )
@@ -298,7 +224,10 @@ def _parts_at(source: Source, name: str, step: int, of: str, seed: int | None) -
     return [
         part
         for part in source.parts(name)
-        if part.step == step and part.set != TRAINING and (not of or part.set == of) and seed in (None, part.seed)
+        if part.step == step
+        and part.set != TRAINING
+        and (not of or part.set == of)
+        and (seed is None or part.seed == source.sampled_by(name, seed, step))
     ]
 
 
@@ -311,44 +240,15 @@ def _usual_size(cells: pl.DataFrame) -> int | None:
     return int(max(few, key=lambda pair: pair[1])[0])
 
 
-def _sizes(source: Source) -> list[int]:
-    found: set[int] = set()
-    for name in source.runs:
-        for of in {part.set for part in source.parts(name)}:
-            found |= set(source.puzzles(name, of)["n"].unique())
-    return sorted(found)
+def _meant(source: Source, filters: Filters) -> Filters:
+    """The filters in the normal form of the first run whose task has their patterns."""
+    for name in [filters.run] if filters.run else source.runs:
+        with suppress(RunError):
+            return filters.normal(source.run(name).task)
+    return filters
 
 
-def _number(query: Query, name: str) -> int | None:
-    text = query.get(name, "")
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise RunError(f"{name} = {text[:40]}: not a number")
-    return int(text)
-
-
-def _chosen(query: Query, name: str, known: Sequence[int]) -> int:
-    """A number of the query that is known; the last one by default."""
-    number = _number(query, name)
-    if number is None:
-        return known[-1]
-    if number not in known:
-        raise RunError(f"{name} = {number}: there are {', '.join(map(str, known))}")
-    return number
-
-
-def _part(text: str, of: str) -> Part:
-    name, _, rest = text.rpartition(":")[0].rpartition(":")
-    step = text.rpartition(":")[2]
-    if not (rest.isascii() and rest.isdigit() and step.isascii() and step.isdigit()):
-        raise RunError(f"at = {text[:80]}: use RUN:SEED:STEP")
-    return Part(name, int(rest), of, int(step))
-
-
-def _named(part: Part) -> str:
-    return f"{part.run}:{part.seed}:{part.step}"
-
-
-def _heading(one: Column) -> str:
-    return f"{one.part.run}, seed {one.part.seed}, {'base' if one.part.step == 0 else f'step {one.part.step}'}"
+def _of_puzzles(source: Source, column: str) -> list[Any]:
+    """The values of a column of puzzles."""
+    places = {(part.run, part.set) for name in source.runs for part in source.parts(name)}
+    return sorted({value for place in places for value in source.puzzles(*place)[column].drop_nulls().unique()})

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 import polars as pl
 from markupsafe import Markup
@@ -13,21 +12,12 @@ from ramify.analysis.metrics import displayed, metric_of
 from ramify.explore import curves
 from ramify.explore.source import TRAINING, Source
 from ramify.report.figures import Point, Series, extent, line_panel
+from ramify.report.links import link
 from ramify.tasks.base import SETS
 
 MOST_PANELS = 24
 MOST_LINES = 8
 STYLES = ("first", "second", "third", "fourth", "balanced", "left", "right", "box")
-
-
-def link(path: str, **values: object) -> str:
-    """An address with a query; empty values are left out, and lists repeat their name.
-
-    >>> link("/structure", run="demo", step=0, n=None)
-    '/structure?run=demo&step=0'
-    """
-    query = urlencode({name: value for name, value in values.items() if value not in (None, "", [])}, doseq=True)
-    return f"{path}?{query}" if query else path
 
 
 class Line(NamedTuple):
@@ -51,18 +41,25 @@ def panels(
 
     All panels have the same value axis. While a checkpoint has no estimate of all seeds together, each seed has a line.
     """
-    tables = {name: curves.rows(source, name).filter(metric=metric, by=by) for name in runs}
+    everything = {name: curves.rows(source, name) for name in runs}
+    own = {name: own_metric(table, metric) for name, table in everything.items()}
+    tables = {name: table.filter(metric=own[name], by=by) for name, table in everything.items()}
     drawn = [
         (where, group, lines)
         for where, group in _places(tables.values(), of, groups)[:MOST_PANELS]
-        if (lines := [line for name in runs for line in _lines(tables[name], name, metric, where, by, group, seeds)])
+        if (lines := [line for name in runs for line in _lines(tables[name], name, own[name], where, by, group, seeds)])
     ]
     owners = list(dict.fromkeys((line.run, line.seed) for _, _, lines in drawn for line in lines))[:MOST_LINES]
     styles = dict(zip(owners, STYLES, strict=False))
     in_percent = metric_of(metric).in_percent
+    words = displayed(metric, source.run(runs[0]).task.LABELS)
     placed = []
     for where, group, lines in drawn:
-        shown = {_label(line, runs): line for line in lines if (line.run, line.seed) in styles}
+        shown = {
+            _label(line, runs, own[line.run] if own[line.run] != metric else ""): line
+            for line in lines
+            if (line.run, line.seed) in styles
+        }
         series = [Series(label, styles[line.run, line.seed], line.points) for label, line in shown.items()]
         placed.append((where, group, shown, series))
     axis = extent([one for *_, series in placed for one in series])
@@ -70,7 +67,7 @@ def panels(
     for where, group, shown, series in placed:
         lead = partial(_lead, source, metric, where, by, group, shown)
         heading = where if group == "all" else f"{where}, {group_words(by, group)}"
-        svg = Markup(line_panel(series, f"{displayed(metric)}: {heading}", axis, in_percent, lead))
+        svg = Markup(line_panel(series, f"{words}: {heading}", axis, in_percent, lead))
         found.append((heading, svg, [(one.name, one.style) for one in series]))
     return found
 
@@ -109,10 +106,22 @@ def _lines(table: pl.DataFrame, name: str, metric: str, of: str, by: str, group:
     return [Line(name, seed, curves.points(mine, metric, of, by, group, seed)) for seed in own]
 
 
-def _label(line: Line, runs: Sequence[str]) -> str:
-    if line.seed is None:
-        return line.run if len(runs) > 1 else "all seeds"
-    return f"{line.run}, seed {line.seed}" if len(runs) > 1 else f"seed {line.seed}"
+def _label(line: Line, runs: Sequence[str], other: str) -> str:
+    words = [line.run] if len(runs) > 1 else []
+    words += [] if line.seed is None else [f"seed {line.seed}"]
+    return ", ".join(words + [other] * bool(other)) or "all seeds"
+
+
+def own_metric(table: pl.DataFrame, metric: str) -> str:
+    """The name of a metric in the curves of a run, which may have another number of samples.
+
+    >>> own_metric(pl.DataFrame({"metric": ["mean@8", "pass@2"]}), "mean@4")
+    'mean@8'
+    """
+    known, record = set(table["metric"].unique()), metric_of(metric)
+    if metric in known or "{k}" not in record.name:
+        return metric
+    return next((name for name in sorted(known) if metric_of(name) == record), metric)
 
 
 def _lead(

@@ -7,6 +7,7 @@ import io
 import ipaddress
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,8 +22,11 @@ from starlette.routing import Route
 
 from ramify.errors import RamifyError
 from ramify.explore import pages
-from ramify.explore.completions import export, record, search
+from ramify.explore.completions import PAGE, export, record, search
 from ramify.explore.filters import Filters
+from ramify.explore.puzzle_page import puzzle_page
+from ramify.explore.query import number_of
+from ramify.explore.rendering import policy
 from ramify.explore.source import Source
 
 WAIT = 1.0
@@ -88,7 +92,7 @@ class _Guard:
         async def headed(message: Any) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] += [
-                    (b"content-security-policy", pages.policy().encode()),
+                    (b"content-security-policy", policy().encode()),
                     (b"x-content-type-options", b"nosniff"),
                     (b"referrer-policy", b"no-referrer"),
                     (b"cache-control", b"no-store"),
@@ -120,7 +124,7 @@ async def _page(source: Source, build: Callable[..., str] | None, request: Reque
     if request.url.path == "/curves":
         build = partial(pages.curves_page, runs=several("run"), groups=several("group"))
     elif request.url.path == "/puzzle":
-        build = partial(pages.puzzle_page, at=several("at"))
+        build = partial(puzzle_page, at=several("at"))
     assert build is not None
     try:
         return HTMLResponse(await run_in_threadpool(build, source, query))
@@ -146,11 +150,16 @@ async def _events(source: Source, wait: float, request: Request) -> Response:
 
 
 async def _download(source: Source, kind: str, request: Request) -> Response:
-    """The completions that meet the filters, as a file."""
+    """The completions that meet the filters as a file, or one page of them."""
+    query = dict(request.query_params)
     try:
-        matches = await run_in_threadpool(search, source, Filters.read(dict(request.query_params)))
+        matches = await run_in_threadpool(search, source, Filters.read(query))
+        page = number_of(query, "page")
     except RamifyError as error:
         return PlainTextResponse(f"{error}\n", 404)
+    if page is not None:
+        shown = matches.found.slice(max(0, page - 1) * PAGE, PAGE)
+        matches = replace(matches, found=shown)
     headers = {"content-disposition": f'attachment; filename="completions.{kind}"'}
     if kind == "parquet":
         if len(matches.found) > MOST_PARQUET:

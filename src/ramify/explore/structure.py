@@ -1,5 +1,6 @@
 """Success by structure at one checkpoint: shape class → pattern → its puzzles and what was used instead."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +10,7 @@ from markupsafe import Markup
 from ramify.explore.source import Part, Source
 from ramify.frames import cells
 from ramify.report.examples import drawn
+from ramify.tasks.base import SHAPE_CLASSES, Task
 
 _SUMS = ("k", "correct", "tried", "hit", "substituted", "placed")
 
@@ -33,6 +35,15 @@ class PatternCell:
     hits: float | None
     coverage: float
     tree: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeCell:
+    """The patterns of a shape class at a checkpoint, the least successful first, and the mean of their successes."""
+
+    shape: str
+    success: float
+    patterns: list[PatternCell]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ def _cells(source: Source, part: Part) -> pl.DataFrame:
 
 
 def patterns(source: Source, name: str, found: pl.DataFrame) -> list[PatternCell]:
-    """The patterns of some cells, by shape class, the least successful first."""
+    """The patterns of some cells, the least successful first, of these the most sampled."""
     if not len(found):
         return []
     each = (
@@ -77,7 +88,7 @@ def patterns(source: Source, name: str, found: pl.DataFrame) -> list[PatternCell
             covered=pl.col("puzzle_id").filter(pl.col("correct") > 0).n_unique(),
         )
         .with_columns(success=pl.col("correct") / pl.col("k"))
-        .sort("success", "pattern")
+        .sort("success", "k", "pattern", descending=[False, True, False])
     )
     task = source.run(name).task
     return [
@@ -97,6 +108,28 @@ def patterns(source: Source, name: str, found: pl.DataFrame) -> list[PatternCell
     ]
 
 
+def by_shape(found: list[PatternCell]) -> list[ShapeCell]:
+    """Patterns by shape class, in the order of `SHAPE_CLASSES`, then others."""
+    order = [*SHAPE_CLASSES, *sorted({cell.shape for cell in found} - {*SHAPE_CLASSES})]
+    groups = [(shape, [cell for cell in found if cell.shape == shape]) for shape in order]
+    return [
+        ShapeCell(shape, sum(cell.success for cell in cells) / len(cells), cells) for shape, cells in groups if cells
+    ]
+
+
+def family(task: Task, pattern: str, others: Collection[str]) -> list[str]:
+    """The patterns among others that have a pattern, or a twin of it, among their sub-patterns, and twins of these.
+
+    >>> from ramify.tasks.registry import default_task
+    >>> family(default_task(), "A-B", ["A-B", "A-B*C", "(A-B)*C+D", "A-(B-C)*D"])
+    ['(A-B)*C+D', 'A-(B-C)*D']
+    """
+    wanted = {pattern, *task.twins(pattern)}
+    members = {other for other in others if not wanted.isdisjoint(task.sub_patterns(other))}
+    members |= {other for other in others if not members.isdisjoint(task.twins(other))}
+    return [other for other in others if other in members - wanted]
+
+
 def puzzles_of(source: Source, name: str, found: pl.DataFrame) -> list[PuzzleCell]:
     """The puzzles of some cells, the least successful first."""
     task = source.run(name).task
@@ -113,11 +146,16 @@ def puzzles_of(source: Source, name: str, found: pl.DataFrame) -> list[PuzzleCel
 
 
 def substitutes(source: Source, parts: list[Part], pattern: str) -> list[tuple[str, int]]:
-    """The patterns of the correct answers to the puzzles of a pattern, with their numbers, the most frequent first."""
+    """The patterns of the correct sampled answers to the puzzles of a pattern, with their numbers, the most frequent
+    first."""
     frames = []
     for part in parts:
         puzzles = source.puzzles(part.run, part.set).filter(pl.col("pattern") == pattern).select("puzzle_id")
-        answers = source.samples(part).filter("correct").join(puzzles.lazy(), on="puzzle_id", how="semi")
+        answers = (
+            source.samples(part)
+            .filter(pl.col("correct") & ~pl.col("greedy"))
+            .join(puzzles.lazy(), on="puzzle_id", how="semi")
+        )
         frames.append(answers.select("answer_pattern").drop_nulls().collect())
     if not frames:
         return []

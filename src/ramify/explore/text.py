@@ -34,7 +34,8 @@ def completion_text(source: Source, row: dict[str, Any]) -> str:
     mine = (pl.col("puzzle_id") == row["puzzle_id"]) & (pl.col("sample") == row["sample"])
     attempts = source.attempts(part, [row["puzzle_id"]]).filter(mine).sort("start").collect().to_dicts()
     sample = "temperature 0" if row["sample"] < 0 else f"sample {row['sample']}"
-    head = f"{row['puzzle_id']}, {row['set']} at step {part.step}, seed {part.seed}, {sample}: {row['verdict']}"
+    where = f"{part.run}: " if len(source.runs) > 1 else ""
+    head = f"{where}{row['puzzle_id']}, {row['set']} at step {part.step}, seed {part.seed}, {sample}: {row['verdict']}"
     source_of = f"source pattern {row['pattern']}, {row['shape_class']}" if row["pattern"] else "no source pattern"
     text = row["text"] or ""
     shown = f"… {text[-LONGEST:]}" if len(text) > LONGEST else text

@@ -23,6 +23,8 @@ from ramify.report.view import (
     tells,
 )
 
+EXECUTION = "execution"
+"""The metric of the values that attempts state."""
 _VERBS = {"rose": "rose", "fell": "fell", "no clear change": "did not change clearly", "no interval": "has no interval"}
 _SETS = {
     "test": "unseen puzzles of trained patterns",
@@ -42,7 +44,21 @@ def abstract(view: View) -> list[str]:
 
     A sentence has at most two numbers; `details` has the intervals. A paragraph without an estimate is left out.
     """
-    return [" ".join(part) for part in (_success(view), _acquired(view), _limits(view)) if part]
+    return [" ".join(part) for part in _parts(view)]
+
+
+def headline(view: View) -> list[str]:
+    """The first sentence of each paragraph of the abstract."""
+    return [part[0] for part in _parts(view)]
+
+
+def further(view: View) -> list[str]:
+    """The paragraphs of the abstract without their first sentences."""
+    return [" ".join(part[1:]) for part in _parts(view) if len(part) > 1]
+
+
+def _parts(view: View) -> list[list[str]]:
+    return [part for part in (_success(view), _acquired(view), _limits(view)) if part]
 
 
 def details(view: View) -> list[str]:
@@ -82,10 +98,13 @@ def _success(view: View) -> list[str]:
     words, after = _set_words(view, main), f"{line[-1].value:.1%}"
     if len(line) < 2 or line[0].step != view.first:
         return [f"Mean success on {words} is {after} at step {view.last}.", "A gain needs a second checkpoint."]
-    ends = f"from {line[0].value:.1%} to {after}"
     verdict = _verdict(view.at_end(view.mean + GAIN, main, "all", "all"))
-    changed = {"rose": "rose", "fell": "fell"}.get(verdict, f"went, with {verdict},")
-    found = [f"Success on {words} {changed} {ends}."]
+    before = f"{line[0].value:.1%}"
+    found = [
+        f"Success on {words} {_VERBS[verdict]} from {before} to {after}."
+        if verdict in ("rose", "fell")
+        else f"Success on {words} {_VERBS[verdict]}: {before} at first, {after} at the end."
+    ]
     verdicts = {
         name: _verdict(row) for name in others if (row := view.at_end(view.mean + GAIN, name, "all", "all")) is not None
     }
@@ -122,11 +141,7 @@ def _acquired(view: View) -> list[str]:
     kind = "trained patterns" if view.asked == UNSEEN else "patterns"
     gained, lost = _significant(rows)
     of = f"of the {len(rows)} {kind} of the smallest size"
-    found = [
-        f"Corrected for multiple comparisons, {gained} {of} improved."
-        if gained
-        else f"Corrected for multiple comparisons, none {of} improved."
-    ]
+    found = [f"{gained or 'None'} {of} improved{'' if gained else ' clearly'}, after a correction for their number."]
     if lost:
         found.append(f"Success fell on {lost} of them.")
     acquired = [row for row in rows if row["status"] == "acquired"]
@@ -170,11 +185,7 @@ def _limits(view: View) -> list[str]:
     equal = "With the other features of structure held equal, a right-heavy shape"
     if effect and tells(effect, LOG_ODDS):
         verb = "lowers" if effect["value"] < 0 else "raises"
-        found.append(
-            f"{equal} {verb} the log-odds of success by {abs(effect['value']):.2f}."
-            if excludes_zero(effect)
-            else f"{equal} has no clear effect."
-        )
+        found.append(f"{equal} {verb} success." if excludes_zero(effect) else f"{equal} has no clear effect.")
     elif effect and effect["status"]:
         found.append(f"The effect of a right-heavy shape cannot be estimated: {reason(effect)}.")
     transfer = view.at_end("transfer", "held_out", "all", "all")
@@ -192,15 +203,15 @@ def _limits(view: View) -> list[str]:
     if accuracy:
         row = accuracy[1]
         change = f"by {100 * abs(row['value']):.1f} points " if excludes_zero(row) else ""
-        found.append(f"Arithmetic accuracy {_VERBS[_verdict(row)]} {change}on the largest puzzles.")
+        found.append(f"{view.words(EXECUTION).capitalize()} {_VERBS[_verdict(row)]} {change}on the largest puzzles.")
     return found
 
 
 def _accuracy(view: View) -> tuple[str, Row] | None:
-    """The largest n and its change of arithmetic accuracy, of the longer puzzles where there are some."""
+    """The largest n and its change of the accuracy of stated values, of the longer puzzles where there are some."""
     for name in ("length", "test"):
-        sizes = view.groups("execution" + GAIN, name, "n")
-        if sizes and (row := view.at_end("execution" + GAIN, name, "n", sizes[-1])) and tells(row, POINTS):
+        sizes = view.groups(EXECUTION + GAIN, name, "n")
+        if sizes and (row := view.at_end(EXECUTION + GAIN, name, "n", sizes[-1])) and tells(row, POINTS):
             return sizes[-1], row
     return None
 
@@ -237,8 +248,8 @@ def _acquired_by_pattern(view: View) -> list[str]:
     statuses = ", ".join(f"{count[status]} {status}" for status in order if status in count)
     gained, lost = _significant(rows)
     found = [
-        f"Patterns of n = {n}, each by its own interval: {statuses}. At a false discovery rate of 5% over {len(rows)} "
-        f"patterns, {gained} gained and {lost} lost."
+        f"Patterns of n = {n}, each tested alone: {statuses}. By the stricter tests corrected for their number "
+        f"(false discovery rate 5%, {len(rows)} patterns): {gained} gained and {lost} lost."
     ]
     never = [row["group"] for row in reversed(rows) if row["status"] == "not acquired"]
     if never:
@@ -263,7 +274,7 @@ def _limits_with_intervals(view: View) -> list[str]:
         found.append(f"Correct answers by a pattern other than the source: {interval(substitution[-1])}.")
     accuracy = _accuracy(view)
     if accuracy:
-        found.append(f"Change of arithmetic accuracy at n = {accuracy[0]}: {points_of(accuracy[1])}.")
+        found.append(f"Change of {view.words(EXECUTION)} at n = {accuracy[0]}: {points_of(accuracy[1])}.")
     return found
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from ramify.analysis.compare import Side, compare
 from ramify.analysis.derived_metrics import FORCED_GAPS, SHAPE_GAPS, TRANSFER
 from ramify.analysis.metric_record import Metric
-from ramify.analysis.metrics import displayed, metric_of
+from ramify.analysis.metrics import MEAN, metric_of
 from ramify.errors import RunError
-from ramify.report.abstract import abstract
+from ramify.report.abstract import details, further, headline
 from ramify.report.figures import intervals
 from ramify.report.lines import LINE_STYLES, Line, Panel, panels
 from ramify.report.page import rendered, view_of
@@ -56,7 +56,7 @@ def render_comparison(runs: Sequence[Run]) -> str:
             [
                 Panel(
                     f"{metric.slug}-{name}-n{n}",
-                    f"{place(name, n)}, {displayed(views[0].name_of(metric, name, 'n', n))}",
+                    f"{place(name, n)}, {views[0].words(views[0].name_of(metric, name, 'n', n))}",
                     lines(metric, name, "n", n),
                 )
                 for name in ("test", "length")
@@ -81,8 +81,9 @@ def render_comparison(runs: Sequence[Run]) -> str:
             success_of(views),
         ),
         Section("gaps", "Structure gaps and transfer", "", panels(gaps)),
-        Section("conduct", "Attempts and arithmetic", "", conduct),
+        Section("conduct", "Attempts and stated values", "", conduct),
     ]
+    first = "test" if "test" in views[0].sets else views[0].sets[0]
     tests, untested = [], []
     for run, view in zip(runs[1:], views[1:], strict=True):
         try:
@@ -95,12 +96,17 @@ def render_comparison(runs: Sequence[Run]) -> str:
     return rendered(
         "comparison.html.jinja",
         views=views,
-        abstracts={view.name: abstract(view) for view in views},
+        overview=panels(
+            [Panel("overview", "Share of samples that are correct, over training", lines(MEAN, first, "all", "all"))]
+        ),
+        headlines=[(view.name, headline(view)) for view in views],
+        findings=[(view.name, further(view) + details(view)) for view in views],
         sections=[section for section in found if section.figures],
         tests=tests,
         untested=untested,
         difference=_difference,
-        displayed=displayed,
+        runs=[run.path.resolve().name for run in runs],
+        displayed=views[0].words,
     )
 
 

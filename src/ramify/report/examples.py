@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ramify.algebra.drawing import SHAPE_STYLES, svg_tree
 from ramify.report.figures import interval
 from ramify.report.marked import marked
-from ramify.report.view import UNSEEN, View
+from ramify.report.view import UNSEEN, View, is_vague, point_of
 from ramify.run import Run
 from ramify.schemas import ATTEMPTS, COMPLETIONS, GRADES
 from ramify.tasks.base import Task
@@ -80,24 +80,29 @@ def worst_patterns(run: Run, view: View) -> list[Example]:
         mine = run.puzzles(name).filter(pl.col("pattern") == text).sort("puzzle_id").iter_rows(named=True)
         puzzle = next((one for one in mine if solved.get(one["puzzle_id"]) is False), None)
         if puzzle is not None:
-            found.append(_example(run, view, name, puzzle, [(view.last, f"step {view.last}")], _how(view, name, text)))
+            found.append(_example(run, view, name, puzzle, [(view.last, f"step {view.last}")], how(view, name, text)))
         if len(found) == WORST:
             break
     return found
 
 
-def _how(view: View, name: str, text: str) -> str:
+def how(view: View, name: str, text: str) -> str:
     """The failure mode of a pattern in words: attempt rate, hit rate and substitution."""
     parts = []
     for metric, by, words in (
         (view.mean, "pattern", "success"),
         ("attempt rate", "pattern", "tried in"),
-        ("hit rate given solvable", "pattern", "of its tries where it can hit, hit"),
+        ("hit rate given solvable", "pattern", "hit by its tries where it can"),
     ):
-        points = view.points(metric, name, by, text)
-        if points and points[-1].step == view.last:
-            parts.append(f"{words} {interval(points[-1])}")
-    return "; ".join(parts)
+        row = view.at_end(metric, name, by, text)
+        if row is None or row["value"] is None:
+            continue
+        if is_vague(metric, row["low"], row["high"]):
+            parts.append(f"{words}: too few puzzles ({row['n']}) to say")
+        else:
+            parts.append(f"{words} {interval(point_of(row))}")
+    told = "; ".join(parts)
+    return told[:1].upper() + told[1:]
 
 
 def _example(

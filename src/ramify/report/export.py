@@ -5,7 +5,6 @@ from pathlib import Path
 from ramify.errors import require
 from ramify.report.page import view_of
 from ramify.report.story import story
-from ramify.report.svg import standalone
 from ramify.run import Run
 from ramify.storage import write_bytes, write_text
 
@@ -27,9 +26,8 @@ def export_figures(run: Run, folder: Path) -> int:
     for section in story(view_of(run), certificate).values():
         for figure in section.figures:
             path = folder / figure.name
-            svg = standalone(figure.svg, figure.heading, figure.legend)
-            write_text(svg, path.with_suffix(".svg"))
-            write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=ZOOM)), path.with_suffix(".png"))
-            write_text(figure.data.write_csv(), path.with_suffix(".csv"))
+            write_text(figure.file, path.with_suffix(".svg"))
+            write_bytes(bytes(resvg_py.svg_to_bytes(svg_string=figure.file, zoom=ZOOM)), path.with_suffix(".png"))
+            write_text(figure.table, path.with_suffix(".csv"))
             count += 1
     return count

@@ -9,7 +9,7 @@ from html import escape
 
 import polars as pl
 
-from ramify.report.svg import Scale, dot, drawing, line, linear, text, thinned, ticks
+from ramify.report.svg import Scale, dot, drawing, line, linear, standalone, text, thinned, ticks
 from ramify.summary import interval_text
 
 
@@ -65,6 +65,16 @@ class Figure:
     wide: bool = False
     note: str = ""
     narrow: str = ""
+
+    @property
+    def file(self) -> str:
+        """The drawing as a separate SVG file, with title and legend."""
+        return standalone(self.svg, self.heading, self.legend)
+
+    @property
+    def table(self) -> str:
+        """The estimates as CSV."""
+        return self.data.write_csv()
 
 
 WIDTH, HEIGHT = 360, 220

@@ -10,6 +10,8 @@ from ramify.report.figures import Figure, Series, extent, interval, line_panel
 from ramify.report.view import View, is_vague
 
 LINE_STYLES = ("first", "second", "third", "fourth", "left", "right")
+FILLS = 0.8
+"""The share of the plot that a band fills where it says nothing, if it spans a quarter of the scale or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,17 @@ class Line:
         place = (self.metric, self.name, self.by, self.group)
         return Series(self.label, self.style, self.view.points(*place), self.view.threads(*place))
 
-    @property
-    def is_vague(self) -> bool:
-        """Whether half of its intervals are too wide to be drawn as a band."""
+    def is_vague(self, span: float) -> bool:
+        """Whether its median interval is too wide to be drawn as a band.
+
+        Args:
+            span: of the values that are drawn with it; an interval that is nearly as wide would fill the plot.
+        """
         widths = [p.high - p.low for p in self.series.points if p.low is not None and p.high is not None]
-        return bool(widths) and is_vague(self.metric, 0.0, median(widths))
+        if not widths:
+            return False
+        width = median(widths)
+        return is_vague(self.metric, 0.0, width) or (width >= FILLS * span and is_vague(self.metric, 0.0, 2 * width))
 
     @property
     def puzzles(self) -> int:
@@ -70,18 +78,20 @@ def data_of(view: View, metrics: Sequence[str], name: str | None, by: str | None
 def panels(found: Sequence[Panel], percent: bool = True, top: float | None = None) -> list[Figure]:
     """Panels on one value axis, those without a line left out.
 
-    A line whose intervals are too wide (see `is_vague`) is not drawn but named, with its number of puzzles, in the note
-    of its panel; of a panel without other lines, in the note of the last panel.
+    A line whose intervals are too wide (see `Line.is_vague`) is not drawn but named, with its number of puzzles, in the
+    note of its panel; of a panel without other lines, in the note of the last panel.
 
     Args:
         top: the upper end of the axis; slightly above the largest value if None.
     """
     drawn, vague = [], []
+    values = [point.value for panel in found for line in panel.lines for point in line.series.points]
+    span = max([0.0, *values]) - min([0.0, *values])
     for panel in found:
         there = [line for line in panel.lines if line.series.points]
-        clear = [line for line in there if not line.is_vague]
+        clear = [line for line in there if not line.is_vague(span)]
         if clear:
-            drawn.append((panel, clear, [line for line in there if line.is_vague]))
+            drawn.append((panel, clear, [line for line in there if line.is_vague(span)]))
         elif there:
             vague.append(f"{panel.heading} ({there[0].puzzles})")
     series = [[line.series for line in clear] for _, clear, _ in drawn]

@@ -21,6 +21,24 @@ for (const list of document.querySelectorAll("ul.patterns")) {
     controls.querySelector("[role=status]").textContent = `${shown} of ${items.length} shown`;
   });
 }
+// A figure as PNG, at twice its size; without this script there are its SVG and its table.
+for (const button of document.querySelectorAll("button.png")) {
+  const file = button.previousElementSibling;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const image = new Image();
+    image.onload = () => {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [2 * image.width, 2 * image.height];
+      canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+      const made = document.createElement("a");
+      made.href = canvas.toDataURL("image/png");
+      made.download = file.download.replace(/svg$/, "png");
+      made.click();
+    };
+    image.src = file.href;
+  });
+}
 // Paper shows what is folded away.
 addEventListener("beforeprint", () => {
   for (const part of document.querySelectorAll("details.content")) part.open = true;

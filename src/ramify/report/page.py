@@ -2,7 +2,6 @@
 
 import json
 from base64 import b64encode
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -13,38 +12,21 @@ from markupsafe import Markup
 
 from ramify.algebra.drawing import SHAPE_STYLES
 from ramify.errors import RunError
-from ramify.report.abstract import abstract, details
-from ramify.report.examples import drawn, learned_puzzle, worst_patterns
-from ramify.report.figures import Point, intervals, track
+from ramify.report.abstract import details, further, headline
+from ramify.report.examples import learned_puzzle, worst_patterns
+from ramify.report.figures import intervals
+from ramify.report.learned import learned_of
+from ramify.report.links import in_view, inside
 from ramify.report.story import story
 from ramify.report.unbroken import unbroken
-from ramify.report.view import UNSEEN, Row, View, changes, learned, points_of
+from ramify.report.view import UNSEEN, View, changes
 from ramify.run import Run
 from ramify.settings import ExperimentConfig, ImportedSettings, settings_of
 from ramify.storage import write_text
-from ramify.tasks.base import Task
+from ramify.tasks.base import SHAPE_CLASSES
 from ramify.train.existing import CheckpointsConfig
 
 TEMPLATES = ("base.html.jinja", "page.html.jinja", "comparison.html.jinja", "figures.html.jinja")
-LEARNED_IN = ("test", "held_out", "length")
-MOST_PATTERNS = 96
-"""The number of patterns listed per n; of more, the first and the last are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """A pattern in the order of acquisition."""
-
-    text: str
-    shape: str
-    held_out: bool
-    tree: Markup
-    track: Markup
-    acquired: str
-    change: str
-    gain: str
-    success: float
-    rank: int
 
 
 def view_of(run: Run) -> View:
@@ -78,20 +60,18 @@ def render(run: Run) -> str:
     view = view_of(run)
     certificate = run.certificate()
     manifest = run.manifest()
-    order = {n: _learned(run.task, view, n) for n in view.shaped_sizes}
-    found = {n: [row["status"] != "unknown" for row in learned(view, n, LEARNED_IN)] for n in order}
-    totals = {n: sum(known) for n, known in found.items()}
+    order = [size for n in view.shaped_sizes if (size := learned_of(view, n)).total]
     return rendered(
         "page.html.jinja",
         view=view,
         introduction=run.task.INTRODUCTION,
-        abstract=abstract(view),
+        headline=headline(view),
+        further=further(view),
         details=details(view),
         setting=setting(settings_of(run), run.imported()),
         sections=story(view, certificate),
-        order={n: rows for n, rows in order.items() if rows},
-        totals=totals,
-        single={n: len(known) - sum(known) for n, known in found.items()},
+        order=order,
+        shapes=[(shape, SHAPE_STYLES[shape]) for shape in SHAPE_CLASSES if any(shape in size.shapes for size in order)],
         imported=run.imported(),
         changes=changes(view),
         intervals=intervals,
@@ -102,6 +82,7 @@ def render(run: Run) -> str:
         manifest=manifest,
         config=json.dumps(run.config, indent=2),
         digest=run.digest,
+        runs=[run.path.resolve().name],
     )
 
 
@@ -129,41 +110,11 @@ def setting(settings: ExperimentConfig | ImportedSettings, imported: dict[str, A
     return f"{', '.join(part for part in parts if part)}."
 
 
-def _learned(task: Task, view: View, n: int) -> list[Learned]:
-    """The patterns of an n in the order of acquisition, seen and held out; those with a single puzzle are left out."""
-    rows = [row for row in learned(view, n, LEARNED_IN) if row["status"] != "unknown"]
-    found = []
-    for rank, row in enumerate(rows):
-        shape = task.structure(row["group"])["shape_class"]
-        at = None if row["value"] is None else Point(0, row["value"], row["low"], row["high"])
-        found.append(
-            Learned(
-                row["group"],
-                shape,
-                row["set"] == "held_out",
-                drawn(task, row["group"]),
-                Markup(track(row["status"], at, view.last, SHAPE_STYLES[shape])),
-                _acquired_at(row, view.last),
-                f"{row['before'].value:.0%} → {row['after'].value:.0%}",
-                "" if row["gain"] is None or row["gain"]["value"] is None else points_of(row["gain"]),
-                row["after"].value,
-                rank,
-            )
-        )
-    half = MOST_PATTERNS // 2
-    return found if len(found) <= MOST_PATTERNS else found[:half] + found[-half:]
-
-
-def _acquired_at(row: Row, last: int) -> str:
-    if row["value"] is None:
-        return str(row["status"])
-    low = row["low"] if row["low"] is not None else row["value"]
-    high = f"{row['high']:.0f}" if row["high"] is not None else f"after {last}"
-    return f"step {row['value']:.0f} [{low:.0f}, {high}]"
-
-
 def rendered(template: str, **values: object) -> str:
-    """Render a template with the shared style and script; the page allows no other script."""
+    """Render a template with the shared style and script; the page allows no other script.
+
+    Of images it allows those that it carries itself: the script draws a figure's SVG to make its PNG.
+    """
     folder = resources.files("ramify.report")
     files = {name: (folder / name).read_text() for name in TEMPLATES}
     environment = jinja2.Environment(
@@ -181,5 +132,7 @@ def rendered(template: str, **values: object) -> str:
         allowed=f"sha256-{allowed}",
         style=Markup((folder / "page.css").read_text()),
         markup=Markup,
+        in_view=in_view,
+        inside=inside,
         **values,
     )

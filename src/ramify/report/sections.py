@@ -19,6 +19,17 @@ MOST_OF_A_LABEL = 40
 SUPPORT = (("base only", "fourth"), ("both", "first"), ("trained only", "second"), ("neither", "box"))
 
 
+def overview(view: View) -> list[Figure]:
+    """One picture of the run: sampled success of each size, trained and longer."""
+    shown = [name for name in ("test", "length") if name in view.sets] or view.sets
+    sizes = [(name, n) for name in shown for n in view.groups(view.mean, name, "n")]
+    lines = [
+        Line(view, view.mean, name, "n", n, place(name, n), style)
+        for (name, n), style in zip(sizes, LINE_STYLES, strict=False)
+    ]
+    return panels([Panel("overview", "Share of samples that are correct, over training", lines)])
+
+
 def success(view: View) -> list[Figure]:
     """Success over training for every set and n."""
     metrics = (view.mean, "greedy", view.pass_at_k)
@@ -175,7 +186,11 @@ def gaps(view: View) -> list[Figure]:
     metrics = [f"{shape} gap{suffix}" for shape in ("right-heavy", "balanced") for suffix in ("", ", forced")]
     legend = [("right-heavy − left-heavy", "right"), ("balanced − left-heavy", "balanced")]
     heading, data = "Like with like: the gap to left-heavy patterns", data_of(view, metrics, None)
-    return rows_figure("shape-gaps", heading, together + strata, axis, data, legend, _by_reason(others))
+    overall = pl.col("by") == "all"
+    return [
+        *rows_figure("shape-gaps", heading, together, axis, data.filter(overall), legend, _by_reason(others)),
+        *rows_figure("shape-gaps-by-stratum", f"{heading}, by stratum", strata, axis, data.filter(~overall), legend),
+    ]
 
 
 _COLUMNS = {"n": "n = {}", "subtractions": "{} −", "divisions": "{} ÷", "inverses": "{} − or ÷"}
@@ -217,7 +232,7 @@ def seen(view: View) -> list[Figure]:
 
 
 def beyond(view: View) -> list[Figure]:
-    """Figures beyond pass@k: attempts, arithmetic accuracy, coverage and support."""
+    """Figures beyond pass@k: attempts, their stated values, coverage and support."""
     sizes = [(name, n) for name in ("test", "length") for n in view.groups(view.mean, name, "n")]
     others: list[Figure] = []
     in_percent: list[Panel] = []
@@ -228,7 +243,9 @@ def beyond(view: View) -> list[Figure]:
             named = view.name_of(metric, name, "n", n)
             suffix = f" (at {metric.number(named)} completions)" if metric is COVERAGE else ""
             lines.append(Line(view, named, name, "n", n, place(name, n) + suffix, style))
-        panel = Panel(metric.slug, metric.label, lines)
+        words = view.words(metric.name)
+        heading = metric.label if words == metric.name else f"{words.capitalize()}: {metric.label}"
+        panel = Panel(metric.slug, heading, lines)
         if metric.in_percent and not metric.is_signed:
             in_percent.append(panel)
             top = 1.0 if metric.full_scale else top
@@ -262,7 +279,7 @@ def composition(view: View) -> list[Figure]:
                 points = [point_of(first[0]), point_of(row)] if len(first) > 1 else [point_of(row)]
                 held = ", held out" if name == "held_out" else ""
                 marks.append(Mark(f"n = {n}, {shape}{held}", SHAPE_STYLES[shape], points))
-    data = data_of(view, ["composition gap"], None)
+    data = data_of(view, ["composition gap"], None, "n,shape_class")
     heading = f"Composition gap: {view.start} (hollow) and last checkpoint"
     return rows_figure("composition-gap", heading, marks, "success − product of the parts' successes", data)
 

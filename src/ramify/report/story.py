@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ramify.report import sections
+from ramify.report.abstract import EXECUTION
 from ramify.report.figures import Figure
 from ramify.report.view import UNSEEN, View
 
@@ -33,9 +34,9 @@ solvable puzzle can be solved by its source pattern alone; other puzzles may be 
 for new patterns of these classes."""
 SEEN = """{held} The curves compare all patterns; transfer compares held-out patterns with all seen ones of
 equal {alike}. Below 0, held-out patterns gained less."""
-BEYOND = """Attempts and their arithmetic. Success can rise because the model guesses, attempts more, or attempts better
-patterns; and it may solve a puzzle by a pattern other than the source (substitution). Attempts and
-arithmetic accuracy leave the answer out; attempt rate, hit rate and coverage count it, unless it repeats an earlier
+BEYOND = """Attempts and the values stated in them. Success can rise because the model guesses, attempts more, or
+attempts better patterns; and it may solve a puzzle by a pattern other than the source (substitution). Attempts and
+{accuracy} leave the answer out; attempt rate, hit rate and coverage count it, unless it repeats an earlier
 attempt."""
 EFFECTS = """One logistic model of success over all puzzles, all seeds and both checkpoints: each coefficient with the
 others held equal, in log-odds per unit (one more division, twice as many solutions, twice the largest intermediate
@@ -63,11 +64,12 @@ def story(view: View, certificate: dict[str, Any] | None) -> dict[str, Section]:
     shapes = SHAPES.format(alike=strata["right-heavy"], balanced=strata["balanced"])
     seen = SEEN.format(held=held, alike=view.alike(view.task.MATCHED_BY))
     found = [
+        Section("overview", "Overview", "", sections.overview(view)),
         Section("success", "Success over training", SUCCESS.format(asked=asked), sections.success(view)),
         Section("learned", "What was learned, and when", LEARNED, sections.learned_by_shape(view)),
         Section("shapes", "Right-heavy against left-heavy", shapes, sections.shapes(view)),
         Section("seen", "Seen against held out", seen, sections.seen(view)),
-        Section("beyond", "Beyond pass@k", BEYOND, sections.beyond(view)),
+        Section("beyond", "Beyond pass@k", BEYOND.format(accuracy=view.words(EXECUTION)), sections.beyond(view)),
         Section(
             "effects",
             "Which structural features matter",

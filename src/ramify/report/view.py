@@ -65,6 +65,10 @@ class View:
         """
         return self.task.LABELS.get(column, column)
 
+    def words(self, metric: str) -> str:
+        """The name of a metric for readers of this task; see `metrics.displayed`."""
+        return displayed(metric, self.task.LABELS)
+
     @cached_property
     def seeds(self) -> list[int]:
         """The seeds, sorted."""
@@ -191,16 +195,13 @@ class Change:
     before: Point
     after: Point
     gain: Row | None
+    displayed: str
+    """The name of the metric for readers."""
 
     @property
     def in_percent(self) -> bool:
         """Whether the values are shown as percentages."""
         return metric_of(self.metric).in_percent
-
-    @property
-    def displayed(self) -> str:
-        """The name of the metric for readers."""
-        return displayed(self.metric)
 
     @property
     def verdict(self) -> str:
@@ -232,7 +233,7 @@ def changes(view: View) -> list[Change]:
                 line = view.points(metric, name, "n", n)
                 if len(line) > 1 and line[0].step == view.first and line[-1].step == view.last:
                     gain = view.at_end(metric + GAIN, name, "n", n)
-                    found.append(Change(place(name, n), metric, line[0], line[-1], gain))
+                    found.append(Change(place(name, n), metric, line[0], line[-1], gain, view.words(metric)))
     return found
 
 
@@ -288,12 +289,17 @@ def tells(row: Row, widest: float) -> bool:
 def is_vague(metric: str, low: float | None, high: float | None) -> bool:
     """Whether an interval spans at least half of the scale of its metric: too few puzzles to say anything.
 
+    The interval of a difference that excludes 0 says something, however wide it is.
+
     >>> is_vague("mean@4", 0.0, 0.658), is_vague("mean@4 gain", -0.3, 0.4), is_vague("attempts", 0.0, 9.0)
     (True, False, False)
     """
     if low is None or high is None:
         return False
-    smallest, largest = metric_of(metric).bounds
+    record = metric_of(metric)
+    if record.is_signed and (low > 0 or high < 0):
+        return False
+    smallest, largest = record.bounds
     return high - low >= (largest - smallest) / 2
 
 

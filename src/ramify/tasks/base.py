@@ -86,7 +86,7 @@ class Task(Config, ABC):
         GROUPINGS: groupings of estimates besides all, n and pattern.
         PROMISES: descriptions of the counts in a certificate.
         INTRODUCTION: the task in one or two sentences, for the report.
-        LABELS: names of columns and terms for readers, where they differ.
+        LABELS: names of columns, terms and metrics for readers, where they differ.
         GIVEN: whether a puzzle states its pattern, so that patterns are not chosen.
         CHARTED: groupings of which the report has a figure of success.
         ANSWER: the form of an answer that is not between tags, for messages.
@@ -221,6 +221,17 @@ class Task(Config, ABC):
     def parts(self, pattern: str) -> tuple[str, ...]:
         """The non-leaf patterns combined at the root of a pattern; the set of skills has puzzles of them."""
         return ()
+
+    def sub_patterns(self, pattern: str) -> frozenset[str]:
+        """The non-leaf patterns within a pattern; by default its parts, their parts, and so on."""
+        found: set[str] = set()
+        waiting = [*self.parts(pattern)]
+        while waiting:
+            part = waiting.pop()
+            if part not in found:
+                found.add(part)
+                waiting += self.parts(part)
+        return frozenset(found)
 
     def twins(self, pattern: str) -> frozenset[str]:
         """Other patterns that solve exactly the same puzzles."""

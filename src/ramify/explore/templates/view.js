@@ -1,5 +1,6 @@
 "use strict";
-// Without this script every view works; it adds the step slider, choices that apply at once, and live updates.
+// Without this script every view works; it adds the step slider, choices that apply at once, copying, and live updates.
+const live = document.getElementById("live");
 function prepare() {
   for (const form of document.querySelectorAll("form.controls")) {
     form.addEventListener("change", (event) => {
@@ -16,6 +17,14 @@ function prepare() {
     slider.addEventListener("input", () => slider.setAttribute("aria-valuetext", `step ${links[slider.value].textContent}`));
     slider.addEventListener("change", () => links[slider.value].click());
   }
+  for (const button of document.querySelectorAll("button.copy")) {
+    button.hidden = !navigator.clipboard; // only this machine or https
+    button.addEventListener("click", async () => {
+      const answer = await fetch(button.value);
+      await navigator.clipboard.writeText(await answer.text());
+      live.textContent = "copied";
+    });
+  }
 }
 async function renew() {
   const answer = await fetch(location.href);
@@ -25,7 +34,6 @@ async function renew() {
   document.body.dataset.version = page.body.dataset.version;
   prepare();
 }
-const live = document.getElementById("live");
 const events = new EventSource("/events");
 events.addEventListener("message", async (event) => {
   if (event.data !== document.body.dataset.version) {

@@ -11,7 +11,7 @@ from ramify.algebra.arrangement import arranged
 from ramify.algebra.drawing import Tree, tree_of
 from ramify.algebra.parser import parse
 from ramify.algebra.pattern import Pattern
-from ramify.algebra.structure import parts, structure
+from ramify.algebra.structure import parts, skills, structure
 from ramify.progress import ProgressCallback
 from ramify.records import Attempt, Grade
 from ramify.tasks.base import Split
@@ -174,6 +174,15 @@ class CountdownConfig(CountdownSettings):
     def parts(self, pattern: str) -> tuple[str, ...]:
         """The immediate non-leaf children of the binary tree."""
         return tuple(part.text for part in parts(Pattern.parse(pattern)))
+
+    def sub_patterns(self, pattern: str) -> frozenset[str]:
+        """The skills of a pattern without leaves and itself.
+
+        >>> sorted(CountdownConfig().sub_patterns("A+B-C"))
+        ['A+B', 'A-B']
+        """
+        whole = Pattern.parse(pattern)
+        return frozenset(skill.text for skill in skills(whole) if skill.size > 1) - {whole.text}
 
     def twins(self, pattern: str) -> frozenset[str]:
         """The other patterns that are the same function."""

@@ -58,7 +58,11 @@ class FunctionsConfig(FunctionsSettings):
         "Composed functions: give the value of a program over strings of digits, such as zip(rev(401),73). The program "
         "is the tree of its solution; its pattern is the same with letters for the strings, and n is its depth."
     )
-    LABELS: ClassVar[Mapping[str, str]] = {"leaves": "number of strings", "functions": "number of functions"}
+    LABELS: ClassVar[Mapping[str, str]] = {
+        "leaves": "number of strings",
+        "functions": "number of functions",
+        "execution": "execution accuracy",
+    }
     GIVEN: ClassVar[bool] = True
 
     def draw(self, report: ProgressCallback) -> Split:

@@ -120,12 +120,14 @@ def structure(pattern: str) -> dict[str, Any]:
     """The fields of `functions.structure.Structure`, and further columns.
 
     Returns:
-        Also n (the depth), pattern, outer (the outermost function), and pair: it with the first of its operands that is
-        a call, or "none".
+        Also n (the depth), pattern in its normal form, outer (the outermost function), and pair: it with the first of
+        its operands that is a call, or "none".
 
     >>> found = structure("func_7(func_1(func_2(A)),B)")
     >>> found["n"], found["functions"], found["split"], found["outer"], found["pair"]
     (3, 3, '[1]func_7[1]', 'func_7', 'func_7(func_1)')
+    >>> structure("func_7( x, func_1( y ) )")["pattern"]
+    'func_7(A,func_1(B))'
     """
     tree = read_tree(pattern)
     outer, operands = tree
@@ -134,7 +136,7 @@ def structure(pattern: str) -> dict[str, Any]:
     inner = next((each[0] for each in operands if not isinstance(each, str)), None)
     found = Structure(depth, leaves, functions, lookahead, split, shape)._asdict()
     pair = "none" if inner is None else f"{outer}({inner})"
-    return {"n": depth, "pattern": pattern, **found, "outer": outer, "pair": pair}
+    return {"n": depth, "pattern": pattern_of(tree), **found, "outer": outer, "pair": pair}
 
 
 def _folded(tree: Tree) -> Folded:
