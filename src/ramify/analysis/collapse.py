@@ -30,6 +30,8 @@ SMALLEST = 0.1
 """The smallest fall that is reported, as a share of the best success."""
 FEWEST = 6
 """Below this number of puzzles no flips could be significant."""
+FEWEST_STEPS = 3
+"""Between two checkpoints, a fall is a negative gain."""
 DRAWS = 1999
 MANY_STEPS = 7
 """From this number of checkpoints on, the wander of a seed between them counts as two independent values. A random walk
@@ -63,11 +65,12 @@ def collapses(cells: SetCells, seeds: Sequence[int]) -> list[pl.DataFrame]:
 
     The rows of *collapse* hold the first checkpoint from which success stays below half of the fall, with the interval
     of `acquisition`, and p; those of *collapse: best* and *collapse: lowest* the checkpoints between which it fell. All
-    have the last checkpoint as step, and no value without a clear fall. A single checkpoint has no rows.
+    have the last checkpoint as step, and no value without a clear fall. Fewer than `FEWEST_STEPS` checkpoints have no
+    rows.
     """
     curve = curves(cells, seeds, mean_at_k(cells.samples), cells.samples)
     steps = curve.steps
-    if len(steps) < 2:
+    if len(steps) < FEWEST_STEPS:
         return []
     whole = np.asarray(curve.asked.all(0))
     shares = np.where(whole, curve.numerator / curve.denominator, np.nan)
