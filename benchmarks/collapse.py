@@ -5,8 +5,8 @@
 Without a fall, success stays the same, which is the hardest case: in a rising curve, noise has to exceed the rise.
 Logits have normal effects of puzzles (sd 1) and of puzzles in a seed (0.2); success is 59 % on average, in four samples
 a puzzle. With a fall, the last quarter of the checkpoints loses the points of the column, in proportion to each
-puzzle's success. *Reported* is a fall that the report would state: p at most 5 %, and a tenth of success. A series has
-a trend, unit variance, and a jump after two thirds.
+puzzle's success. *Reported* is a fall that the report would state: p at most 5 %, a tenth of success, and not regained
+at the end. A series has a trend, unit variance, and a jump after two thirds.
 """
 
 import sys
@@ -75,7 +75,7 @@ def rates(runs: int, seeds: int, checkpoints: int, puzzles: int, world: dict[str
         found = [largest_fall(one) for one in drawn]
         if not fall:
             cells.append(percent([one is not None and one.p <= LEVEL for one in found]))
-        cells.append(percent([one is not None and one.is_clear for one in found]))
+        cells.append(percent([one is not None and one.is_clear and one.lasts for one in found]))
     return cells
 
 

@@ -124,6 +124,13 @@ def test_the_interval_of_a_slow_fall_has_several_checkpoints() -> None:
     assert fell["low"] < fell["high"]
 
 
+def test_a_dip_that_is_regained_has_another_status() -> None:
+    found = collapses(cells({1: [0.2, 0.9, 0.1, 0.3, 0.6, 0.7]}), [1])
+    fell = row(found, "collapse", "n", "3")
+    assert (fell["status"], fell["value"]) == ("fell and rose again", 100)
+    assert row(found, "collapse: lowest", "n", "3")["value"] == 100
+
+
 def test_few_puzzles_have_no_verdict_and_two_checkpoints_no_row() -> None:
     few = cells({1: [0.2, 0.6, 0.9, 0.85, 0.2, 0.1]}).of_puzzles(pl.int_range(pl.len()) < FEWEST - 1)
     assert row(collapses(few, [1]), "collapse", "all", "all")["status"] == "unknown"

@@ -59,8 +59,9 @@ def test_what_jumps_at_the_same_time_is_said() -> None:
     ]
 
 
-def test_the_end_is_said_if_success_recovers() -> None:
-    (said,) = collapsed(estimated({1: [0.1, 0.9, 0.2, 0.1, 0.5, 0.6]}))
+def test_the_end_is_said_if_success_rises_again_and_a_regained_dip_is_not() -> None:
+    (said,) = collapsed(estimated({1: [0.1, 0.9, 0.2, 0.1, 0.3, 0.35]}))
+    assert collapsed(estimated({1: [0.1, 0.9, 0.2, 0.1, 0.5, 0.6]})) == []
     assert "at step 450, and is " in said
     assert said.endswith("% at the end.")
 

@@ -23,7 +23,7 @@ from ramify.analysis.metrics import mean_at_k
 from ramify.analysis.rows import rows
 from ramify.randomness import generator
 
-FELL, KEPT = "fell", "no clear fall"
+FELL, RECOVERED, KEPT = "fell", "fell and rose again", "no clear fall"
 
 LEVEL = 0.05
 SMALLEST = 0.1
@@ -45,6 +45,7 @@ class Fall:
     Attributes:
         best, lowest: the numbers of the two checkpoints, in order.
         before, after: mean success at them.
+        end: mean success at the last checkpoint.
         p: of the test that success never falls, for the largest of all falls.
     """
 
@@ -52,12 +53,18 @@ class Fall:
     lowest: int
     before: float
     after: float
+    end: float
     p: float
 
     @property
     def is_clear(self) -> bool:
         """Whether the fall is beyond the noise, and at least `SMALLEST` of the best success."""
         return self.p <= LEVEL and self.before - self.after >= SMALLEST * self.before
+
+    @property
+    def lasts(self) -> bool:
+        """Whether at the last checkpoint less than half of the fall is regained."""
+        return self.end < (self.before + self.after) / 2
 
 
 def collapses(cells: SetCells, seeds: Sequence[int]) -> list[pl.DataFrame]:
@@ -86,7 +93,7 @@ def collapses(cells: SetCells, seeds: Sequence[int]) -> list[pl.DataFrame]:
                 continue
             p[0, code] = fall.p
             if fall.is_clear:
-                status[0, code] = FELL
+                status[0, code] = FELL if fall.lasts else RECOVERED
                 onset = _onset(fall, shares, curve, groups, pattern_codes(cells.puzzles), code)
                 table[:, 0, code] = *onset, steps[fall.best], steps[fall.lowest]
         where = cells.name, seed, by, steps[-1:], groups.names
@@ -129,8 +136,8 @@ def largest_fall(values: np.ndarray, share_base: bool = False) -> Fall | None:
     Eight puzzles of which each is lost after the second checkpoint:
 
     >>> fall = largest_fall(np.repeat([[[0.5], [1.0], [0.0]]], 8, axis=2))
-    >>> fall.best, fall.lowest, fall.before, fall.after, fall.p < 0.02, fall.is_clear
-    (1, 2, 1.0, 0.0, True, True)
+    >>> fall.best, fall.lowest, fall.before, fall.after, fall.p < 0.02, fall.is_clear, fall.lasts
+    (1, 2, 1.0, 0.0, True, True, True)
     >>> largest_fall(np.repeat([[[0.0], [0.5], [1.0]]], 8, axis=2)) is None
     True
     """
@@ -157,7 +164,7 @@ def largest_fall(values: np.ndarray, share_base: bool = False) -> Fall | None:
         largest = np.nan_to_num((drawn[:, first] - drawn[:, later]) / error).max(1)
     p = (1 + int((largest >= falls[chosen] / error[chosen] - 1e-9).sum())) / (DRAWS + 1)
     best, lowest = int(first[chosen]), int(later[chosen])
-    return Fall(best, lowest, float(mean[best]), float(mean[lowest]), p)
+    return Fall(best, lowest, float(mean[best]), float(mean[lowest]), float(mean[-1]), p)
 
 
 def _between(values: np.ndarray, first: np.ndarray, later: np.ndarray, share_base: bool) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ramify.analysis.collapse import FELL
 from ramify.analysis.derived_metrics import CHANGE_POINTS, COLLAPSE, COLLAPSE_BEST, COLLAPSE_LOWEST
 from ramify.report.figures import Point
 from ramify.report.view import FALSE_DISCOVERIES, Row, View, place
@@ -43,8 +44,8 @@ class Fallen:
 def collapsed(view: View) -> list[str]:
     """Sentences about clear falls of success, the largest first, and the jumps of training at the same time.
 
-    A fall is clear if its q is at most 5 %. Where the mean over several training runs has none, but single runs do (q
-    times the number of runs), the sentence counts them. Empty without a clear fall.
+    A fall is clear if its q is at most 5 %, and is said if it lasts to the last checkpoint. Where the mean over several
+    training runs has none, but single runs do (q times the number of runs), the sentence counts them. Empty without one.
     """
     falls = sorted(_falls(view), key=lambda fall: (fall.seed is not None, -fall.size))
     if not falls:
@@ -80,7 +81,7 @@ def _falls(view: View) -> Iterator[Fallen]:
 
 
 def _is_clear(row: Row, tests: int) -> bool:
-    return row["value"] is not None and row["q"] is not None and bool(row["q"] * tests <= FALSE_DISCOVERIES)
+    return row["status"] == FELL and row["q"] is not None and bool(row["q"] * tests <= FALSE_DISCOVERIES)
 
 
 def _of_seeds(view: View, metric: str, name: str, n: str) -> list[Row]:
