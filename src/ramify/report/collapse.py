@@ -45,7 +45,7 @@ def collapsed(view: View) -> list[str]:
     """Sentences about clear falls of success, the largest first, and the jumps of training at the same time.
 
     A fall is clear if its q is at most 5 %, and is said if it lasts to the last checkpoint. Where the mean over several
-    training runs has none, but single runs do (q times the number of runs), the sentence counts them. Empty without one.
+    training runs has none, but single runs do (q times the number of runs), the sentence counts them. Else empty.
     """
     falls = sorted(_falls(view), key=lambda fall: (fall.seed is not None, -fall.size))
     if not falls:
