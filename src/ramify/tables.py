@@ -19,7 +19,7 @@ from ramify.storage import write_bytes
 SCHEMA_VERSION = "2"
 UNCHECKED_VERSION = "1"
 """The schema version of tables without a hash."""
-ANALYSIS_VERSION = "6"
+ANALYSIS_VERSION = "7"
 """The version of the estimates, increased when the same annotated tables give different ones."""
 
 Versions = Mapping[str, str]

@@ -3,10 +3,15 @@
 from itertools import product
 
 import numpy as np
+import polars as pl
 import pytest
 
-from ramify.analysis.collapse import FEWEST, largest_fall
+from planted import planted_cells, puzzle_rows
+from ramify.analysis.cells import SetCells
+from ramify.analysis.collapse import FEWEST, collapses, largest_fall
 from worlds import expit
+
+STEPS = (0, 50, 100, 150, 200, 250)
 
 
 def drawn(random: np.random.Generator, curve: np.ndarray, seeds: int, puzzles: int, wander: float = 0.0) -> np.ndarray:
@@ -83,3 +88,51 @@ def test_puzzles_that_were_not_asked_everywhere_are_left_out() -> None:
     assert largest_fall(np.concatenate([values, missing], axis=2)) == largest_fall(values)
     assert largest_fall(values[:, :, 1:]) is None
     assert largest_fall(values[:, :1]) is None
+
+
+def cells(levels: dict[int, list[float]]) -> SetCells:
+    """Forty puzzles of n = 3 with these levels of success in each seed, and forty of n = 4 that stay at one half."""
+    puzzles = pl.concat([puzzle_rows(["A+B*C"], 40), puzzle_rows(["A+B+C+D"], 40)])
+    easy = (puzzles["n"] == 3).to_numpy()
+    success = {seed: np.where(easy, np.array(level)[:, None], 0.5) for seed, level in levels.items()}
+    return planted_cells(puzzles, success, 8, np.random.default_rng(4), STEPS)
+
+
+def row(found: list[pl.DataFrame], metric: str, by: str, group: str) -> dict:
+    return pl.concat(found).filter(metric=metric, by=by, group=group).row(0, named=True)
+
+
+def test_rows_say_between_which_checkpoints_and_from_where() -> None:
+    """Half of the fall from 0.9 to 0.1 is lost at step 200, between 0.85 and 0.2."""
+    found = collapses(cells({1: [0.2, 0.6, 0.9, 0.85, 0.2, 0.1]}), [1])
+    fell = row(found, "collapse", "n", "3")
+    assert (fell["status"], fell["value"], fell["low"], fell["high"]) == ("fell", 200, 200, 200)
+    assert fell["p"] < 0.001
+    assert (fell["step"], fell["seed"], fell["n"]) == (250, 1, 40)
+    assert row(found, "collapse: best", "n", "3")["value"] == 100
+    assert row(found, "collapse: lowest", "n", "3")["value"] == 250
+    kept = row(found, "collapse", "n", "4")
+    assert (kept["status"], kept["value"]) == ("no clear fall", None)
+    assert row(found, "collapse: best", "n", "4")["value"] is None
+
+
+def test_the_interval_of_a_slow_fall_has_several_checkpoints() -> None:
+    curve = [0.5, 0.8, 0.7, 0.6, 0.5, 0.4]
+    fell = row(collapses(cells(dict.fromkeys((1, 2, 3), curve)), [1, 2, 3]), "collapse", "n", "3")
+    assert (fell["status"], fell["seed"]) == ("fell", None)
+    assert 100 <= fell["low"] <= fell["value"] <= fell["high"] <= 250
+    assert fell["low"] < fell["high"]
+
+
+def test_a_dip_that_is_regained_has_another_status() -> None:
+    found = collapses(cells({1: [0.2, 0.9, 0.1, 0.3, 0.6, 0.7]}), [1])
+    fell = row(found, "collapse", "n", "3")
+    assert (fell["status"], fell["value"]) == ("fell and rose again", 100)
+    assert row(found, "collapse: lowest", "n", "3")["value"] == 100
+
+
+def test_few_puzzles_have_no_verdict_and_two_checkpoints_no_row() -> None:
+    few = cells({1: [0.2, 0.6, 0.9, 0.85, 0.2, 0.1]}).of_puzzles(pl.int_range(pl.len()) < FEWEST - 1)
+    assert row(collapses(few, [1]), "collapse", "all", "all")["status"] == "unknown"
+    alone = SetCells("test", few.puzzles, few.frame.filter(pl.col("step") <= 50), few.task)
+    assert not collapses(alone, [1])

@@ -62,7 +62,7 @@ def acquisition(
         groups = grouping(cells.puzzles, by)
         codes, by_pattern = pattern_codes(cells.puzzles), claims_shape(by, cells.task)
         way, level = (
-            _contrast(values, curve, groups, codes, by_pattern)
+            contrast(values, curve, groups, codes, by_pattern)
             for values in (shares - (shares[:, :1] + shares[:, -1:]) / 2, shares - LEVEL)
         )
         gain = _gain(gained.filter(pl.col("by") == by), steps, groups)
@@ -70,7 +70,7 @@ def acquisition(
             is_relative = metric is ACQUISITION
             named = _relative(gain, level) if is_relative else _absolute(level)
             status = np.where(above.known, named, UNKNOWN)
-            value, low, high = _steps(above, np.array(steps, float), may_be_first=not is_relative)
+            value, low, high = first_steps(above, np.array(steps, float), may_be_first=not is_relative)
             there = status == ACQUIRED
             ends = [np.where(there, part, np.nan)[None] for part in (value, low, high)]
             n = groups.totals(whole[None].astype(float))
@@ -79,7 +79,7 @@ def acquisition(
     return found
 
 
-def _contrast(values: np.ndarray, curve: Curves, groups: Grouping, codes: np.ndarray, by_pattern: bool) -> Contrast:
+def contrast(values: np.ndarray, curve: Curves, groups: Grouping, codes: np.ndarray, by_pattern: bool) -> Contrast:
     """The mean of a linear contrast of success in each group, and the half-width of its 95 % interval."""
     of = components(values, groups, codes, by_pattern=by_pattern, **chance(curve, groups))
     later = Components(*(part[1:] for part in of)).flat()
@@ -126,7 +126,7 @@ def _absolute(level: Contrast) -> np.ndarray:
     return np.where(above[-1], kept, np.where(above.any(axis=0), LOST, MISSED))
 
 
-def _steps(above: Contrast, steps: np.ndarray, may_be_first: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def first_steps(above: Contrast, steps: np.ndarray, may_be_first: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The first checkpoint from which a contrast stays at or above 0, and the ends of its interval."""
     at = above.mean >= -EPSILON
     stays = np.flip(np.logical_and.accumulate(np.flip(at, 0), 0), 0)

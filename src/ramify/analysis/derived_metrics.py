@@ -26,7 +26,7 @@ CHOICE = Metric("choice", "Choice", "change", UNBOUNDED, ("n,shape_class", "patt
 ENTROPY = Metric("pattern entropy", "Pattern entropy", "bits", UNBOUNDED, ("n",), pooling="seed means")
 MOST_USED = Metric("most used pattern", "Most used pattern", "share", SHARE, ("n",), pooling="seed means")
 
-# Over training (`acquisition`, `timing`, `transfer`, `signal`).
+# Over training (`acquisition`, `timing`, `collapse`, `training_log`, `transfer`, `signal`).
 ACQUISITION, ACQUISITION_AT_HALF = (
     Metric(name, "Acquisition step", "step", POSITIVE, (COARSE, *FINE), pooling="crossed only")
     for name in ("acquisition", "acquisition@0.5")
@@ -36,6 +36,18 @@ TIMING = Metric("timing", "Mean step of the gain", "step", UNBOUNDED, TIMED, poo
 TIMING_DIFFERENCE = Metric(
     "timing difference", "Difference of the mean step of the gain", "step", UNBOUNDED, TIMED[1:], pooling="crossed only"
 )
+COLLAPSE, COLLAPSE_BEST, COLLAPSE_LOWEST = (
+    Metric(name, label, "step", POSITIVE, ("all", "n"), pooling="crossed only")
+    for name, label in (
+        ("collapse", "Step at which success falls"),
+        ("collapse: best", "Checkpoint before the fall"),
+        ("collapse: lowest", "Checkpoint after the fall"),
+    )
+)
+CHANGE_POINTS = {
+    name: Metric(f"{name} change point", f"Jump of {name}", "step", POSITIVE, ("all",), pooling="crossed only")
+    for name in ("reward", "entropy", "length")
+}
 TRANSFER = Metric("transfer", "Transfer", "change", CHANGE, ("all", "n", "pattern"))
 ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL = (
     Metric(name, "Groups without signal", "share", SHARE, ("all", *BY_PATTERN), pooling="seed means")
@@ -91,7 +103,8 @@ EFFECT, EFFECT_CHANGE = (
 
 DERIVED = (
     COVERAGE, HIT_RATE, ATTEMPT_RATE, CHOICE, CHOICE_EFFECT, ENTROPY, MOST_USED,
-    ACQUISITION, ACQUISITION_AT_HALF, GAIN_FRACTION, TIMING, TIMING_DIFFERENCE, TRANSFER,
+    ACQUISITION, ACQUISITION_AT_HALF, GAIN_FRACTION, TIMING, TIMING_DIFFERENCE,
+    COLLAPSE, COLLAPSE_BEST, COLLAPSE_LOWEST, *CHANGE_POINTS.values(), TRANSFER,
     ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL, SIGNAL,
     *SUPPORT.values(), *PATTERN_SUPPORT.values(), UNLOCK, CROSSING,
     *SHAPE_GAPS.values(), *FORCED_GAPS.values(), *MATCHED_GAPS.values(), COMPOSITION_GAP, EFFECT, EFFECT_CHANGE,

@@ -7,6 +7,7 @@ import polars as pl
 from ramify.analysis.acquisition import acquisition
 from ramify.analysis.cells import SetCells, cells_by_set, grouping, set_cells
 from ramify.analysis.changes import is_paired, unpaired_changes
+from ramify.analysis.collapse import collapses
 from ramify.analysis.composition import composition_gaps
 from ramify.analysis.crossing import crossings
 from ramify.analysis.derived_metrics import OVERALL
@@ -20,6 +21,7 @@ from ramify.analysis.shapes import shape_gaps
 from ramify.analysis.signal import signal_and_success, zero_advantage
 from ramify.analysis.support import pattern_support, support
 from ramify.analysis.timing import timing
+from ramify.analysis.training_log import Series, change_points, training_series
 from ramify.analysis.transfer import transfer
 from ramify.analysis.uses import attempted
 from ramify.errors import RunError
@@ -76,18 +78,25 @@ def _groupings(task: Task, more: Sequence[str]) -> list[str]:
 
 
 def _estimates(sets: Sets, seeds: Sequence[int], groupings: Sequence[str], run: Run | None) -> pl.DataFrame:
-    found = []
+    found: list[pl.DataFrame] = []
+    training: list[Series] = []
     for seed in seeds:
         mine = {name: cells for name, cells in sets.items() if seed in cells.seeds}
         if mine:
             found += _linear(mine, [seed], groupings)
             found += _of_seed(mine, seed, groupings)
-            found += [] if run is None else _of_run(run, mine, seed)
+            if run is not None:
+                found += _of_run(run, mine, seed)
+                training.append(training_series(run, seed))
+                found += change_points(training[-1:], seed, max(cells.steps(seed)[-1] for cells in mine.values()))
     single = pl.concat(found)
     structure = list(effects([cells.labelled for cells in sets.values()], seeds))
     if len(seeds) < 2:
         return adjusted(within_bounds(pl.concat([single, *structure])))
     together = _linear(sets, seeds, groupings)
+    if together and training:
+        last = int(pl.concat(together)["step"].max())  # type: ignore[arg-type]
+        together += change_points(training, None, last)
     rest = _over_seeds(single.filter(named(single, lambda metric: metric.pooling in AVERAGED)), sets)
     if together:
         rest = rest.join(pl.concat(together), on=KEYS, how="anti")
@@ -104,8 +113,8 @@ def _over_seeds(single: pl.DataFrame, sets: Sets) -> pl.DataFrame:
 
 
 def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[pl.DataFrame]:
-    """Levels, gains, gaps, transfer, acquisition and timing of one seed, or of all seeds that answer the same
-    puzzles."""
+    """Levels, gains, gaps, transfer, acquisition, timing and collapse of one seed, or of all seeds that answer the
+    same puzzles."""
     parts: list[Part] = []
     found: list[pl.DataFrame] = []
     crossed: dict[str, SetCells] = {}
@@ -115,6 +124,7 @@ def _linear(sets: Sets, seeds: Sequence[int], groupings: Sequence[str]) -> list[
         mine = [seed for seed in seeds if seed in cells.seeds]
         if label is None and (len(mine) < 2 or not is_crossed(cells, mine)):
             continue
+        found += collapses(cells, mine)
         for of, chosen in _by_label(cells, groupings):
             known = [seed for seed in mine if seed in of.seeds]
             if len(known) < min(2, len(seeds)):

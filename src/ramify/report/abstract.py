@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from ramify.analysis.metric_record import GAIN
 from ramify.analysis.metrics import GREEDY
+from ramify.report.collapse import collapse_details, collapsed
 from ramify.report.figures import interval
 from ramify.report.view import (
     FALSE_DISCOVERIES,
@@ -40,9 +41,10 @@ _TIMED = (
 
 
 def abstract(view: View) -> list[str]:
-    """Three paragraphs: the change in success, the patterns that were acquired, and the limits.
+    """The change in success, its collapse if there is one, the patterns that were acquired, and the limits.
 
-    A sentence has at most two numbers; `details` has the intervals. A paragraph without an estimate is left out.
+    A sentence has at most two numbers, and that of a collapse its steps too; `details` has the intervals. A paragraph
+    without an estimate is left out.
     """
     return [" ".join(part) for part in _parts(view)]
 
@@ -58,12 +60,17 @@ def further(view: View) -> list[str]:
 
 
 def _parts(view: View) -> list[list[str]]:
-    return [part for part in (_success(view), _acquired(view), _limits(view)) if part]
+    return [part for part in (_success(view), collapsed(view), _acquired(view), _limits(view)) if part]
 
 
 def details(view: View) -> list[str]:
     """The estimates behind the abstract, with their intervals."""
-    return [*_success_by_size(view), *_acquired_by_pattern(view), *_limits_with_intervals(view)]
+    return [
+        *_success_by_size(view),
+        *collapse_details(view),
+        *_acquired_by_pattern(view),
+        *_limits_with_intervals(view),
+    ]
 
 
 def _evaluated(view: View) -> list[str]:
