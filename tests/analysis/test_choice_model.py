@@ -108,3 +108,12 @@ def test_rows() -> None:
     assert table.drop_nulls("status")["group"].to_list() == ["depth"]
     assert table.filter(group="right-heavy")["low"].item() < table.filter(group="right-heavy")["value"].item()
     assert not list(choice_effects(TASK, used.clear(), solving, ("test", 1, 40)))
+
+
+def test_patterns_that_are_alike_in_every_puzzle_tell_no_effect() -> None:
+    """No term is left to fit."""
+    choices = Choices(np.ones((20, 2)), np.tile([3.0, 1.0], 10), np.repeat(np.arange(10), 2))
+    found = fit(choices, ["right-heavy", "depth"])
+    assert list(found) == ["right-heavy", "depth"]
+    assert all(np.isnan(effect.value) for effect in found.values())
+    assert {effect.status for effect in found.values()} == {"the same for all patterns of a puzzle"}

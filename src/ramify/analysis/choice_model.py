@@ -108,6 +108,8 @@ def fit(choices: Choices, names: Sequence[str]) -> dict[str, Effect]:
         choices.centred(), np.zeros(len(choices.tries)), list(names), "the same for all patterns of a puzzle"
     )
     chosen = [index for index, name in enumerate(names) if name not in told]
+    if not chosen:  # the patterns of every puzzle are alike
+        return {name: Effect(status=told[name]) for name in names}
     left = _without_decided(choices._replace(terms=choices.terms[:, chosen]))
     estimable = np.abs(null_space(left.centred())).max(1, initial=0) < TOLERANCE
     found = _contrasts(left)
