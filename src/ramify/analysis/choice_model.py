@@ -121,7 +121,7 @@ def fit(choices: Choices, names: Sequence[str]) -> dict[str, Effect]:
         if not estimable[place]:
             effects[names[index]] = Effect(status=SEPARATED)
         elif not freedom >= FEWEST_FREEDOM:
-            effects[names[index]] = Effect(status=f"too few puzzles differ in {names[index]}")
+            effects[names[index]] = Effect(status="too few puzzles differ in it")
         else:
             effects[names[index]] = Effect(value, low, high, p)
     return {name: effects[name] for name in names}

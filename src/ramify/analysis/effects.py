@@ -211,7 +211,7 @@ def _fitted(data: _Cases, names: list[str]) -> list[dict[str, Effect]]:
             if not estimable_of[row, index]:
                 effects_at[-1][name] = Effect(status=SEPARATED)
             elif not freedom >= FEWEST_FREEDOM:
-                effects_at[-1][name] = Effect(status=f"too few patterns differ in {name}")
+                effects_at[-1][name] = Effect(status="too few patterns differ in it")
             else:
                 effects_at[-1][name] = Effect(value, low, high, p)
     return effects_at

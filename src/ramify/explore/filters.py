@@ -9,6 +9,7 @@ import polars as pl
 
 from ramify.analysis.cells import grouping
 from ramify.errors import RunError
+from ramify.explore.query import number_of
 from ramify.records import Verdict
 from ramify.tasks.base import Task
 
@@ -78,12 +79,7 @@ class Filters:
             value = values.get(one.name, "").strip()[:LONGEST]
             if not value:
                 continue
-            if one.default is None:
-                if not value.isascii() or not value.isdigit() or len(value) > 9:
-                    raise RunError(f"{one.name} = {value}: not a number")
-                found[one.name] = int(value)
-            else:
-                found[one.name] = value
+            found[one.name] = number_of({one.name: value}, one.name) if one.default is None else value
         _check("sort", found.get("sort", ""), SORTS)
         _check("verdict", found.get("verdict", ""), ("", *Verdict))
         for name in FLAGS:

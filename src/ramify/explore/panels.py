@@ -8,7 +8,7 @@ import polars as pl
 from markupsafe import Markup
 
 from ramify.analysis.derived_metrics import ZERO_ADVANTAGE, ZERO_ADVANTAGE_OVERALL
-from ramify.analysis.metrics import displayed, metric_of
+from ramify.analysis.metrics import MEAN, displayed, metric_of
 from ramify.explore import curves
 from ramify.explore.source import TRAINING, Source
 from ramify.report.figures import Point, Series, extent, line_panel
@@ -155,5 +155,4 @@ def group_words(by: str, group: str) -> str:
 def default_metric(source: Source, name: str) -> str:
     """mean@k if there is one."""
     there = curves.rows(source, name)["metric"].unique().to_list()
-    means = [metric for metric in there if metric.startswith("mean@") and metric.removeprefix("mean@").isdigit()]
-    return max(means, key=lambda metric: int(metric.removeprefix("mean@")), default="reward")
+    return max(filter(MEAN.is_named, there), key=lambda metric: MEAN.number(metric) or 0, default="reward")
